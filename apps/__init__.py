@@ -1,0 +1,1 @@
+"""The programs people sit in front of."""

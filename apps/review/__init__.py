@@ -1,0 +1,1 @@
+"""The reviewer app: clinicians read flagged posts and decide."""

@@ -1,0 +1,1 @@
+"""Stages, run folders, tracking and the command line."""

@@ -1,0 +1,1 @@
+"""Train, calibrate and apply classifiers that flag posts for review with a recall promise."""

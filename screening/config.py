@@ -1,0 +1,224 @@
+"""One configuration tree: each field is the only home of its default, its bounds and its help sentence."""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from screening.exceptions import ConfigError
+from screening.types import Record, Split
+
+Fraction = float
+
+
+class DataConfig(Record):
+    """Where posts come from and how they are divided."""
+
+    source: Literal["synthetic", "reddit2013", "swmh", "emotion", "file"] = Field(
+        "synthetic", description="reader: synthetic corpus, a known data set, or any CSV/JSONL/Parquet file"
+    )
+    path: Path | None = Field(None, description="folder of train/validation/test files, or one file (source: file)")
+    hub_id: str | None = Field(None, description="Hugging Face data set id, read with the user's own token")
+    taxonomy: str = Field("mh5", description="name of a shipped taxonomy (mh5, emotion6) or path of a YAML file")
+    text_column: str = "text"
+    label_column: str = "label"
+    id_column: str | None = Field(None, description="column with a unique post id; made from file and row if absent")
+    author_column: str | None = Field(None, description="column with the author: no author stands in two splits")
+    date_column: str | None = None
+    group_columns: tuple[str, ...] = Field((), description="columns to report subgroups by")
+    controls: Path | None = Field(None, description="file of posts from outside the task, to count false alarms on")
+    keep_splits: tuple[Split, ...] = Field(
+        ("train", "validation", "test"), description="splits of the source kept as they are; the rest is carved anew"
+    )
+    validation_fraction: Fraction = Field(0.1, gt=0, lt=1, description="share of all posts that are not kept aside")
+    calibration_fraction: Fraction = Field(0.15, gt=0, lt=1, description="share used for thresholds and nothing else")
+    test_fraction: Fraction = Field(0.2, gt=0, lt=1)
+    near_duplicate_similarity: Fraction = Field(0.8, gt=0, le=1, description="Jaccard similarity of word 5-grams")
+    max_characters: int = Field(40_000, ge=1, description="longer posts are refused (40,000 is Reddit's own limit)")
+    n_synthetic: int = Field(3_000, ge=200, description="posts of the synthetic corpus")
+
+
+class ModelConfig(Record):
+    """The classifier: one encoder, three heads."""
+
+    encoder: str = Field("all-MiniLM-L6-v2", description="embedded encoder, a folder, or a hub id")
+    pooling: Literal["cls", "mean"] = "mean"
+    max_tokens: int = Field(256, ge=8, le=8192, description="window length; longer posts are cut, and counted")
+    dropout: Fraction = Field(0.1, ge=0, lt=1, description="dropout of hidden states and heads")
+    attention_dropout: Fraction = Field(0.0, ge=0, lt=1, description="half of all training time on a CPU when > 0")
+
+
+class ObjectiveConfig(Record):
+    """What training minimises: a preset, with single weights changed where wanted."""
+
+    preset: str = Field("cmhl", description="name of a preset, see screening.objectives.PRESETS")
+    weights: dict[str, float] = Field(default_factory=dict, description="weight per objective, over the preset's")
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: Fraction = Field(0.0, ge=0, lt=1)
+    contradiction_form: Literal["A", "B", "C"] = Field("A", description="A products, B margin, C cross-head agreement")
+
+
+class TrainingConfig(Record):
+    """How the objective is minimised."""
+
+    epochs: int = Field(4, ge=1)
+    batch_size: int = Field(16, ge=1, description="posts per step")
+    learning_rate: float = Field(1e-4, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_fraction: Fraction = Field(0.1, ge=0, lt=1)
+    scheduler: Literal["linear", "cosine", "constant_with_warmup"] = "linear"
+    gradient_clip: float = Field(1.0, gt=0)
+    early_stopping_patience: int = Field(2, ge=1, description="evaluations without gain before training stops")
+    best_by: Literal["macro_f1", "loss", "average_precision"] = Field("macro_f1", description="measured on validation")
+    ema_decay: float | None = Field(None, gt=0, lt=1, description="keep an exponential moving average of weights")
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the CPU or GPU has it")
+    save_every_steps: int = Field(50, ge=1, description="a killed run loses at most this many steps")
+    n_threads: int | None = Field(None, ge=1, description="CPU threads; default: every physical core")
+
+
+class CalibrationConfig(Record):
+    """The recall promise."""
+
+    target_recall: Fraction = Field(0.95, gt=0, lt=1)
+    confidence_level: Fraction = Field(0.95, gt=0, lt=1)
+
+
+class ReportConfig(Record):
+    """What the report assumes about deployment."""
+
+    prevalences: tuple[Fraction, ...] = Field((0.001, 0.01, 0.05), description="share of risk posts in deployment")
+    minutes_per_post: float = Field(2.0, gt=0, description="reviewer minutes per flagged post")
+    crisis_resources: tuple[str, ...] = Field(
+        (
+            "United States: call or text 988 (Suicide & Crisis Lifeline)",
+            "United Kingdom and Ireland: 116 123 (Samaritans)",
+            "European Union: 112 in an emergency",
+            "Elsewhere: findahelpline.com",
+        ),
+        description="shown in the report and beside every post in the reviewer app",
+    )
+
+
+class TrackingConfig(Record):
+    """Where MLflow keeps runs and models."""
+
+    uri: str = Field("sqlite:///mlflow.db", description="MLflow tracking and registry URI")
+    experiment: str = "screening"
+    registered_model: str = "screener"
+    register_alias: str = "champion"
+
+
+class RunConfig(Record):
+    """Everything a run depends on."""
+
+    name: str = Field("demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="folder name of the run")
+    output_dir: Path = Path("runs")
+    seed: int = Field(13, ge=0, lt=2**32)
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    training: TrainingConfig = TrainingConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
+    report: ReportConfig = ReportConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder that holds every artifact of this run."""
+        return self.output_dir / self.name
+
+
+def load_config(path: Path | str | None = None, overrides: tuple[str, ...] | list[str] = ()) -> RunConfig:
+    """Read a YAML file, apply ``section.key=value`` overrides, and validate.
+
+    Parameters
+    ----------
+    path : path or None
+        YAML file; ``None`` gives the defaults.
+    overrides : sequence of str
+        ``"training.epochs=2"``; values are read as YAML.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or not YAML, a key is unknown (the nearest known key is named), or a value is out of
+        bounds.
+
+    Examples
+    --------
+    >>> load_config(overrides=["training.epochs=2"]).training.epochs
+    2
+    """
+    tree = _read_yaml(Path(path)) if path is not None else {}
+    for override in overrides:
+        _apply_override(tree, override)
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        lines = [_describe(problem) for problem in error.errors()]
+        where = f"{path}: " if path is not None else ""
+        message = f"{where}configuration not valid:\n  " + "\n  ".join(lines)
+        raise ConfigError(message) from error
+
+
+def dump_config(config: RunConfig) -> str:
+    """Write a config as YAML that :func:`load_config` reads back unchanged."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"config file {path} cannot be read ({error.strerror}); shipped ones are in pipelines/configs/"
+        raise ConfigError(message) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        message = f"config file {path} is not valid UTF-8 YAML: {error}"
+        raise ConfigError(message) from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        message = f"config file {path} must hold a mapping of sections, found {type(tree).__name__}"
+        raise ConfigError(message)
+    return tree
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        message = f"--set expects section.key=value, found {override!r}"
+        raise ConfigError(message)
+    node = tree
+    for part in parts[:-1]:
+        child = node.setdefault(part, {})
+        if not isinstance(child, dict):
+            message = f"--set {override!r}: {part!r} is a value, not a section"
+            raise ConfigError(message)
+        node = child
+    try:
+        node[parts[-1]] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        message = f"--set {override!r}: the value is not valid YAML"
+        raise ConfigError(message) from error
+
+
+def _describe(problem: Any) -> str:
+    location = [str(part) for part in problem["loc"]]
+    if problem["type"] != "extra_forbidden":
+        return f"{'.'.join(location)}: {problem['msg']} (found {problem['input']!r})"
+    known = _known_keys(location[:-1])
+    close = difflib.get_close_matches(location[-1], known, n=1, cutoff=0)
+    return f"{'.'.join(location)}: unknown key; did you mean {close[0]!r}?" if close else f"{'.'.join(location)}: unknown key"
+
+
+def _known_keys(sections: list[str]) -> list[str]:
+    model: type[BaseModel] = RunConfig
+    for section in sections:
+        child = model.model_fields[section].annotation
+        if not (isinstance(child, type) and issubclass(child, BaseModel)):
+            return []
+        model = child
+    return list(model.model_fields)

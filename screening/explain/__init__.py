@@ -1,0 +1,1 @@
+"""Which words a score depended on."""

@@ -1,0 +1,1 @@
+"""Running a classifier fast and in input order."""

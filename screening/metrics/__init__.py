@@ -1,0 +1,1 @@
+"""Numbers about scores, each with its interval and its n."""

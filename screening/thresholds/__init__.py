@@ -1,0 +1,1 @@
+"""Operating points with a recall promise."""
