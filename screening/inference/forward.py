@@ -1,0 +1,159 @@
+"""The one path from texts to logits, used by training, calibration, evaluation and scoring alike."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from screening.inference.batching import plan_batches, round_up
+from screening.inference.precision import Precision, resolve_precision
+
+Progress = Callable[[int, int], None]
+
+PADDING_MULTIPLE = 8
+MAX_TOKENS_PER_BATCH = {"cpu": 4_096, "cuda": 65_536}
+
+
+@dataclass(frozen=True)
+class Logits:
+    """What a classifier says about ``n_posts`` posts, in input order.
+
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (n_posts, n_classes)
+        Before any temperature.
+    valence : ndarray of float32, shape (n_posts,)
+        In [-1, 1].
+    intensity : ndarray of float32, shape (n_posts,)
+        In [0, 1].
+    n_tokens : ndarray of int64, shape (n_posts,)
+        Tokens of the whole post, special tokens included, before cutting.
+    is_truncated : ndarray of bool, shape (n_posts,)
+        Whether the model saw only the post's beginning.
+    """
+
+    logits: NDArray[np.float32]
+    valence: NDArray[np.float32]
+    intensity: NDArray[np.float32]
+    n_tokens: NDArray[np.int64]
+    is_truncated: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+
+def compute_logits(
+    classifier: Any,
+    tokenizer: Any,
+    texts: Sequence[str],
+    *,
+    max_tokens: int,
+    precision: str = "auto",
+    max_tokens_per_batch: int | None = None,
+    on_progress: Progress | None = None,
+) -> Logits:
+    """Run a classifier over texts on the device it lives on.
+
+    Parameters
+    ----------
+    classifier : RiskClassifier
+        Called with ``input_ids`` and ``attention_mask``. Put in evaluation mode for the call, then put back.
+    tokenizer : PreTrainedTokenizerFast
+        The classifier's own.
+    texts : sequence of str, length n_posts
+        May be empty.
+    max_tokens : int
+        Window of the classifier, special tokens included; the rest of a longer post is not read.
+    precision : {"auto", "bf16", "fp32"}
+        ``auto`` takes what the device runs fast (:func:`~screening.inference.precision.detect_precision`).
+    max_tokens_per_batch : int, optional
+        Memory budget; by default 4,096 on a CPU and 65,536 on a GPU.
+    on_progress : callable, optional
+        Called as ``on_progress(n_done, n_posts)`` after every batch.
+
+    Returns
+    -------
+    Logits
+        Arrays of length 0 for no texts.
+
+    Notes
+    -----
+    A post's result depends on its batch only through the order of floating-point sums: below 1e-4 of a logit in fp32.
+    """
+    device = next(classifier.parameters()).device
+    resolved = resolve_precision(precision, device.type)
+    budget = max_tokens_per_batch or MAX_TOKENS_PER_BATCH.get(device.type, MAX_TOKENS_PER_BATCH["cpu"])
+    token_ids, n_tokens = tokenize(tokenizer, texts, max_tokens)
+    outputs = _allocate(len(texts), int(classifier.config.num_labels))
+    was_training = classifier.training
+    classifier.eval()
+    try:
+        n_done = 0
+        for batch in plan_batches([len(ids) for ids in token_ids], budget, PADDING_MULTIPLE):
+            input_ids, attention_mask = pad_batch([token_ids[i] for i in batch], tokenizer.pad_token_id, max_tokens)
+            output = _forward(classifier, input_ids.to(device), attention_mask.to(device), resolved)
+            for name, values in outputs.items():
+                values[batch] = getattr(output, name).float().cpu().numpy()
+            n_done += len(batch)
+            if on_progress is not None:
+                on_progress(n_done, len(texts))
+    finally:
+        classifier.train(was_training)
+    return Logits(**outputs, n_tokens=n_tokens, is_truncated=n_tokens > max_tokens)
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> tuple[list[list[int]], NDArray[np.int64]]:
+    """Token ids cut to the window, without padding, and the token counts before cutting.
+
+    Returns
+    -------
+    token_ids : list of list of int
+        At most ``max_tokens`` per post, special tokens included.
+    n_tokens : ndarray of int64, shape (n_posts,)
+    """
+    if len(texts) == 0:
+        return [], np.zeros(0, dtype=np.int64)
+    # verbose=False: a post longer than the encoder's window is counted here, not worth a warning per run
+    token_ids = list(tokenizer(list(texts), return_attention_mask=False, verbose=False)["input_ids"])
+    n_tokens = np.array([len(ids) for ids in token_ids], dtype=np.int64)
+    for i in np.flatnonzero(
+        n_tokens > max_tokens
+    ).tolist():  # cut by the tokenizer itself, which keeps the closing token
+        token_ids[i] = tokenizer(texts[i], truncation=True, max_length=max_tokens)["input_ids"]
+    return token_ids, n_tokens
+
+
+def pad_batch(
+    token_ids: Sequence[Sequence[int]], pad_token_id: int, max_tokens: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pad posts on the right to the longest one, rounded up to a multiple of eight but not beyond the window.
+
+    Returns
+    -------
+    input_ids, attention_mask : tensors of int64, shape (n_posts, n_padded_tokens)
+    """
+    longest = max(len(ids) for ids in token_ids)
+    width = max(longest, min(round_up(longest, PADDING_MULTIPLE), max_tokens))
+    input_ids = torch.full((len(token_ids), width), pad_token_id, dtype=torch.long)
+    attention_mask = torch.zeros_like(input_ids)
+    for row, ids in enumerate(token_ids):
+        input_ids[row, : len(ids)] = torch.tensor(ids, dtype=torch.long)
+        attention_mask[row, : len(ids)] = 1
+    return input_ids, attention_mask
+
+
+def _allocate(n_posts: int, n_classes: int) -> dict[str, NDArray[np.float32]]:
+    return {
+        "logits": np.zeros((n_posts, n_classes), dtype=np.float32),
+        "valence": np.zeros(n_posts, dtype=np.float32),
+        "intensity": np.zeros(n_posts, dtype=np.float32),
+    }
+
+
+def _forward(classifier: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, precision: Precision) -> Any:
+    reduced = torch.autocast(input_ids.device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    with torch.inference_mode(), reduced:
+        return classifier(input_ids=input_ids, attention_mask=attention_mask)

@@ -1,0 +1,91 @@
+"""Which arithmetic this machine runs fast, and what the machine is."""
+
+from pathlib import Path
+from typing import Literal
+
+Precision = Literal["bf16", "fp32"]
+
+
+def detect_precision(device_type: str = "cpu") -> Precision:
+    """``bf16`` where the device multiplies bfloat16 matrices in hardware, ``fp32`` elsewhere.
+
+    Parameters
+    ----------
+    device_type : {"cpu", "cuda"}
+        A CPU qualifies with AMX or AVX512-BF16, a GPU with native bfloat16. Any other device gets ``fp32``.
+    """
+    import torch
+
+    if device_type == "cuda":
+        native = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        flags = _cpu_flags()
+        native = device_type == "cpu" and (flags["amx"] or flags["avx512_bf16"])
+    return "bf16" if native else "fp32"
+
+
+def resolve_precision(requested: str, device_type: str = "cpu") -> Precision:
+    """Turn ``auto`` into what the device runs fast; keep ``bf16`` and ``fp32`` as asked for.
+
+    Raises
+    ------
+    ValueError
+        If ``requested`` is none of the three.
+
+    Examples
+    --------
+    >>> resolve_precision("fp32")
+    'fp32'
+    """
+    if requested == "auto":
+        return detect_precision(device_type)
+    if requested == "bf16":
+        return "bf16"
+    if requested == "fp32":
+        return "fp32"
+    message = f"precision must be 'auto', 'bf16' or 'fp32', found {requested!r}"
+    raise ValueError(message)
+
+
+def describe_hardware() -> dict[str, str | int | bool]:
+    """Facts about this machine that change speed or the last digits of a score.
+
+    Returns
+    -------
+    dict
+        ``cpu_model``, ``n_cores`` (physical), ``amx``, ``avx512_bf16``, ``torch_version``, ``n_threads``, ``cuda``
+        and, where there is one, ``cuda_device``; values go into JSON as they are.
+    """
+    import torch
+
+    capabilities = torch.cpu.get_capabilities()
+    facts: dict[str, str | int | bool] = {
+        "cpu_model": _cpu_model() or str(capabilities.get("cpu_name", "unknown")),
+        "n_cores": int(capabilities.get("num_physical_cores", 0)),
+        **_cpu_flags(),
+        "torch_version": torch.__version__,
+        "n_threads": torch.get_num_threads(),
+        "cuda": torch.cuda.is_available(),
+    }
+    if facts["cuda"]:
+        facts["cuda_device"] = torch.cuda.get_device_name()
+    return facts
+
+
+def _cpu_flags() -> dict[str, bool]:
+    import torch
+
+    capabilities = torch.cpu.get_capabilities()
+    return {
+        "amx": bool(capabilities.get("amx_bf16", False)),
+        "avx512_bf16": bool(capabilities.get("avx512_bf16", False)),
+    }
+
+
+def _cpu_model() -> str | None:
+    """Marketing name from Linux's cpuinfo; torch knows only the micro-architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), None)

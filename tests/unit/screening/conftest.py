@@ -1,0 +1,84 @@
+"""Tiny random classifiers and their tokenizers, built without any download."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+CLASSES = ("depression", "suicidewatch", "anxiety", "offmychest", "bipolar")
+LETTERS = "abcdefghijklmnopqrstuvwxyzåéñ0123456789"
+WORDS = ["i", "feel", "so", "tired", "today", "tonight", "my", "dog", "is", "happy", "no", "sleep", "😀"]
+
+
+@pytest.fixture(scope="session")
+def bert_tokenizer() -> Any:
+    """WordPiece over a few words, every letter, and every letter as a continuation."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = dict.fromkeys([*specials, *WORDS, *LETTERS, *(f"##{letter}" for letter in LETTERS), *".,!?'-"])
+    backend = BertWordPieceTokenizer({piece: i for i, piece in enumerate(pieces)}, lowercase=True)
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), specials, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=backend._tokenizer, model_max_length=64, **names)
+
+
+@pytest.fixture(scope="session")
+def roberta_tokenizer() -> Any:
+    """Byte-level pieces: every string can be written in them, one letter may take several."""
+    from tokenizers import ByteLevelBPETokenizer
+    from tokenizers.processors import RobertaProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    backend = ByteLevelBPETokenizer(add_prefix_space=False)
+    backend.train_from_iterator([" ".join(WORDS)] * 5, vocab_size=330, special_tokens=specials, show_progress=False)
+    backend._tokenizer.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0), True, False)
+    names = dict(zip(("cls_token", "pad_token", "sep_token", "unk_token", "mask_token"), specials, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=backend._tokenizer, model_max_length=64, **names)
+
+
+@pytest.fixture(scope="session")
+def build_classifier() -> Callable[..., Any]:
+    """A function that builds a random two-layer classifier of the asked architecture, in evaluation mode."""
+
+    def build(model_type: str, n_tokens_known: int, *, seed: int = 0, labels: tuple[str, ...] = CLASSES) -> Any:
+        import torch
+        from transformers import AutoConfig
+
+        from screening.models.classifier import RiskClassifier, RiskConfig
+
+        encoder = AutoConfig.for_model(
+            model_type,
+            vocab_size=n_tokens_known,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=64,
+            max_position_embeddings=80,
+            pad_token_id=1 if model_type == "roberta" else 0,
+            type_vocab_size=2,
+            initializer_range=0.4,  # wide, so that random scores differ clearly between posts
+        )
+        id2label = dict(enumerate(labels))
+        config = RiskConfig(
+            encoder=encoder.to_dict(),
+            max_tokens=64,
+            id2label=id2label,
+            label2id={label: i for i, label in id2label.items()},
+            initializer_range=0.4,
+        )
+        torch.manual_seed(seed)
+        return RiskClassifier(config).eval()
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def bert_classifier(build_classifier: Callable[..., Any], bert_tokenizer: Any) -> Any:
+    return build_classifier("bert", len(bert_tokenizer))
+
+
+@pytest.fixture(scope="session")
+def roberta_classifier(build_classifier: Callable[..., Any], roberta_tokenizer: Any) -> Any:
+    return build_classifier("roberta", len(roberta_tokenizer))
