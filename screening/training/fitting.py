@@ -1,0 +1,172 @@
+"""Fit a classifier on prepared posts: tokenise, train, keep the best epoch, resume after a kill."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file
+
+from screening.config import RunConfig
+from screening.models.classifier import RiskClassifier
+from screening.objectives import build_objective
+from screening.taxonomy import Taxonomy
+from screening.training.callbacks import KeepBest, WholeCheckpoint, find_whole_checkpoint
+from screening.training.collator import PaddingCollator
+from screening.training.ema import WeightAverage
+from screening.training.trainer import RiskTrainer, count_steps
+
+
+@dataclass(frozen=True)
+class FittedClassifier:
+    """A classifier with the weights of its best evaluation.
+
+    Attributes
+    ----------
+    classifier : RiskClassifier
+    tokenizer : transformers.PreTrainedTokenizerBase
+    history : pandas.DataFrame
+        One row per log line of the trainer (epoch, losses, validation metrics).
+    """
+
+    classifier: RiskClassifier
+    tokenizer: Any
+    history: pd.DataFrame
+
+
+def fit_classifier(
+    config: RunConfig,
+    taxonomy: Taxonomy,
+    train: pd.DataFrame,
+    validation: pd.DataFrame,
+    folder: Path,
+    *,
+    precision: str = "fp32",
+    callbacks: tuple[Any, ...] = (),
+) -> FittedClassifier:
+    """Fit on ``train``, choosing the epoch on ``validation``.
+
+    Parameters
+    ----------
+    config : RunConfig
+    taxonomy : Taxonomy
+    train, validation : DataFrame
+        Columns ``text`` and ``label``.
+    folder : Path
+        Checkpoints go here; a second call with the same folder goes on from the last whole one and ends with the same
+        weights as an uninterrupted call.
+    precision : {"fp32", "bf16"}
+    callbacks : tuple of transformers.TrainerCallback
+
+    Returns
+    -------
+    FittedClassifier
+    """
+    settings = config.training
+    torch.set_num_threads(settings.n_threads or torch.get_num_threads())
+    torch.manual_seed(config.seed)
+    model = config.model
+    classifier, tokenizer = RiskClassifier.from_encoder(
+        model.encoder,
+        taxonomy.names,
+        pooling=model.pooling,
+        max_tokens=model.max_tokens,
+        dropout=model.dropout,
+        attention_dropout=model.attention_dropout,
+    )
+    counts = tuple(int((train["label"] == name).sum()) for name in taxonomy.names)
+    ema = WeightAverage(classifier, settings.ema_decay) if settings.ema_decay else None
+    keep_best = KeepBest(
+        folder,
+        f"eval_{settings.best_by}",
+        greater_is_better=settings.best_by != "loss",
+        patience=settings.early_stopping_patience,
+        ema=ema,
+    )
+    trainer = RiskTrainer(
+        model=classifier,
+        args=_build_arguments(config, folder, precision, count_steps(len(train), settings.batch_size, settings.epochs)),
+        objective=build_objective(config.objective, taxonomy, counts),
+        ema=ema,
+        train_dataset=tokenize_posts(train, tokenizer, taxonomy, model.max_tokens),
+        eval_dataset=tokenize_posts(validation, tokenizer, taxonomy, model.max_tokens),
+        data_collator=PaddingCollator(tokenizer, model.max_tokens),
+        compute_metrics=_build_metrics(taxonomy),
+        callbacks=[WholeCheckpoint(ema), keep_best, *callbacks],
+    )
+    checkpoint = find_whole_checkpoint(folder)
+    if checkpoint and ema:
+        ema.load(checkpoint)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    classifier.load_state_dict(load_file(folder / "best.safetensors"))
+    return FittedClassifier(classifier.eval(), tokenizer, pd.DataFrame(trainer.state.log_history))
+
+
+def tokenize_posts(posts: pd.DataFrame, tokenizer: Any, taxonomy: Taxonomy, max_tokens: int) -> Any:
+    """Turn posts into a ``datasets.Dataset`` of ``input_ids``, ``labels`` and ``n_tokens``, cut at ``max_tokens``."""
+    from datasets import Dataset
+
+    encoded = tokenizer(posts["text"].tolist(), truncation=True, max_length=max_tokens, return_attention_mask=False)
+    input_ids = encoded["input_ids"]
+    return Dataset.from_dict(
+        {
+            "input_ids": input_ids,
+            "labels": [taxonomy.names.index(label) for label in posts["label"]],
+            "n_tokens": [len(ids) for ids in input_ids],
+        }
+    )
+
+
+def _build_metrics(taxonomy: Taxonomy) -> Callable[[Any], dict[str, float]]:
+    from sklearn.metrics import accuracy_score, average_precision_score, f1_score
+
+    indices = taxonomy.target_indices(taxonomy.targets[0])
+
+    def compute_metrics(prediction: Any) -> dict[str, float]:
+        logits, y_true = prediction.predictions, prediction.label_ids
+        y_pred = logits.argmax(axis=1)
+        probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+        y_score = probabilities[:, indices].sum(axis=1) / probabilities.sum(axis=1)
+        return {
+            "accuracy": float(accuracy_score(y_true, y_pred)),
+            "macro_f1": float(f1_score(y_true, y_pred, average="macro", zero_division=0)),
+            "weighted_f1": float(f1_score(y_true, y_pred, average="weighted", zero_division=0)),
+            "average_precision": float(average_precision_score(np.isin(y_true, indices), y_score)),
+        }
+
+    return compute_metrics
+
+
+def _build_arguments(config: RunConfig, folder: Path, precision: str, n_steps: int) -> Any:
+    from transformers import TrainingArguments
+
+    settings = config.training
+    return TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        warmup_steps=round(settings.warmup_fraction * n_steps),
+        lr_scheduler_type=settings.scheduler,
+        max_grad_norm=settings.gradient_clip,
+        optim="adamw_torch_fused",
+        bf16=precision == "bf16",
+        seed=config.seed,
+        data_seed=config.seed,
+        eval_strategy="epoch",
+        save_strategy="steps",
+        save_steps=settings.save_every_steps,
+        save_total_limit=2,
+        logging_strategy="steps",
+        logging_steps=20,
+        report_to=[],
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=torch.cuda.is_available(),
+        disable_tqdm=False,
+    )

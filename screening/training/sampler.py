@@ -1,0 +1,53 @@
+"""Batches of posts of similar length, in an order that depends on nothing but the seed and the epoch."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+class LengthGroupedEpochSampler(Sampler[int]):
+    """Shuffle, then sort by length inside chunks of several batches, so that little padding is needed.
+
+    Unlike the stock sampler it draws nothing from torch's global state: a resumed epoch visits the same posts in the
+    same order.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Tokens per post.
+    batch_size : int
+    seed : int
+    chunk_batches : int
+        Batches per chunk; more means less padding and less randomness.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, chunk_batches: int = 20) -> None:
+        self.lengths = np.asarray(lengths)
+        self.batch_size = batch_size
+        self.chunk_size = batch_size * chunk_batches
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order to give; the Trainer calls this."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        order = rng.permutation(len(self.lengths))
+        batches = [batch for start in range(0, len(order), self.chunk_size) for batch in self._sort_chunk(order, start)]
+        full = [batch for batch in batches if len(batch) == self.batch_size]
+        rest = [batch for batch in batches if len(batch) < self.batch_size]  # stays last, or batches would shift
+        for i in rng.permutation(len(full)):
+            yield from full[i].tolist()
+        for batch in rest:
+            yield from batch.tolist()
+
+    def _sort_chunk(self, order: np.ndarray, start: int) -> list[np.ndarray]:
+        chunk = order[start : start + self.chunk_size]
+        chunk = chunk[np.argsort(-self.lengths[chunk], kind="stable")]
+        return [chunk[i : i + self.batch_size] for i in range(0, len(chunk), self.batch_size)]

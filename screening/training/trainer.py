@@ -1,0 +1,73 @@
+"""Fitting the classifier: ``transformers.Trainer`` with our objectives, our sampler and an optional weight average."""
+
+import contextlib
+import math
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler
+from transformers import Trainer
+
+from screening.objectives import CombinedObjective
+from screening.training.ema import WeightAverage
+from screening.training.sampler import LengthGroupedEpochSampler
+
+
+class RiskTrainer(Trainer):
+    """A Trainer that minimises a :class:`CombinedObjective`.
+
+    Parameters
+    ----------
+    objective : CombinedObjective
+        Called with the model's outputs and the labels.
+    ema : WeightAverage or None
+        Evaluation uses the averaged weights where given.
+    **kwargs
+        As for ``transformers.Trainer``.
+    """
+
+    def __init__(self, *, objective: CombinedObjective, ema: WeightAverage | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.objective = objective.to(self.args.device)
+        self.ema = ema
+        self._parts: defaultdict[str, list[Tensor]] = defaultdict(list)
+
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """Compute the objective; its parts are kept for the next log line."""
+        labels = inputs.pop("labels")
+        outputs = model(**inputs)
+        loss, parts = self.objective(outputs, labels)
+        if model.training:
+            for name, part in parts.items():
+                self._parts[name].append(part)
+        inputs["labels"] = labels
+        return (loss, {"loss": loss, "logits": outputs.logits}) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the mean of each objective since the last line to a training log line."""
+        if "loss" in logs and self._parts:
+            logs |= {f"loss_{name}": float(torch.stack(parts).mean()) for name, parts in self._parts.items()}
+            self._parts.clear()
+        super().log(logs, start_time)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Evaluate, on the averaged weights where there are any."""
+        with self.ema.applied(self.model) if self.ema else contextlib.nullcontext():
+            return super().evaluate(*args, **kwargs)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        dataset = train_dataset if train_dataset is not None else self.train_dataset
+        return LengthGroupedEpochSampler(dataset["n_tokens"], self.args.train_batch_size, self.args.seed)
+
+
+def count_steps(n_posts: int, batch_size: int, epochs: int) -> int:
+    """Count optimiser steps of a whole training."""
+    return math.ceil(n_posts / batch_size) * epochs
