@@ -1,0 +1,294 @@
+"""The only door to MLflow for runs and registered models: numbers, digests and reports go in, post text never."""
+
+import logging
+import math
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.run_description import flatten_params, mask_credentials, write_as_text
+from pipelines.text_guard import validate_shareable
+from screening.config import TrackingConfig
+from screening.exceptions import ConfigError
+
+BUNDLE_VERSION_TAG = "bundle_version"
+MAX_METRICS_PER_BATCH = 1_000  # MLflow refuses larger batches
+# Set before MLflow is imported: pickled models are refused, nothing is sent anywhere, no bars over our own.
+ENVIRONMENT = {
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """One open MLflow run; made by :func:`track_run`.
+
+    Attributes
+    ----------
+    run_id : str
+        MLflow's id of the run.
+    client : mlflow.MlflowClient
+        Connected to the store of ``TrackingConfig.uri``.
+    """
+
+    run_id: str
+    client: Any
+
+    def log_metrics(self, metrics: Mapping[str, float | None], step: int | None = None) -> None:
+        """Log numbers by name; undefined ones (``None``, NaN, infinite) are left out.
+
+        Parameters
+        ----------
+        metrics : mapping of str to float or None
+            Values by metric name.
+        step : int, optional
+            Epoch or step they belong to; 0 if absent.
+        """
+        self._log_values([(name, value, step or 0) for name, value in metrics.items()])
+
+    def log_epoch_history(self, history: Any) -> None:
+        """Log one row per epoch: every numeric column becomes a metric with the epoch as its step.
+
+        Parameters
+        ----------
+        history : pandas.DataFrame
+            Column ``epoch`` (whole epochs) and numeric columns; others are left out. Without ``epoch``, rows count
+            from 1.
+        """
+        table = history.select_dtypes("number")
+        epochs = table["epoch"] if "epoch" in table else range(1, len(table) + 1)
+        columns = [name for name in table.columns if name != "epoch"]
+        self._log_values(
+            [
+                (str(name), value, round(epoch))
+                for name in columns
+                for epoch, value in zip(epochs, table[name].tolist(), strict=True)
+            ]
+        )
+
+    def log_artifacts(self, path: Path, artifact_path: str | None = None) -> None:
+        """Copy a file or folder into the run: report, resolved config, data card.
+
+        Parameters
+        ----------
+        path : Path
+            A folder (copied under its own name, unless ``artifact_path`` says otherwise) or one file.
+        artifact_path : str, optional
+            Folder inside the run's artifacts.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is nothing, or something may hold post text (see :func:`pipelines.text_guard.validate_shareable`);
+            nothing is logged then.
+        """
+        validate_shareable(path)
+        if path.is_dir():
+            self.client.log_artifacts(self.run_id, str(path), artifact_path or path.name)
+        else:
+            self.client.log_artifact(self.run_id, str(path), artifact_path)
+
+    def register_bundle(self, bundle_dir: Path, *, name: str, alias: str, tags: Mapping[str, object]) -> str:
+        """Register a screener bundle as a model version and point an alias at it.
+
+        The same bundle is registered once: a second call finds the version by the bundle's own version.
+
+        Parameters
+        ----------
+        bundle_dir : Path
+            Folder written by :func:`screening.bundle.save_bundle`.
+        name, alias : str
+            Registered model and alias (``screener``, ``champion``).
+        tags : mapping
+            Data digests, commit and the like, written as text; the manifest's own facts (encoder, precision, target
+            recall, confidence level and threshold of each operating point) are added.
+
+        Returns
+        -------
+        str
+            The version, as MLflow counts it (``"1"``).
+
+        Raises
+        ------
+        BundleError
+            If there is no bundle, or it is incomplete or altered.
+        """
+        from pipelines.serving import describe_manifest
+        from screening.bundle import compute_version, load_manifest
+
+        described = describe_manifest(load_manifest(bundle_dir))
+        bundle_version = compute_version(bundle_dir)
+        version = self._find_version(name, bundle_version)
+        if version is None:
+            version = self._create_version(bundle_dir, name, {**described, **tags, BUNDLE_VERSION_TAG: bundle_version})
+        self.client.set_registered_model_alias(name, alias, version)
+        self.client.set_tag(self.run_id, "registered_version", f"{name}/{version}")
+        return version
+
+    def _find_version(self, name: str, bundle_version: str) -> str | None:
+        found = self.client.search_model_versions(f"tag.{BUNDLE_VERSION_TAG} = '{bundle_version}'")
+        versions = [entry.version for entry in found if entry.name == name]
+        return str(max(versions, key=int)) if versions else None
+
+    def _create_version(self, bundle_dir: Path, name: str, tags: Mapping[str, object]) -> str:
+        from mlflow.exceptions import MlflowException
+
+        from pipelines.serving import log_screener
+
+        model_uri = log_screener(bundle_dir)
+        try:
+            self.client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        created = self.client.create_model_version(name, model_uri, run_id=self.run_id, tags=write_as_text(tags))
+        return str(created.version)
+
+    def _log_values(self, values: list[tuple[str, float | None, int]]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(name, float(value), now, step)
+            for name, value, step in values
+            if value is not None and math.isfinite(value)
+        ]
+        for start in range(0, len(metrics), MAX_METRICS_PER_BATCH):
+            self.client.log_batch(self.run_id, metrics=metrics[start : start + MAX_METRICS_PER_BATCH])
+
+
+@contextmanager
+def track_run(
+    config: TrackingConfig, run_name: str, params: Mapping[str, object], tags: Mapping[str, object]
+) -> Iterator[Tracker]:
+    """Open an MLflow run; it ends as FINISHED, or as FAILED if the block raises.
+
+    Parameters
+    ----------
+    config : TrackingConfig
+        Store, experiment and registry names. With SQLite, artifacts lie in ``mlartifacts`` beside the database.
+    run_name : str
+        Shown in MLflow's lists; the run folder's name.
+    params : mapping
+        A (nested) configuration; flattened to ``section.key``.
+    tags : mapping
+        Data digests, commit, target recall, confidence level, threshold; values are written as text.
+
+    Yields
+    ------
+    Tracker
+
+    Raises
+    ------
+    ConfigError
+        If the store cannot be opened.
+    """
+    mlflow = import_mlflow()
+    client, experiment_id = open_store(config)
+    with mlflow.start_run(experiment_id=experiment_id, run_name=run_name, tags=write_as_text(tags)) as run:
+        mlflow.log_params(flatten_params(params))
+        yield Tracker(run.info.run_id, client)
+
+
+def open_store(config: TrackingConfig) -> tuple[Any, str]:
+    """Connect to the tracking store (made if absent) and find or create the experiment.
+
+    Returns
+    -------
+    client : mlflow.MlflowClient
+    experiment_id : str
+
+    Raises
+    ------
+    ConfigError
+        If the store cannot be opened; credentials in the URI are masked.
+    """
+    mlflow = import_mlflow()
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        mlflow.set_tracking_uri(config.uri)
+        mlflow.set_registry_uri(config.uri)
+        client = mlflow.MlflowClient()
+        experiment = client.get_experiment_by_name(config.experiment)
+        if experiment is not None:
+            return client, experiment.experiment_id
+        return client, client.create_experiment(config.experiment, locate_artifacts(config.uri))
+    except (mlflow.exceptions.MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        message = (
+            f"MLflow store {mask_credentials(config.uri)} cannot be opened ({type(error).__name__}); "
+            "tracking.uri takes sqlite:///FILE in a writable folder, or the address of a running MLflow server"
+        )
+        raise ConfigError(message) from error
+
+
+def is_reachable(uri: str) -> bool:
+    """Ask a tracking server or database whether it answers, once and without writing."""
+    mlflow = import_mlflow()
+    from sqlalchemy.exc import SQLAlchemyError
+
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    try:
+        mlflow.MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+    except (mlflow.exceptions.MlflowException, SQLAlchemyError, OSError, ImportError):  # ImportError: no driver
+        return False
+    return True
+
+
+def load_registered(config: TrackingConfig) -> Any:
+    """Load the registered screener behind the configured alias as an ``mlflow.pyfunc.PyFuncModel``.
+
+    Raises
+    ------
+    ConfigError
+        If the store cannot be opened, or has no such model or alias.
+    """
+    mlflow = import_mlflow()
+    open_store(config)
+    uri = f"models:/{config.registered_model}@{config.register_alias}"
+    try:
+        return mlflow.pyfunc.load_model(uri)
+    except mlflow.exceptions.MlflowException as error:
+        message = f"{uri} is not in {mask_credentials(config.uri)}; run: screening register --config FILE"
+        raise ConfigError(message) from error
+
+
+def import_mlflow() -> Any:
+    """Import MLflow quietly, with pickle loading and telemetry switched off."""
+    os.environ.update(ENVIRONMENT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its own imports warn about its own type hints and SQLAlchemy options
+        import mlflow
+        import mlflow.pyfunc
+        import mlflow.store.model_registry.sqlalchemy_store
+        import mlflow.store.tracking.sqlalchemy_store
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return mlflow
+
+
+def locate_artifacts(uri: str) -> str | None:
+    """Name the artifact folder: ``mlartifacts`` beside an SQLite database; ``None`` leaves it to the server.
+
+    Examples
+    --------
+    >>> locate_artifacts("sqlite:////srv/tracking/mlflow.db")
+    'file:///srv/tracking/mlartifacts'
+    >>> locate_artifacts("https://tracking.example") is None
+    True
+    """
+    if not uri.startswith("sqlite:///"):
+        return None
+    database = Path(uri.removeprefix("sqlite:///")).resolve()
+    database.parent.mkdir(parents=True, exist_ok=True)
+    return (database.parent / "mlartifacts").as_uri()
