@@ -6,6 +6,7 @@ from pydantic import Field
 from scipy.special import log_softmax, softmax
 
 from screening.exceptions import NotCalibratedError
+from screening.metrics.validation import validate_classes
 from screening.types import Record
 
 MIN_TEMPERATURE = 0.1
@@ -89,7 +90,7 @@ def fit_temperature(logits: npt.ArrayLike, y_true: npt.ArrayLike) -> Temperature
     from scipy.optimize import minimize_scalar
 
     values = _validate_logits(logits)
-    classes = _validate_classes(y_true, *values.shape)
+    classes = validate_classes(y_true, values.shape[1], len(values))
     _validate_information(values, classes)
     rows = np.arange(classes.size)
 
@@ -115,17 +116,6 @@ def _validate_logits(logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
         message = f"expected finite logits, found NaN or infinity in {n_bad} of {len(values)} posts; check the model"
         raise ValueError(message)
     return values
-
-
-def _validate_classes(y_true: npt.ArrayLike, n_samples: int, n_classes: int) -> npt.NDArray[np.int64]:
-    classes = np.asarray(y_true)
-    if classes.shape != (n_samples,) or classes.dtype.kind not in "iu":
-        message = f"expected {n_samples} integer class indices, found shape {classes.shape}, type {classes.dtype}"
-        raise ValueError(message)
-    if n_samples and not (classes.min() >= 0 and classes.max() < n_classes):
-        message = f"expected class indices in [0, {n_classes}), found {classes.min()} to {classes.max()}"
-        raise ValueError(message)
-    return classes.astype(np.int64)
 
 
 def _validate_information(logits: npt.NDArray[np.float64], classes: npt.NDArray[np.int64]) -> None:

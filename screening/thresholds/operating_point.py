@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, FiniteFloat, model_validator
 
+from screening.metrics.validation import FloatArray, validate_scores
 from screening.types import Record, Split
 
 ASSUMPTIONS: tuple[str, ...] = (
@@ -16,8 +17,6 @@ ASSUMPTIONS: tuple[str, ...] = (
     "Calibration posts are independent of each other; several posts of one author make the promise too optimistic.",
     "A positive is a post with one of these labels, as the data source labels it (not a clinical finding).",
 )
-
-FloatArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 
 class OperatingPoint(Record):
@@ -122,30 +121,3 @@ class OperatingPoint(Record):
         scores = validate_scores(y_score)
         flags: npt.NDArray[np.bool_] = scores >= np.asarray(self.threshold, dtype=scores.dtype)
         return flags
-
-
-def validate_scores(y_score: npt.ArrayLike) -> FloatArray:
-    """Return scores as a one-dimensional array of finite floats, in their own precision.
-
-    Parameters
-    ----------
-    y_score : array-like of float32 or float64, shape (n_posts,)
-        Scores of posts.
-
-    Raises
-    ------
-    ValueError
-        If the type, shape or values are anything else; bad values are counted, not shown.
-    """
-    scores = np.asarray(y_score)
-    if scores.dtype not in (np.float32, np.float64):
-        message = f"expected scores of type float32 or float64, found {scores.dtype}; pass probabilities, not labels"
-        raise ValueError(message)
-    if scores.ndim != 1:
-        message = f"expected scores of shape (n_posts,), found {scores.shape}; pass one target at a time"
-        raise ValueError(message)
-    n_bad = int(np.count_nonzero(~np.isfinite(scores)))
-    if n_bad:
-        message = f"expected finite scores, found {n_bad} of {scores.size} NaN or infinite; check the model's outputs"
-        raise ValueError(message)
-    return scores

@@ -30,8 +30,9 @@ from pydantic import Field, FiniteFloat
 from scipy.special import bdtrc, betaincinv
 
 from screening.exceptions import RecallNotReachableError
+from screening.metrics.validation import FloatArray, validate_binary, validate_scores
 from screening.taxonomy import RiskTarget
-from screening.thresholds.operating_point import FloatArray, OperatingPoint, validate_scores
+from screening.thresholds.operating_point import OperatingPoint
 from screening.types import Record
 
 
@@ -134,7 +135,7 @@ def select_threshold(
     0.01
     """
     scores = validate_scores(y_score)
-    positives = np.sort(scores[_validate_labels(y_true, scores.size)])
+    positives = np.sort(scores[validate_binary(y_true, scores.size)])
     n_positive = int(positives.size)
     rank = compute_allowed_misses(n_positive, target_recall=target_recall, confidence_level=confidence_level)
     if rank is None:
@@ -195,14 +196,3 @@ def _validate_promise(target_recall: float, confidence_level: float) -> None:
             f"{confidence_level}; recall 1 cannot be promised from a sample"
         )
         raise ValueError(message)
-
-
-def _validate_labels(y_true: npt.ArrayLike, n_samples: int) -> npt.NDArray[np.bool_]:
-    labels = np.asarray(y_true)
-    if labels.shape != (n_samples,):
-        message = f"expected one label per score, shape ({n_samples},), found {labels.shape}"
-        raise ValueError(message)
-    if labels.dtype.kind not in "biu" or not np.isin(labels, (0, 1)).all():
-        message = f"expected labels of type bool or 0/1 (1: positive), found type {labels.dtype}; compare names first"
-        raise ValueError(message)
-    return labels.astype(bool)

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from screening.exceptions import NotCalibratedError
-from screening.thresholds.operating_point import FloatArray, OperatingPoint
+from screening.metrics.validation import FloatArray
+from screening.thresholds.operating_point import OperatingPoint
 from screening.types import TRIAGE_LEVELS, Triage
 
 
