@@ -1,0 +1,133 @@
+"""Raw tables from CSV, TSV, JSONL and Parquet files, refused with the place of the fault."""
+
+import io
+import json
+import re
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from screening.exceptions import DataAccessError, SchemaError
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+_SHOWABLE_NAME = re.compile(r"\S{1,40}")
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """Read one file into a table whose cells are left as the file gives them.
+
+    CSV and TSV cells are strings (``NA`` and ``null`` stay words); JSONL and Parquet cells keep their type.
+
+    Parameters
+    ----------
+    path : path
+        ``.csv``, ``.tsv``, ``.jsonl`` / ``.ndjson`` (UTF-8, with or without BOM) or ``.parquet``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        At least one row, object columns.
+
+    Raises
+    ------
+    DataAccessError
+        If the file cannot be opened.
+    SchemaError
+        If the file is not UTF-8, holds NUL bytes, cannot be parsed, or has no rows.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in TABLE_SUFFIXES:
+        message = f"{path}: expected a file ending in {', '.join(TABLE_SUFFIXES)}, found {suffix or 'no ending'!r}"
+        raise SchemaError(message)
+    content = _read_bytes(path)
+    if suffix == ".parquet":
+        table = _parse_parquet(path, content)
+    elif suffix in (".jsonl", ".ndjson"):
+        table = _parse_jsonl(path, decode_strictly(path, content))
+    else:
+        table = _parse_csv(path, decode_strictly(path, content), separator="\t" if suffix == ".tsv" else ",")
+    if table.empty:
+        message = f"{path}: expected at least one row of posts, found none"
+        raise SchemaError(message)
+    return table
+
+
+def decode_strictly(path: Path, content: bytes) -> str:
+    """Decode UTF-8 (a BOM is accepted); refuse other encodings and NUL bytes, naming byte and line."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = (
+            f"{path}: expected UTF-8, found byte 0x{content[error.start]:02x} at byte {error.start} (line {line}); "
+            "save the file as UTF-8"
+        )
+        raise SchemaError(message) from error
+    place = content.find(b"\x00")
+    if place >= 0:
+        line = content.count(b"\n", 0, place) + 1
+        message = f"{path}: NUL byte at byte {place} (line {line}); the file is damaged or not plain text"
+        raise SchemaError(message)
+    return text
+
+
+def show_columns(names: list[str]) -> str:
+    """List column names for an error; a name with spaces or over 40 characters may be a post and is not shown."""
+    shown = [name if _SHOWABLE_NAME.fullmatch(name) else f"<name of {len(name)} characters>" for name in names[:20]]
+    return ", ".join(shown) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        message = f"{path} cannot be read ({error.strerror or type(error).__name__})"
+        raise DataAccessError(message) from error
+
+
+def _parse_csv(path: Path, text: str, *, separator: str) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would lose cells silently
+        try:
+            table = pd.read_csv(
+                io.StringIO(text), sep=separator, dtype=object, keep_default_na=False, na_values=[], index_col=False
+            )
+        except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+            message = (
+                f"{path}: not a readable CSV file ({str(error)[:200]}); quote cells that hold commas or line breaks"
+            )
+            raise SchemaError(message) from error
+        except pd.errors.EmptyDataError:
+            return pd.DataFrame()
+    return table.rename(columns=str)
+
+
+def _parse_jsonl(path: Path, text: str) -> pd.DataFrame:
+    records = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            message = f"{path}: line {number} is not valid JSON; one object per line is expected"
+            raise SchemaError(message) from error
+        if not isinstance(record, dict):
+            message = f"{path}: line {number} holds a {type(record).__name__}; one JSON object per line is expected"
+            raise SchemaError(message)
+        records.append(record)
+    return pd.DataFrame(records, dtype=object)
+
+
+def _parse_parquet(path: Path, content: bytes) -> pd.DataFrame:
+    import pyarrow as pa
+
+    try:
+        table = pd.read_parquet(io.BytesIO(content))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        message = f"{path}: not a readable Parquet file"
+        raise SchemaError(message) from error
+    return table.reset_index(drop=True).astype(object).rename(columns=str)

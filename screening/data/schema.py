@@ -1,0 +1,175 @@
+"""The schema of posts: every bad row is listed by id and reason, never by its text."""
+
+import re
+import warnings
+from collections.abc import Collection
+from typing import Any
+
+import pandas as pd
+
+from screening.exceptions import SchemaError
+
+MAX_LISTED = 20
+
+_SAFE_ID = re.compile(r"\S{1,100}")  # anything else may be a text in the wrong column and is not shown
+_MAX_GROUP_CHARACTERS = 60
+
+
+def validate_posts(
+    posts: pd.DataFrame,
+    *,
+    max_characters: int,
+    labels: Collection[str] | None = None,
+    group_columns: Collection[str] = (),
+    where: str = "posts",
+) -> None:
+    """Check posts against the schema and refuse them if any row breaks it.
+
+    Parameters
+    ----------
+    posts : DataFrame
+        Columns ``post_id, text`` and, where known, ``label, created_at, source_split`` and group columns.
+    max_characters : int
+        Longest text accepted.
+    labels : collection of str, optional
+        Accepted spellings; ``None`` leaves labels unchecked (new posts have none).
+    group_columns : collection of str
+        Columns whose values will name subgroups: at most 60 characters each.
+    where : str
+        Name of the posts in the error.
+
+    Raises
+    ------
+    SchemaError
+        Lists, per reason, the number of rows and the ids of the first 20.
+    """
+    reasons = _collect_failures(posts, max_characters, labels, group_columns)
+    if not reasons:
+        return
+    names = _name_rows(posts)
+    lines = [f"{reason}: {len(rows)} rows ({_list_rows(names, rows)})" for reason, rows in reasons.items()]
+    n_bad = len(set().union(*reasons.values()))
+    message = f"{where}: {n_bad} of {len(posts)} rows break the schema; nothing was written\n  " + "\n  ".join(lines)
+    raise SchemaError(message)
+
+
+def parse_dates(values: pd.Series) -> pd.Series:
+    """Parse ISO 8601 dates or epoch seconds into UTC times without a zone; empty and unreadable cells become NaT."""
+    as_text = values.map(lambda value: "" if _is_blank(value) else str(value).strip())
+    seconds = pd.to_numeric(as_text.where(as_text.str.fullmatch(r"\d{9,11}(\.\d+)?")), errors="coerce")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # unknown zone names: such cells become NaT and are reported as bad dates
+        parsed = pd.to_datetime(as_text.where(as_text != ""), format="ISO8601", errors="coerce", utc=True)
+    from_seconds = pd.to_datetime(seconds, unit="s", errors="coerce", utc=True)
+    return parsed.where(seconds.isna(), from_seconds).dt.tz_localize(None).astype("datetime64[us]")
+
+
+def _collect_failures(
+    posts: pd.DataFrame, max_characters: int, labels: Collection[str] | None, group_columns: Collection[str]
+) -> dict[str, list[int]]:
+    """Return positions of failing rows by reason."""
+    import pandera.errors
+
+    schema = _build_schema(posts, max_characters, labels, group_columns)
+    try:
+        schema.validate(posts.reset_index(drop=True), lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        failures = error.failure_cases  # holds texts: only row numbers and reasons leave this function
+    else:
+        return {}
+    rows: dict[str, list[int]] = {}
+    for reason, index in zip(failures["check"], failures["index"], strict=True):
+        rows.setdefault(str(reason), []).append(int(index))
+    return {reason: sorted(set(found)) for reason, found in rows.items()}
+
+
+def _build_schema(
+    posts: pd.DataFrame, max_characters: int, labels: Collection[str] | None, group_columns: Collection[str]
+) -> Any:  # pandera has no typed public schema here
+    import pandera.pandas as pa
+
+    def column(*checks: tuple[str, Any]) -> pa.Column:
+        return pa.Column(
+            None,
+            [pa.Check(test, error=reason, element_wise=True, ignore_na=False) for reason, test in checks],
+            nullable=True,
+        )
+
+    columns = {
+        "post_id": pa.Column(
+            None,
+            [
+                pa.Check(lambda ids: ~ids.duplicated(keep=False), error="id is not unique", ignore_na=False),
+                pa.Check(
+                    _is_safe_id,
+                    error="id is empty, has spaces or over 100 characters",
+                    element_wise=True,
+                    ignore_na=False,
+                ),
+            ],
+            nullable=True,
+        ),
+        "text": column(
+            ("text is missing or not a string", lambda text: isinstance(text, str)),
+            ("text is empty", lambda text: not isinstance(text, str) or bool(text.strip())),
+            (
+                f"text is over {max_characters} characters",
+                lambda text: not isinstance(text, str) or len(text) <= max_characters,
+            ),
+            ("text holds NUL bytes", lambda text: not isinstance(text, str) or "\x00" not in text),
+            ("text is not valid Unicode", lambda text: not isinstance(text, str) or _is_encodable(text)),
+        ),
+    }
+    if labels is not None:
+        known = ", ".join(sorted(labels))
+        columns["label"] = column(
+            (f"label is none of {known}", lambda label: isinstance(label, str) and label in labels)
+        )
+    if "created_at" in posts:
+        is_bad = parse_dates(posts["created_at"]).isna() & ~posts["created_at"].map(_is_blank)
+        columns["created_at"] = pa.Column(
+            None,
+            pa.Check(lambda dates: pd.Series(~is_bad.to_numpy(), index=dates.index), error=_BAD_DATE, ignore_na=False),
+            nullable=True,
+        )
+    for name in group_columns:
+        columns[name] = column((f"{name} is over {_MAX_GROUP_CHARACTERS} characters", _is_short))
+    return pa.DataFrameSchema(columns)
+
+
+_BAD_DATE = "date is neither ISO 8601 nor epoch seconds"
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or value is pd.NaT or value != value or (isinstance(value, str) and not value.strip())  # noqa: PLR0124
+
+
+def _is_short(value: object) -> bool:
+    return len(str(value)) <= _MAX_GROUP_CHARACTERS
+
+
+def _is_safe_id(value: object) -> bool:
+    return isinstance(value, str) and _SAFE_ID.fullmatch(value) is not None and _is_encodable(value)
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # lone surrogates, from JSON escapes
+        return False
+    return True
+
+
+def _name_rows(posts: pd.DataFrame) -> list[str]:
+    """Name each row by its id, or by its place where the id may not be shown."""
+    splits = posts["source_split"].tolist() if "source_split" in posts else ["row"] * len(posts)
+    return [
+        post_id if _is_safe_id(post_id) else f"{split} row {row}"
+        for row, (post_id, split) in enumerate(zip(posts["post_id"], splits, strict=True), start=1)
+    ]
+
+
+def _list_rows(names: list[str], rows: list[int]) -> str:
+    distinct = list(dict.fromkeys(names[row] for row in rows))
+    more = f" and {len(distinct) - MAX_LISTED} more" if len(distinct) > MAX_LISTED else ""
+    return ", ".join(distinct[:MAX_LISTED]) + more

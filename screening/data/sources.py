@@ -1,0 +1,283 @@
+"""Posts by source name: every reader returns the same columns, with the labels as the source spells them."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from screening.config import DataConfig
+from screening.data.file_readers import TABLE_SUFFIXES, read_table, show_columns
+from screening.exceptions import ConfigError, DataAccessError, SchemaError
+from screening.types import SPLITS, Record, Split
+
+SPLIT_BY_STEM: dict[str, Split] = {
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "calibration": "calibration",
+    "test": "test",
+}
+WHOLE_SOURCE = "all"  # source split of a source that gives none
+
+_NO_AUTHOR = ("", "[deleted]", "[removed]")
+
+
+class KnownSource(Record):
+    """What is fixed about a named source: licence, columns beyond ``text`` and ``label``, and where to get it."""
+
+    licence: str
+    date_column: str | None = None
+    group_columns: tuple[str, ...] = ()
+    hub_id: str | None = None
+    how_to_get: str = "set data.path to a folder with train, validation and test files, or to one file"
+
+
+KNOWN_SOURCES: dict[str, KnownSource] = {
+    "synthetic": KnownSource(licence="written for this toolkit (Apache-2.0); its numbers mean nothing about people"),
+    "reddit2013": KnownSource(
+        licence="ODC Public Domain Dedication and License 1.0 (the collection; the posters' copyright is untouched)",
+        date_column="created",
+        group_columns=("subreddit",),
+        how_to_get="set data.path to the folder with train.csv, validation.csv and test.csv",
+    ),
+    "emotion": KnownSource(
+        licence="educational and research purposes only (dair-ai/emotion_dataset)",
+        hub_id="dair-ai/emotion",
+        how_to_get="set data.path to a folder with train.csv, validation.csv and test.csv, or data.hub_id to "
+        "dair-ai/emotion",
+    ),
+    "swmh": KnownSource(
+        licence="research use only, no redistribution, no attempt to identify anyone (AIMH/SWMH terms)",
+        hub_id="AIMH/SWMH",
+        how_to_get="accept the terms at https://huggingface.co/datasets/AIMH/SWMH and set HF_TOKEN (or run "
+        "`hf auth login`), or set data.path to a folder with the official train.csv, val.csv and test.csv",
+    ),
+    "file": KnownSource(licence="not stated; known to whoever supplied the file"),
+}
+
+
+class Columns(NamedTuple):
+    """Names of a file's columns; ``None`` for what it does not have."""
+
+    text: str
+    label: str | None = None
+    id: str | None = None
+    author: str | None = None
+    date: str | None = None
+    groups: tuple[str, ...] = ()
+
+
+class SourcePosts(NamedTuple):
+    """What a source gives: posts with a ``source_split`` column, and posts from outside the task if there are any."""
+
+    posts: pd.DataFrame
+    controls: pd.DataFrame | None
+
+
+def read_source(config: DataConfig, seed: int) -> SourcePosts:
+    """Read the posts and controls a data section names.
+
+    Parameters
+    ----------
+    config : DataConfig
+        ``path`` wins over the hub where a source has both.
+    seed : int
+        Used by the synthetic source only.
+
+    Returns
+    -------
+    SourcePosts
+        Columns ``post_id, text, label, source_split`` and, where known, ``author_id`` (numbered, not named),
+        ``created_at`` (unparsed) and group columns; controls have ``control_kind`` in place of ``label``.
+
+    Raises
+    ------
+    ConfigError
+        If the section does not name enough.
+    DataAccessError
+        If a file, folder or hub data set cannot be reached; the message says how to get it.
+    SchemaError
+        If a file cannot be read as a table or lacks a column.
+    """
+    if config.source == "synthetic":
+        from screening.data.synthetic import generate_controls, generate_posts
+
+        controls = (
+            _read_controls(config) if config.controls else generate_controls(max(config.n_synthetic // 5, 50), seed)
+        )
+        return SourcePosts(generate_posts(config.n_synthetic, seed).assign(source_split=WHOLE_SOURCE), controls)
+    return SourcePosts(_number_authors(_read_posts(config)), _read_controls(config))
+
+
+def read_posts_file(
+    path: Path | str,
+    *,
+    text_column: str,
+    id_column: str | None = None,
+    label_column: str | None = None,
+    author_column: str | None = None,
+    date_column: str | None = None,
+    group_columns: Sequence[str] = (),
+) -> pd.DataFrame:
+    """Read one CSV, TSV, JSONL or Parquet file of posts into the toolkit's columns.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    text_column : str
+        Column with the post.
+    id_column : str, optional
+        Column with a unique id; without it ids are ``<file stem>-<row>``, rows counted from 1.
+    label_column, author_column, date_column : str, optional
+        Further columns; left out of the result if not given.
+    group_columns : sequence of str
+        Columns kept under their own name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``post_id, text`` and, where asked for, ``label, author_id, created_at`` and group columns, values as
+        the file gives them: check them with :func:`screening.data.schema.validate_posts`.
+
+    Raises
+    ------
+    DataAccessError
+        If the file cannot be opened.
+    SchemaError
+        If it cannot be read as a table or lacks a named column.
+    """
+    path = Path(path)
+    columns = Columns(text_column, label_column, id_column, author_column, date_column, tuple(group_columns))
+    return select_columns(read_table(path), columns, where=str(path), stem=path.stem)
+
+
+def select_columns(table: pd.DataFrame, columns: Columns, *, where: str, stem: str) -> pd.DataFrame:
+    """Bring a raw table into the toolkit's columns; ``where`` names the table in errors."""
+    wanted = {"text": columns.text, "label": columns.label, "author_id": columns.author, "created_at": columns.date}
+    named = {new: old for new, old in wanted.items() if old is not None}
+    named |= {name: name for name in columns.groups if name not in named}
+    for old in [*named.values(), *([columns.id] if columns.id else [])]:
+        _require_column(table, old, where)
+    posts = pd.DataFrame({new: table[old].astype(object) for new, old in named.items()}, dtype=object)
+    if columns.id:
+        post_ids = table[columns.id].map(lambda value: "" if pd.isna(value) else str(value).strip())
+    else:
+        post_ids = pd.Series([f"{stem}-{row}" for row in range(1, len(table) + 1)], index=table.index)
+    posts.insert(0, "post_id", post_ids.astype(object))
+    if "label" in posts:
+        posts["label"] = posts["label"].map(lambda value: value.strip() if isinstance(value, str) else value)
+    return posts
+
+
+def _require_column(table: pd.DataFrame, name: str, where: str) -> None:
+    found = [str(column) for column in table.columns]
+    if name in found:
+        return
+    near = difflib.get_close_matches(name, found, n=1, cutoff=0.5)
+    hint = f"; did you mean {show_columns(near)}?" if near else ""
+    message = f"{where}: expected a column {name!r}, found {show_columns(found)}{hint}"
+    raise SchemaError(message)
+
+
+def _read_posts(config: DataConfig) -> pd.DataFrame:
+    known = KNOWN_SOURCES[config.source]
+    columns = Columns(
+        config.text_column,
+        config.label_column,
+        config.id_column,
+        config.author_column,
+        config.date_column or known.date_column,
+        tuple(dict.fromkeys((*known.group_columns, *config.group_columns))),
+    )
+    if config.path is not None:
+        return _read_path(config.path, columns, known)
+    hub_id = config.hub_id or (known.hub_id if config.source == "swmh" else None)
+    if hub_id is None:
+        message = f"data.source {config.source!r} needs data.path: {known.how_to_get}"
+        raise ConfigError(message)
+    from screening.data.hub import read_hub_tables
+
+    tables = read_hub_tables(hub_id, how_to_get=known.how_to_get)
+    named = {SPLIT_BY_STEM.get(name, name): table for name, table in tables.items()}
+    return _concatenate(
+        {
+            split: select_columns(table, columns, where=f"{hub_id} ({split})", stem=split)
+            for split, table in named.items()
+        }
+    )
+
+
+def _read_path(path: Path, columns: Columns, known: KnownSource) -> pd.DataFrame:
+    if not path.exists():
+        message = f"data.path {path} does not exist; {known.how_to_get}"
+        raise DataAccessError(message)
+    files = _find_split_files(path, known) if path.is_dir() else {WHOLE_SOURCE: path}
+    return _concatenate(
+        {
+            split: select_columns(read_table(file), columns, where=str(file), stem=file.stem)
+            for split, file in files.items()
+        }
+    )
+
+
+def _find_split_files(folder: Path, known: KnownSource) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES)
+    for file in tables:
+        split = SPLIT_BY_STEM.get(file.stem.lower())
+        if split is None:
+            continue
+        if split in found:
+            message = f"{folder} has two files for the {split} split: {found[split].name} and {file.name}; keep one"
+            raise SchemaError(message)
+        found[split] = file
+    if "train" not in found:
+        names = [file.name for file in tables] or ["no CSV, JSONL or Parquet file"]
+        message = (
+            f"{folder}: expected a train file (and validation, test), found {', '.join(names)}; {known.how_to_get}"
+        )
+        raise DataAccessError(message)
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def _concatenate(by_split: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([posts.assign(source_split=split) for split, posts in by_split.items()], ignore_index=True)
+
+
+def _number_authors(posts: pd.DataFrame) -> pd.DataFrame:
+    """Replace author names by numbers in order of appearance; no name goes further than this function."""
+    if "author_id" not in posts:
+        return posts
+    names = posts["author_id"].map(lambda name: None if pd.isna(name) or str(name).strip() in _NO_AUTHOR else str(name))
+    codes, _ = pd.factorize(names)
+    numbered = [f"author-{code + 1:06d}" if code >= 0 else None for code in codes]
+    return posts.assign(author_id=pd.Series(numbered, index=posts.index, dtype=object))
+
+
+def _read_controls(config: DataConfig) -> pd.DataFrame | None:
+    path = config.controls
+    if path is None and config.source == "reddit2013" and config.path is not None:
+        shipped = config.path / "controls.csv"
+        path = shipped if shipped.is_file() else None
+    if path is None:
+        return None
+    table = read_table(path)
+    known = KNOWN_SOURCES[config.source]
+    date = config.date_column or known.date_column
+    columns = Columns(
+        config.text_column,
+        config.label_column if config.label_column in table else None,
+        config.id_column if config.id_column in table else None,
+        None,
+        date if date in table else None,
+        tuple(name for name in dict.fromkeys((*known.group_columns, *config.group_columns)) if name in table),
+    )
+    controls = select_columns(table, columns, where=str(path), stem=path.stem)
+    if "label" not in controls:
+        controls["label"] = "control"
+    return controls.rename(columns={"label": "control_kind"})
