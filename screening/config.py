@@ -211,7 +211,11 @@ def _describe(problem: Any) -> str:
         return f"{'.'.join(location)}: {problem['msg']} (found {problem['input']!r})"
     known = _known_keys(location[:-1])
     close = difflib.get_close_matches(location[-1], known, n=1, cutoff=0)
-    return f"{'.'.join(location)}: unknown key; did you mean {close[0]!r}?" if close else f"{'.'.join(location)}: unknown key"
+    return (
+        f"{'.'.join(location)}: unknown key; did you mean {close[0]!r}?"
+        if close
+        else f"{'.'.join(location)}: unknown key"
+    )
 
 
 def _known_keys(sections: list[str]) -> list[str]:

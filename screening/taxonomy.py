@@ -80,7 +80,7 @@ class Taxonomy(Record):
         return tuple((self.names.index(a), self.names.index(b)) for a, b in self.incompatible_pairs)
 
     def target_indices(self, target: RiskTarget) -> list[int]:
-        """Indices of a target's labels in the model's logits."""
+        """Return indices of a target's labels in the model's logits."""
         return [self.names.index(name) for name in target.labels]
 
     @model_validator(mode="after")
@@ -118,7 +118,9 @@ def load_taxonomy(name_or_path: str | Path) -> Taxonomy:
     try:
         return Taxonomy.model_validate(yaml.safe_load(entry.read_text(encoding="utf-8")))
     except OSError as error:
-        message = f"taxonomy {str(name_or_path)!r} is neither shipped ({', '.join(sorted(shipped))}) nor a readable file"
+        message = (
+            f"taxonomy {str(name_or_path)!r} is neither shipped ({', '.join(sorted(shipped))}) nor a readable file"
+        )
         raise ConfigError(message) from error
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
         message = f"taxonomy {str(name_or_path)!r} is not valid: {error}"

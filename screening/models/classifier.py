@@ -31,10 +31,11 @@ class RiskClassifierOutput(ModelOutput):
         The representation all heads read.
     """
 
-    logits: Tensor | None = None
-    valence: Tensor | None = None
-    intensity: Tensor | None = None
-    pooled: Tensor | None = None
+    # ModelOutput asks for a default on every field; the classifier always fills all four.
+    logits: Tensor = None  # type: ignore[assignment]
+    valence: Tensor = None  # type: ignore[assignment]
+    intensity: Tensor = None  # type: ignore[assignment]
+    pooled: Tensor = None  # type: ignore[assignment]
 
 
 class RiskConfig(PreTrainedConfig):
@@ -80,7 +81,7 @@ class RiskClassifier(PreTrainedModel):
         self.encoder = AutoModel.from_config(encoder_config, **build_pooler_argument(encoder_config))
         n_hidden = encoder_config.hidden_size
         self.dropout = nn.Dropout(config.dropout)
-        self.class_head = nn.Linear(n_hidden, config.num_labels)
+        self.class_head = nn.Linear(n_hidden, len(config.id2label or {}))
         self.valence_head = nn.Linear(n_hidden, 1)
         self.intensity_head = nn.Linear(n_hidden, 1)
         self.post_init()

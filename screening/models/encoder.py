@@ -58,9 +58,7 @@ def resolve_encoder(name: str) -> str:
     return str(locate_embedded_encoder()) if name == EMBEDDED_ENCODER else name
 
 
-def load_encoder(
-    name: str, *, dropout: float | None = None, attention_dropout: float | None = None
-) -> tuple[Any, Any]:
+def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: float | None = None) -> tuple[Any, Any]:
     """Load a pre-trained encoder and its tokenizer.
 
     Parameters
@@ -88,11 +86,13 @@ def load_encoder(
     try:
         config = AutoConfig.from_pretrained(source)
         _set_dropout(config, dropout, attention_dropout)
-        encoder = AutoModel.from_pretrained(source, config=config, use_safetensors=True, **build_pooler_argument(config))
+        encoder = AutoModel.from_pretrained(
+            source, config=config, use_safetensors=True, **build_pooler_argument(config)
+        )
         return encoder, AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError) as error:
         message = (
-            f"encoder {name!r} could not be loaded: it is no folder with config.json, model.safetensors and a tokenizer,"
+            f"encoder {name!r} could not be loaded: it is no folder with config.json, model.safetensors and tokenizer,"
             f" and the hub did not answer or refused; the embedded one is {EMBEDDED_ENCODER!r}"
         )
         raise DataAccessError(message) from error

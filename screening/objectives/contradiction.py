@@ -28,6 +28,10 @@ class Contradiction(nn.Module):
     form : {"A", "B", "C"}
     """
 
+    first: Tensor
+    second: Tensor
+    valence: Tensor
+
     def __init__(self, pairs: tuple[tuple[int, int], ...], valence: Tensor, form: Literal["A", "B", "C"] = "A") -> None:
         super().__init__()
         self.form = form

@@ -16,6 +16,8 @@ class CrossEntropy(nn.Module):
     label_smoothing : float in [0, 1)
     """
 
+    class_weights: Tensor | None
+
     def __init__(self, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.label_smoothing = label_smoothing
@@ -24,9 +26,7 @@ class CrossEntropy(nn.Module):
     def forward(self, outputs: RiskClassifierOutput, labels: Tensor) -> Tensor:
         """Compute the loss of a batch; labels have shape (n_posts,)."""
         logits = outputs.logits.float()  # (n_posts, n_classes)
-        return functional.cross_entropy(
-            logits, labels, weight=self.class_weights, label_smoothing=self.label_smoothing
-        )
+        return functional.cross_entropy(logits, labels, weight=self.class_weights, label_smoothing=self.label_smoothing)
 
 
 @register("ce")

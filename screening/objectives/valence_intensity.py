@@ -24,6 +24,10 @@ class ValenceIntensity(nn.Module):
         Lower where a class's coordinate is uncertain.
     """
 
+    valence: Tensor
+    intensity: Tensor
+    coordinate_weight: Tensor
+
     def __init__(self, valence: Tensor, intensity: Tensor, coordinate_weight: Tensor) -> None:
         super().__init__()
         self.register_buffer("valence", valence, persistent=False)

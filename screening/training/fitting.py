@@ -120,6 +120,22 @@ def tokenize_posts(posts: pd.DataFrame, tokenizer: Any, taxonomy: Taxonomy, max_
     )
 
 
+def summarise_history(log: pd.DataFrame) -> pd.DataFrame:
+    """Summarise the trainer's log lines to one row per epoch.
+
+    Returns
+    -------
+    DataFrame
+        ``epoch``, ``train_loss`` (mean of the epoch's log lines), its parts ``train_loss_<objective>``, and
+        ``validation_<metric>``.
+    """
+    epoch = np.ceil(log["epoch"].round(6)).astype(int).rename("epoch")
+    train = log.filter(regex=r"^loss").add_prefix("train_").groupby(epoch).mean()
+    validation = log.filter(regex=r"^eval_(loss|accuracy|macro_f1|weighted_f1|average_precision)$")
+    validation = validation.rename(columns=lambda name: name.replace("eval_", "validation_"))
+    return train.join(validation.groupby(epoch).last()).reset_index()
+
+
 def _build_metrics(taxonomy: Taxonomy) -> Callable[[Any], dict[str, float]]:
     from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 

@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections import defaultdict
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -27,6 +27,8 @@ class RiskTrainer(Trainer):
     **kwargs
         As for ``transformers.Trainer``.
     """
+
+    objective: CombinedObjective
 
     def __init__(self, *, objective: CombinedObjective, ema: WeightAverage | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -60,11 +62,12 @@ class RiskTrainer(Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Evaluate, on the averaged weights where there are any."""
-        with self.ema.applied(self.model) if self.ema else contextlib.nullcontext():
+        averaged = self.ema.applied(cast(torch.nn.Module, self.model)) if self.ema else contextlib.nullcontext()
+        with averaged:
             return super().evaluate(*args, **kwargs)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        dataset = train_dataset if train_dataset is not None else self.train_dataset
+        dataset = cast(Any, train_dataset if train_dataset is not None else self.train_dataset)
         return LengthGroupedEpochSampler(dataset["n_tokens"], self.args.train_batch_size, self.args.seed)
 
 

@@ -1,0 +1,168 @@
+"""The main job: stages in order, each skipped if what it would make is there already."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from rich.console import Console
+
+from pipelines.artifacts import RunFolder, StageRecord, create_record, write_text_whole
+from screening.config import RunConfig, dump_config
+from screening.exceptions import ConfigError, MissingArtifactError
+from screening.taxonomy import Taxonomy, load_taxonomy
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a stage works with."""
+
+    config: RunConfig
+    taxonomy: Taxonomy
+    folder: RunFolder
+    console: Console
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run.
+
+    Attributes
+    ----------
+    name : str
+        Also its module in ``pipelines.stages``, whose ``run(context)`` does the work.
+    sections : tuple of str
+        Parts of the config its result depends on.
+    outputs : tuple of str
+        Names of :class:`~pipelines.artifacts.RunFolder` it writes.
+    description : str
+    """
+
+    name: str
+    sections: tuple[str, ...]
+    outputs: tuple[str, ...]
+    description: str
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("prepare", ("seed", "data"), ("data",), "read, check, clean and split the posts"),
+    Stage("train", ("seed", "model", "objective", "training"), ("model",), "fit the classifier and the baseline"),
+    Stage("calibrate", ("calibration",), ("calibration", "bundle"), "fit temperature and recall-promised thresholds"),
+    Stage("evaluate", (), ("evaluation",), "score test posts and controls"),
+    Stage("report", ("report",), ("report", "model_card"), "write the report and the model card"),
+    Stage("register", ("tracking",), (), "log to MLflow and register the screener"),
+)
+
+
+def run_stages(config: RunConfig, names: tuple[str, ...], console: Console, *, force: bool = False) -> RunFolder:
+    """Run stages of one run, skipping those whose result is there and was made from the same config and inputs.
+
+    Parameters
+    ----------
+    config : RunConfig
+    names : tuple of str
+        Stages to run, in order. The ones before must be done.
+    console : rich.console.Console
+    force : bool
+        Run the named stages even if they are done.
+
+    Raises
+    ------
+    MissingArtifactError
+        If an earlier stage is missing or was made from another config.
+    ConfigError
+        If another process works on the same run.
+    """
+    context = RunContext(config, load_taxonomy(config.data.taxonomy), RunFolder(config.run_dir), console)
+    fingerprints = compute_fingerprints(config)
+    with _locked(context.folder):
+        for stage in STAGES:
+            done = is_done(context.folder, stage, fingerprints[stage.name])
+            if stage.name not in names:
+                if not done and any(_comes_before(stage.name, name) for name in names):
+                    message = (
+                        f"stage {stage.name!r} of run {config.name!r} is not done for this config; "
+                        f"run it first: screening {stage.name} --config FILE (or all: screening run --config FILE)"
+                    )
+                    raise MissingArtifactError(message)
+                continue
+            if done and not force:
+                console.print(f"[dim]{stage.name}: done before, nothing changed[/dim]")
+                continue
+            _run_stage(context, stage, fingerprints[stage.name])
+    return context.folder
+
+
+def compute_fingerprints(config: RunConfig) -> dict[str, str]:
+    """Compute what each stage depends on: its config sections, the source files, and all stages before it."""
+    tree = json.loads(config.model_dump_json())
+    fingerprints: dict[str, str] = {}
+    upstream = _compute_source_digest(config)
+    for stage in STAGES:
+        content = json.dumps([stage.name, {key: tree[key] for key in stage.sections}, upstream], sort_keys=True)
+        upstream = fingerprints[stage.name] = hashlib.sha256(content.encode()).hexdigest()
+    return fingerprints
+
+
+def is_done(folder: RunFolder, stage: Stage, fingerprint: str) -> bool:
+    """Tell whether a stage's result is there and was made from the same things."""
+    record = folder.read_record()
+    finished = record.stages.get(stage.name) if record else None
+    outputs = [cast(Path, getattr(folder, name)) for name in stage.outputs]
+    return finished is not None and finished.fingerprint == fingerprint and all(path.exists() for path in outputs)
+
+
+def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> None:
+    context.console.rule(f"[bold]{stage.name}[/bold]: {stage.description}", align="left")
+    folder, config = context.folder, context.config
+    record = folder.read_record() or create_record(config.name, config.seed)
+    order = [known.name for known in STAGES]
+    earlier = {name: done for name, done in record.stages.items() if order.index(name) < order.index(stage.name)}
+    record = record.model_copy(update={"stages": earlier, "seed": config.seed})
+    folder.write_record(record)
+    write_text_whole(folder.config, dump_config(config))
+    started = time.monotonic()
+    run = cast(Callable[[RunContext], None], import_module(f"pipelines.stages.{stage.name}").run)
+    run(context)
+    seconds = round(time.monotonic() - started, 1)
+    finished = StageRecord(fingerprint=fingerprint, finished_at=datetime.now(UTC), seconds=seconds)
+    folder.write_record(record.model_copy(update={"stages": {**earlier, stage.name: finished}}))
+    context.console.print(f"[dim]{stage.name}: {seconds:.0f} s[/dim]")
+
+
+def _comes_before(first: str, second: str) -> bool:
+    order = [stage.name for stage in STAGES]
+    return order.index(first) < order.index(second)
+
+
+def _compute_source_digest(config: RunConfig) -> str:
+    paths = [path for path in (config.data.path, config.data.controls) if path is not None]
+    digest = hashlib.sha256()
+    for path in paths:
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        for file in files:
+            if file.is_file():
+                digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    taxonomy = Path(config.data.taxonomy)
+    if taxonomy.is_file():
+        digest.update(taxonomy.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _locked(folder: RunFolder) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    folder.root.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder.root / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        message = f"another process works on run {folder.root}; wait for it, or choose another name: --set name=OTHER"
+        raise ConfigError(message) from error

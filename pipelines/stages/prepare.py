@@ -1,0 +1,34 @@
+"""Stage prepare: from the configured source to four clean splits and a data card."""
+
+from rich.table import Table
+
+from pipelines.artifacts import write_folder_whole, write_json
+from pipelines.run import RunContext
+from screening.data.card import DataCard
+from screening.data.preparation import prepare_posts
+
+
+def run(context: RunContext) -> None:
+    """Write ``data/``: one Parquet per split, controls where the source has them, and the data card."""
+    config = context.config
+    with context.console.status("reading, checking, removing duplicates, splitting…"):
+        prepared = prepare_posts(config.data, context.taxonomy, config.seed)
+    with write_folder_whole(context.folder.data) as aside:
+        tables = dict(prepared.splits.items()) | (
+            {"controls": prepared.controls} if prepared.controls is not None else {}
+        )
+        for name, posts in tables.items():
+            posts.to_parquet(aside / f"{name}.parquet", index=False)
+        write_json(aside / "data_card.json", prepared.card.model_dump(mode="json"))
+    context.console.print(_tabulate(prepared.card))
+
+
+def _tabulate(card: DataCard) -> Table:
+    table = Table(title=f"posts of {card.source}, by step")
+    table.add_column("step")
+    table.add_column("posts", justify="right")
+    for step in card.filters:
+        table.add_row(step.description, f"{step.n_posts:,}")
+    for split, digest in card.splits.items():
+        table.add_row(f"in {split}", f"{digest.n_posts:,}")
+    return table

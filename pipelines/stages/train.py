@@ -1,0 +1,54 @@
+"""Stage train: fit the classifier (resuming a killed one) and the TF-IDF baseline."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+
+from pipelines.artifacts import write_folder_whole, write_json
+from pipelines.run import RunContext, compute_fingerprints
+from screening.data.preparation import load_split
+from screening.inference.precision import resolve_precision
+from screening.models.baseline import TfidfBaseline
+from screening.training.fitting import fit_classifier, summarise_history
+
+
+def run(context: RunContext) -> None:
+    """Write ``model/``: classifier, tokenizer, baseline, history; checkpoints are removed once it is whole."""
+    config, folder = context.config, context.folder
+    train, validation = load_split(folder.split("train")), load_split(folder.split("validation"))
+    _discard_stale_checkpoints(context)
+    fitted = fit_classifier(
+        config,
+        context.taxonomy,
+        train,
+        validation,
+        folder.checkpoints,
+        precision=resolve_precision(config.training.precision),
+    )
+    with write_folder_whole(folder.model) as aside:
+        fitted.classifier.save_pretrained(aside)
+        fitted.tokenizer.save_pretrained(aside)
+        fit_baseline(context, train).save(aside / folder.baseline.name)
+        history = json.loads(summarise_history(fitted.history).to_json(orient="records"))
+        write_json(aside / folder.history.name, history)
+    shutil.rmtree(folder.checkpoints)
+
+
+def fit_baseline(context: RunContext, train: pd.DataFrame) -> TfidfBaseline:
+    """Fit the comparator on the same training posts."""
+    names = context.taxonomy.names
+    y = np.array([names.index(label) for label in train["label"]])
+    return TfidfBaseline.fit(train["text"].tolist(), y, len(names), context.config.seed)
+
+
+def _discard_stale_checkpoints(context: RunContext) -> None:
+    """Remove checkpoints of a training with other settings; they must not be resumed."""
+    checkpoints = context.folder.checkpoints
+    fingerprint = compute_fingerprints(context.config)["train"]
+    marker = checkpoints / "fingerprint"
+    if checkpoints.exists() and (not marker.is_file() or marker.read_text(encoding="utf-8") != fingerprint):
+        shutil.rmtree(checkpoints)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    marker.write_text(fingerprint, encoding="utf-8")

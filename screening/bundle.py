@@ -1,0 +1,152 @@
+"""The screener bundle: classifier, tokenizer, temperature and operating points in one folder, checked by digest.
+
+A bundle is the only thing that passes from training to everything after it. It holds safetensors, the tokenizer's
+JSON and one manifest; nothing in it is executable.
+"""
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from screening.calibration.temperature import TemperatureScaling
+from screening.exceptions import BundleError
+from screening.models.encoder import compute_file_digest
+from screening.taxonomy import Taxonomy
+from screening.thresholds.operating_point import OperatingPoint
+from screening.types import Record
+
+MANIFEST = "screener.json"
+_ALLOWED = {".safetensors", ".json", ".txt", ".model", ".jinja"}  # what tokenizers and transformers write; no code
+
+
+class BundleManifest(Record):
+    """What a bundle is and what its promise rests on.
+
+    ``digests`` gives the SHA-256 of every other file of the folder; ``precision`` and ``backend`` name the path the
+    operating points were calibrated on, the only one they hold for.
+    """
+
+    format_version: Literal[1] = 1
+    name: str
+    created_at: datetime
+    run_id: str
+    encoder: str
+    max_tokens: int
+    backend: Literal["torch"] = "torch"
+    precision: Literal["fp32", "bf16"]
+    is_synthetic: bool
+    taxonomy: Taxonomy
+    temperature: TemperatureScaling
+    operating_points: tuple[OperatingPoint, ...]
+    digests: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle; ``version`` is the first 12 hexadecimal digits of its manifest's SHA-256."""
+
+    classifier: Any
+    tokenizer: Any
+    manifest: BundleManifest
+    version: str
+
+
+def save_bundle(folder: Path, classifier: Any, tokenizer: Any, manifest: BundleManifest) -> str:
+    """Write a bundle whole or not at all, replacing an older one.
+
+    Parameters
+    ----------
+    folder : Path
+    classifier : screening.models.classifier.RiskClassifier
+    tokenizer : transformers.PreTrainedTokenizerBase
+    manifest : BundleManifest
+        Its ``digests`` are filled in here.
+
+    Returns
+    -------
+    str
+        The bundle's version.
+    """
+    aside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    classifier.save_pretrained(aside)
+    tokenizer.save_pretrained(aside)
+    manifest = manifest.model_copy(update={"digests": _compute_digests(aside)})
+    (aside / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+    if folder.exists():
+        old = folder.with_name(f".{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+        aside.rename(folder)
+        shutil.rmtree(old)
+    else:
+        aside.rename(folder)
+    return compute_version(folder)
+
+
+def load_manifest(folder: Path) -> BundleManifest:
+    """Read a bundle's manifest without loading or checking the model.
+
+    Raises
+    ------
+    BundleError
+        If the folder holds no manifest of a format this version reads.
+    """
+    path = folder / MANIFEST
+    try:
+        return BundleManifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        message = f"{folder} holds no {MANIFEST}; a bundle is the folder RUN/bundle that `screening calibrate` writes"
+        raise BundleError(message) from error
+    except ValidationError as error:
+        fields = sorted({".".join(str(part) for part in problem["loc"]) for problem in error.errors()})
+        message = f"{path} is not a manifest this version reads (fields {', '.join(fields)}); calibrate the run again"
+        raise BundleError(message) from error
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Load a bundle after checking every file against the manifest.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, added or altered.
+    """
+    manifest = load_manifest(folder)
+    _validate_files(folder, manifest)
+    from transformers import AutoTokenizer
+
+    from screening.models.classifier import RiskClassifier
+
+    classifier = RiskClassifier.from_pretrained(folder, use_safetensors=True)
+    return Bundle(classifier.eval(), AutoTokenizer.from_pretrained(folder), manifest, compute_version(folder))
+
+
+def compute_version(folder: Path) -> str:
+    """Compute a bundle's version from its manifest (which holds the digest of every other file)."""
+    return sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]
+
+
+def _compute_digests(folder: Path) -> dict[str, str]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST]
+    return {path.relative_to(folder).as_posix(): compute_file_digest(path) for path in files}
+
+
+def _validate_files(folder: Path, manifest: BundleManifest) -> None:
+    foreign = [name for name in manifest.digests if PurePosixPath(name).suffix not in _ALLOWED]
+    if foreign:
+        message = f"bundle {folder} lists files of a kind no bundle holds: {foreign}; refusing to load it"
+        raise BundleError(message)
+    found = _compute_digests(folder)
+    wrong = sorted(name for name in {*found, *manifest.digests} if found.get(name) != manifest.digests.get(name))
+    if wrong:
+        message = (
+            f"bundle {folder} is not as it was written: {', '.join(wrong)} missing, added or altered; copy it again"
+        )
+        raise BundleError(message)
