@@ -1,0 +1,102 @@
+"""Whether probabilities mean what they say, before and after temperature scaling."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from reports.results import RunResults, binarize_labels, encode_labels, extract_probabilities, extract_scores
+from reports.tables import Column, Table
+from screening.calibration.temperature import TemperatureScaling
+from screening.metrics.calibration import (
+    N_BINS,
+    compute_binary_brier_score,
+    compute_brier_score,
+    compute_calibration_error,
+    compute_chance_calibration_error,
+    compute_reliability_table,
+    compute_top_label,
+)
+
+Probabilities = npt.NDArray[np.float64]
+MAX_ECE_RISE = 0.01
+SMALLEST = np.finfo(np.float64).tiny
+
+
+def compute_unscaled_probabilities(results: RunResults) -> Probabilities:
+    """Undo temperature scaling on test, shape (n, n_classes).
+
+    Notes
+    -----
+    ``softmax(log(p) * T)`` gives back ``softmax(logits)`` where ``p = softmax(logits / T)``: the logits themselves are
+    not kept for test posts. Probabilities of exactly 0 are taken as the smallest positive number.
+    """
+    probabilities = extract_probabilities(results.test, results.taxonomy)
+    if results.temperature is None:
+        return probabilities
+    inverse = TemperatureScaling(temperature=1 / results.temperature.temperature, n_samples=0)
+    return inverse.compute_probabilities(np.log(probabilities.clip(min=SMALLEST)))
+
+
+def build_calibration_summary(results: RunResults) -> Table:
+    """Set Brier score and calibration error before and after temperature scaling side by side."""
+    after = extract_probabilities(results.test, results.taxonomy)
+    before = compute_unscaled_probabilities(results)
+    rows = [_compare_classes(results, before, after)]
+    for target in results.targets:
+        chosen = results.taxonomy.target_indices(target)
+        is_positive = binarize_labels(results.test, target)
+        record: dict[str, object] = {"score": f"risk {target.name}", "n_samples": len(after)}
+        for when, matrix in (("before", before), ("after", after)):
+            probability = matrix[:, chosen].sum(axis=1).clip(0, 1)
+            record[f"brier_{when}"] = compute_binary_brier_score(is_positive, probability)
+            record[f"ece_{when}"] = compute_calibration_error(is_positive, probability)
+        rows.append(record | {"ece_floor": _compute_floor(results, after[:, chosen].sum(axis=1).clip(0, 1))})
+    columns = (
+        Column("score", "Score"),
+        Column("n_samples", "n", "count"),
+        Column("brier_before", "Brier before", "score"),
+        Column("brier_after", "Brier after", "score"),
+        Column("ece_before", "ECE before", "score"),
+        Column("ece_after", "ECE after", "score"),
+        Column("ece_floor", "ECE by chance, up to", "score"),
+    )
+    note = (
+        "Lower is better. Before and after: temperature scaling. ECE: mean distance between probability and observed "
+        f"share over {N_BINS} bins of equal size. By chance: a perfectly calibrated screener stays below this in 95% of "
+        "samples of this size. Brier is 0 to 2 over classes, 0 to 1 for a risk score."
+    )
+    return Table("calibration", "Brier score and calibration error", pd.DataFrame(rows), columns, "test split", note)
+
+
+def _compare_classes(results: RunResults, before: Probabilities, after: Probabilities) -> dict[str, object]:
+    """Brier score over all classes; calibration error of the most probable class."""
+    y_true = encode_labels(results.test, results.taxonomy)
+    record: dict[str, object] = {"score": "most probable class", "n_samples": len(after)}
+    for when, matrix in (("before", before), ("after", after)):
+        record[f"brier_{when}"] = compute_brier_score(y_true, matrix)
+        record[f"ece_{when}"] = compute_calibration_error(*compute_top_label(y_true, matrix))
+    return record | {"ece_floor": _compute_floor(results, after.max(axis=1))}
+
+
+def _compute_floor(results: RunResults, probability: Probabilities) -> float:
+    return compute_chance_calibration_error(probability, rng=np.random.default_rng(results.config.seed), n_repeats=200)
+
+
+def build_reliability(results: RunResults) -> Table:
+    """Compare the mean risk score with the share of positives, in bins of equal numbers of posts."""
+    parts = []
+    for target in results.targets:
+        scores = extract_scores(results.test, target).clip(0, 1)
+        part = compute_reliability_table(binarize_labels(results.test, target), scores, split="test")
+        names = {"mean_prob": "mean_score", "value": "observed", "low": "observed_low", "high": "observed_high"}
+        parts.append(part.rename(columns=names).assign(target=target.name))
+    columns = (
+        Column("target", "Risk target"),
+        Column("mean_score", "Mean risk score", "score"),
+        Column("observed", "Share of positives", "fraction", interval=True, n_key="n"),
+    )
+    note = "Ten bins of about equal numbers of posts. Exact 95% intervals."
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return Table("reliability", "Risk score against share of positives", frame, columns, "test split", note)

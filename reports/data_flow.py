@@ -1,0 +1,93 @@
+"""The data card as tables: how many posts each filter left, and what the splits hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from reports.results import RunResults
+from reports.tables import Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FINAL_STEP = "kept"
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What the checks need from a data card; ``None`` where the card does not say.
+
+    ``is_author_known`` is False only where the card says that the source names no authors.
+    """
+
+    is_author_known: bool
+    n_shared_authors: int | None
+    n_near_duplicates: int | None
+    n_exact_duplicates: int | None
+    first_date: str | None
+    last_date: str | None
+
+
+def read_data_facts(card: Mapping[str, Any]) -> DataFacts:
+    """Read a data card; the only place that knows the names of its fields."""
+    leakage = card.get("leakage", {})
+    n_shared = leakage.get("n_authors_in_two_splits")
+    return DataFacts(
+        is_author_known="n_authors_in_two_splits" not in leakage or n_shared is not None,
+        n_shared_authors=n_shared,
+        n_near_duplicates=leakage.get("n_near_duplicates"),
+        n_exact_duplicates=leakage.get("n_exact_duplicates"),
+        first_date=card.get("first_date"),
+        last_date=card.get("last_date"),
+    )
+
+
+def build_flow(results: RunResults) -> Table:
+    """List the posts left after each filter."""
+    rows = []
+    previous: int | None = None
+    for step in results.data_card.get("filters", ()):
+        n_posts = int(step["n_posts"])
+        n_dropped = None if previous is None else previous - n_posts
+        name = str(step["step"]).replace("_", " ")
+        rows.append({"step": name, "description": step["description"], "n_posts": n_posts, "n_dropped": n_dropped})
+        previous = n_posts
+    columns = (
+        Column("step", "Step"),
+        Column("description", "What it does"),
+        Column("n_dropped", "Dropped", "count"),
+        Column("n_posts", "Posts left", "count"),
+    )
+    frame = pd.DataFrame(rows, columns=["step", "description", "n_posts", "n_dropped"])
+    return Table("data_flow", "Posts through every filter", frame, columns, "all splits and controls")
+
+
+def build_splits(results: RunResults) -> Table:
+    """Count posts by split and label after the last filter."""
+    final = [step for step in results.data_card.get("filters", ()) if step["step"] == FINAL_STEP]
+    counts: dict[str, dict[str, int]] = final[0]["counts"] if final else {}
+    labels = sorted({label for by_label in counts.values() for label in by_label}, key=_label_order(results))
+    rows = [
+        {"split": split, "n_samples": sum(by_label.values())}
+        | {f"n_{label}": by_label.get(label, 0) for label in labels}
+        for split, by_label in counts.items()
+    ]
+    columns = (
+        Column("split", "Split"),
+        Column("n_samples", "Posts", "count"),
+        *(Column(f"n_{label}", label.removeprefix("control_"), "count") for label in labels),
+    )
+    frame = pd.DataFrame(rows, columns=["split", "n_samples", *(f"n_{label}" for label in labels)])
+    note = (
+        "Train fits the model, validation chooses the epoch and the temperature, calibration only the thresholds, "
+        "test gives the numbers on this page. Controls are posts from outside the task."
+    )
+    return Table("splits", "Posts by split and label", frame, columns, "after the last filter", note)
+
+
+def _label_order(results: RunResults) -> Any:
+    known = {name: i for i, name in enumerate(results.taxonomy.names)}
+    return lambda label: (known.get(label, len(known)), label)

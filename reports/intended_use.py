@@ -1,0 +1,44 @@
+"""The words that stand beside every number: what a flag means, what the tool is for, and what it is not for."""
+
+SYNTHETIC_BANNER = "Synthetic posts: these numbers mean nothing about people."
+
+PURPOSE = (
+    "Order a stream of posts so that trained people read first the posts that most resemble those published in "
+    "communities about mental distress.",
+    "Measure, before anyone relies on it, how many such posts a threshold would leave unread and how much reading it asks for.",
+    "Research on weakly labelled posts, with the limits of those labels stated.",
+)
+
+DECISION_FLAGGED = (
+    "A post at or above a threshold is flagged for review: a trained person reads it, without delay for the level "
+    "“refer”, in the ordinary queue for the level “review”. The person decides; the flag decides nothing."
+)
+DECISION_NOT_FLAGGED = (
+    "A post below every threshold is not queued. That does not mean it is safe: some posts of the target are below "
+    "the threshold by design, and only a random audit of unflagged posts can say how many."
+)
+
+NOT_FOR = (
+    "Diagnosis of any condition, or a statement about the person who wrote a post.",
+    "Prediction of suicide, self-harm or any other event.",
+    "Scoring, ranking or following people or accounts.",
+    "Automated action: no message, removal, report, welfare check or contact with police may follow from a flag alone.",
+    "Surveillance by employers, schools, insurers, landlords, governments or law enforcement.",
+    "Replacing clinicians, moderators or crisis services, or reducing their number.",
+    "Languages, communities or times other than those it was evaluated on, without a new evaluation.",
+)
+
+PROMISE_IN_WORDS = (
+    "The threshold is the highest one for which, whatever the distribution of scores, the chance that true recall falls "
+    "below the target is at most one minus the confidence, over draws of the calibration posts. "
+    "It does not depend on how common such posts are. It does depend on tomorrow’s posts of the target looking like those "
+    "in the calibration split; when their language changes, the promise ends, and no number on this page will show it."
+)
+
+CAVEATS = (
+    "Recall is recall of the label, not of people at risk: posts by people at risk that carry another label count as negatives.",
+    "Long posts are cut to the model’s window; what stands after the cut is not read.",
+    "Posts of one author are not independent; intervals treat them as if they were and are then too narrow.",
+    "Probabilities are calibrated on the mix of labels in this data set. At another mix they are too high or too low.",
+    "Group differences below are descriptive; many small comparisons will show differences by chance.",
+)

@@ -1,0 +1,119 @@
+"""What a report is made from: one run's score tables, operating points and facts, without any post text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from screening.calibration.temperature import TemperatureScaling
+    from screening.config import RunConfig
+    from screening.taxonomy import RiskTarget, Taxonomy
+    from screening.thresholds.operating_point import OperatingPoint
+
+CONTROL_KIND = "control_kind"
+
+
+@dataclass(frozen=True)
+class Comparator:
+    """Another scorer on the same posts, with operating points fitted the same way."""
+
+    name: str
+    test: pd.DataFrame
+    controls: pd.DataFrame | None = None
+    operating_points: tuple[OperatingPoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """Everything one report needs.
+
+    Parameters
+    ----------
+    config, taxonomy
+        The resolved configuration and the labels of the task.
+    run_info : dict
+        ``run_id``, ``commit``, ``seed``, ``created_at``, ``versions``, ``hardware``; whatever ``run.json`` holds.
+    data_card : dict
+        JSON form of ``screening.data``'s data card.
+    history : pandas.DataFrame
+        One row per epoch; may be empty.
+    temperature : TemperatureScaling or None
+        Fitted on the validation split.
+    operating_points : tuple of OperatingPoint
+        One per risk target, fitted on the calibration split.
+    calibration, test : pandas.DataFrame
+        Score tables with ``label``.
+    controls : pandas.DataFrame or None
+        Score table of posts from outside the task, with ``control_kind``; none of them counts as a positive.
+    comparators : dict of str to Comparator
+        Other scorers on the same test posts.
+    explanations : pandas.DataFrame or None
+        Explanation table of flagged posts.
+    """
+
+    config: RunConfig
+    taxonomy: Taxonomy
+    run_info: dict[str, Any]
+    data_card: dict[str, Any]
+    history: pd.DataFrame
+    temperature: TemperatureScaling | None
+    operating_points: tuple[OperatingPoint, ...]
+    calibration: pd.DataFrame
+    test: pd.DataFrame
+    controls: pd.DataFrame | None = None
+    comparators: dict[str, Comparator] = field(default_factory=dict)
+    explanations: pd.DataFrame | None = None
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the posts were made by the shipped generator."""
+        return bool(self.data_card.get("is_synthetic")) or self.config.data.source == "synthetic"
+
+    @property
+    def point_by_target(self) -> dict[str, OperatingPoint]:
+        """Operating points by the name of their risk target."""
+        return {point.name: point for point in self.operating_points}
+
+    @property
+    def targets(self) -> tuple[RiskTarget, ...]:
+        """Risk targets that have an operating point, most urgent first."""
+        return tuple(target for target in self.taxonomy.targets if target.name in self.point_by_target)
+
+
+def binarize_labels(scores: pd.DataFrame, target: RiskTarget) -> np.ndarray:
+    """Mark the posts whose label belongs to a risk target, shape (n,), bool."""
+    return scores["label"].isin(target.labels).to_numpy()
+
+
+def extract_scores(scores: pd.DataFrame, target: RiskTarget) -> np.ndarray:
+    """Read the risk score of a target in the precision it was stored in, shape (n,), in [0, 1]."""
+    return scores[f"risk_{target.name}"].to_numpy()
+
+
+def extract_probabilities(scores: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
+    """Read the class probabilities in taxonomy order, shape (n, n_classes); rows sum to 1."""
+    return scores[[f"prob_{name}" for name in taxonomy.names]].to_numpy(dtype=float)
+
+
+def encode_labels(scores: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
+    """Encode true labels as class indices in taxonomy order, shape (n,)."""
+    return scores["label"].map(taxonomy.index_by_text).to_numpy(dtype=int)
+
+
+def predict_labels(scores: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
+    """Take the most probable class of each post, shape (n,)."""
+    return extract_probabilities(scores, taxonomy).argmax(axis=1)
+
+
+def control_groups(controls: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
+    """Divide controls by kind, in order of name; empty without controls."""
+    if controls is None or controls.empty:
+        return []
+    if CONTROL_KIND not in controls:
+        return [("all", controls)]
+    return [(str(kind), group) for kind, group in controls.groupby(CONTROL_KIND, observed=True, sort=True)]

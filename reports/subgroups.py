@@ -1,0 +1,92 @@
+"""Recall and alerts by group of posts; groups too small to say anything about are not shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from reports.estimates import spread_estimate
+from reports.recall import compute_result, flag_posts
+from reports.results import RunResults
+from reports.tables import Column, Table
+from screening.metrics.workload import compute_alert_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIN_POSITIVES = 10
+MAX_LEVELS = 20
+LENGTH_EDGES = (0, 25, 50, 100, 200, float("inf"))
+LENGTH_NAMES = ("up to 25 tokens", "26 to 50 tokens", "51 to 100 tokens", "101 to 200 tokens", "over 200 tokens")
+SUPPRESSED = ("n_samples", "n_positive", "recall", "recall_low", "recall_high", "recall_n", "alerts_per_1000",
+              "alerts_per_1000_low", "alerts_per_1000_high", "alerts_per_1000_n")  # fmt: skip
+
+
+def build_subgroups(results: RunResults) -> Table:
+    """Build one row per target, grouping and group, over the test split.
+
+    Rows with fewer than ten positives keep their name only: too few to compare, and small enough to point at people.
+    """
+    rows = [
+        _describe_group(results, target_name, grouping, str(level), part)
+        for grouping, levels in iterate_groupings(results)
+        for target_name in results.point_by_target
+        for level, part in levels
+    ]
+    frame = pd.DataFrame(rows, columns=["grouping", "group", "target", "is_suppressed", *SUPPRESSED])
+    columns = (
+        Column("grouping", "Grouped by"),
+        Column("group", "Group"),
+        Column("target", "Risk target"),
+        Column("n_positive", "Positives", "count", n_key="n_samples"),
+        Column("recall", "Recall", "fraction", interval=True),
+        Column("alerts_per_1000", "Alerts per 1,000", "number", interval=True),
+    )
+    note = (
+        f"A dash: fewer than {MIN_POSITIVES} positives, not shown. Exact 95% intervals per row, not corrected for the "
+        "number of rows. The recall promise is made for all posts together, not within a group."
+    )
+    return Table("subgroups", "Recall and alerts by group", frame, columns, "test split", note)
+
+
+def iterate_groupings(results: RunResults) -> Iterator[tuple[str, list[tuple[str, pd.DataFrame]]]]:
+    """Yield the name of each grouping with its groups: length, cut or not, year, and the configured columns."""
+    test = results.test
+    length = pd.cut(test["n_tokens"], LENGTH_EDGES, labels=LENGTH_NAMES, include_lowest=True)
+    yield "length", _divide(test, length)
+    cut = test["is_truncated"].map({True: "cut to the window", False: "read to the end"})
+    yield "window", _divide(test, cut)
+    if "created_at" in test:
+        yield "year", _divide(test, pd.to_datetime(test["created_at"]).dt.year.astype("Int64").astype("string"))
+    author_column = results.config.data.author_column
+    for column in results.config.data.group_columns:
+        if column in test and column not in (author_column, "author_id", "created_at"):
+            yield column, _divide(test, test[column])
+
+
+def _divide(test: pd.DataFrame, by: pd.Series) -> list[tuple[str, pd.DataFrame]]:
+    """Divide posts into groups in order of level; a column with too many levels gives its most frequent ones."""
+    frequent = by.value_counts().index[:MAX_LEVELS]
+    chosen = by.isin(frequent)
+    return [(str(level), part) for level, part in test[chosen].groupby(by[chosen], observed=True, sort=True)]
+
+
+def _describe_group(
+    results: RunResults, target_name: str, grouping: str, level: str, part: pd.DataFrame
+) -> dict[str, object]:
+    target = next(target for target in results.targets if target.name == target_name)
+    result = compute_result(results, target, part, "test")
+    is_suppressed = result.n_positive < MIN_POSITIVES
+    record: dict[str, object] = {
+        "grouping": grouping, "group": level, "target": target_name, "is_suppressed": is_suppressed,
+    }  # fmt: skip
+    if is_suppressed:
+        return record | dict.fromkeys(SUPPRESSED)
+    alerts = compute_alert_rate(flag_posts(results, target, part), split="test")
+    return (
+        record
+        | {"n_samples": result.n_samples, "n_positive": result.n_positive}
+        | spread_estimate("recall", result.recall)
+        | spread_estimate("alerts_per_1000", alerts)
+    )
