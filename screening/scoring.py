@@ -1,0 +1,231 @@
+"""The screener: texts in, score table out, on the one path its operating points were calibrated on."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from screening.bundle import Bundle, BundleManifest, load_bundle, load_manifest
+from screening.calibration.temperature import TemperatureScaling
+from screening.data.cleaning import clean_text
+from screening.data.schema import validate_posts
+from screening.exceptions import NotCalibratedError
+from screening.inference.forward import Logits, Progress, compute_logits
+from screening.inference.precision import detect_precision
+from screening.taxonomy import Taxonomy
+from screening.thresholds.operating_point import OperatingPoint
+from screening.thresholds.triage import assign_triage
+
+MAX_CHARACTERS = 1_000_000  # a longer text is a file in the wrong place, not a post
+CHUNK_SIZE = 10_000  # posts held as tokens at a time
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Screener:
+    """A loaded bundle that scores texts.
+
+    Load it with :meth:`load`. It changes nothing on disk and logs no text.
+    """
+
+    bundle: Bundle
+
+    @classmethod
+    def load(cls, folder: Path | str, *, precision: str = "auto", device: str | None = None) -> "Screener":
+        """Load a bundle and make sure that its promise can hold here.
+
+        Parameters
+        ----------
+        folder : path
+            A bundle, as ``screening calibrate`` writes it.
+        precision : {"auto", "bf16", "fp32"}
+            ``auto`` is the precision the bundle was calibrated in; any other is refused.
+        device : str, optional
+            ``cpu``, ``cuda``, …; by default a GPU if there is one.
+
+        Returns
+        -------
+        Screener
+
+        Raises
+        ------
+        BundleError
+            If the folder is no bundle, or not as it was written.
+        NotCalibratedError
+            If another precision is asked for, or a risk target has no operating point.
+        """
+        import torch
+
+        manifest = load_manifest(Path(folder))
+        _validate_promise(manifest, precision)
+        bundle = load_bundle(Path(folder))
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        bundle.classifier.to(chosen)
+        if manifest.precision == "bf16" and detect_precision(chosen.type) != "bf16":
+            logger.warning(
+                "the bundle is calibrated in bf16, which this %s only emulates: scoring is slow", chosen.type
+            )
+        return cls(bundle)
+
+    @property
+    def version(self) -> str:
+        """Version of the bundle, written next to every score."""
+        return self.bundle.version
+
+    @property
+    def manifest(self) -> BundleManifest:
+        """What the bundle is and what its promise rests on."""
+        return self.bundle.manifest
+
+    def score(
+        self, texts: Sequence[str], post_ids: Sequence[str] | None = None, on_progress: Progress | None = None
+    ) -> pd.DataFrame:
+        """Score posts and say which to flag for review.
+
+        Texts are cleaned first as the training posts were (:func:`screening.data.cleaning.clean_text`; cleaning a
+        clean text changes nothing).
+
+        Parameters
+        ----------
+        texts : sequence of str, length n_posts
+        post_ids : sequence of str, optional
+            Unique; ``post-1``, ``post-2``, … by default.
+        on_progress : callable, optional
+            Called as ``on_progress(n_done, n_posts)``.
+
+        Returns
+        -------
+        DataFrame
+            One row per text, in input order: ``post_id``, ``prob_<class>``, ``valence`` in [-1, 1], ``intensity`` in
+            [0, 1], ``risk_<target>`` in [0, 1], ``triage``, ``n_tokens`` (of the whole post), ``is_truncated``.
+
+        Raises
+        ------
+        SchemaError
+            If a text is not a string, empty, not valid Unicode or over a million characters, or an id is unsafe or
+            not unique. Posts are named by id; nothing is scored then.
+        ValueError
+            If texts and ids differ in number.
+        """
+        ids = [f"post-{i}" for i in range(1, len(texts) + 1)] if post_ids is None else list(post_ids)
+        posts = _clean_and_validate(texts, ids)
+        starts = range(0, max(len(posts), 1), CHUNK_SIZE)  # no posts: one empty chunk gives the empty table
+        parts = [
+            self._score_clean(posts.iloc[start : start + CHUNK_SIZE], _shift(on_progress, start, len(posts)))
+            for start in starts
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+    def _score_clean(self, posts: pd.DataFrame, on_progress: Progress | None) -> pd.DataFrame:
+        manifest = self.manifest
+        outputs = compute_logits(
+            self.bundle.classifier,
+            self.bundle.tokenizer,
+            posts["text"].tolist(),
+            max_tokens=manifest.max_tokens,
+            precision=manifest.precision,
+            on_progress=on_progress,
+        )
+        ids = posts["post_id"].tolist()
+        return build_score_table(ids, outputs, manifest.taxonomy, manifest.temperature, manifest.operating_points)
+
+
+def compute_risk_scores(probabilities: NDArray[np.float64], taxonomy: Taxonomy) -> dict[str, NDArray[np.float64]]:
+    """Sum class probabilities to one score per risk target.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n_posts, n_classes)
+        Rows sum to 1.
+    taxonomy : Taxonomy
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_posts,)
+        By target name, in [0, 1].
+
+    Examples
+    --------
+    >>> from screening.taxonomy import load_taxonomy
+    >>> compute_risk_scores(np.array([[0.5, 0.25, 0.0, 0.25, 0.0]]), load_taxonomy("mh5"))["any_risk"].tolist()
+    [0.75]
+    """
+    return {
+        target.name: np.minimum(probabilities[:, taxonomy.target_indices(target)].sum(axis=1), 1.0)
+        for target in taxonomy.targets
+    }
+
+
+def build_score_table(
+    post_ids: Sequence[str],
+    outputs: Logits,
+    taxonomy: Taxonomy,
+    temperature: TemperatureScaling,
+    operating_points: Sequence[OperatingPoint],
+) -> pd.DataFrame:
+    """Turn logits into the score table, the same for new posts and for the test split.
+
+    Returns
+    -------
+    DataFrame
+        See :meth:`Screener.score`.
+
+    Raises
+    ------
+    NotCalibratedError
+        If a risk target has no operating point.
+    """
+    probabilities = temperature.compute_probabilities(outputs.logits)
+    risks = compute_risk_scores(probabilities, taxonomy)
+    columns = {
+        "post_id": pd.Series(list(post_ids), dtype="str"),
+        **{f"prob_{name}": probabilities[:, i] for i, name in enumerate(taxonomy.names)},
+        "valence": outputs.valence.astype(np.float64),
+        "intensity": outputs.intensity.astype(np.float64),
+        **{f"risk_{name}": scores for name, scores in risks.items()},
+        "triage": pd.Series(assign_triage(risks, operating_points), dtype="str"),
+        "n_tokens": outputs.n_tokens,
+        "is_truncated": outputs.is_truncated,
+    }
+    return pd.DataFrame(columns)
+
+
+def _validate_promise(manifest: BundleManifest, precision: str) -> None:
+    if precision not in {"auto", manifest.precision}:
+        message = (
+            f"bundle {manifest.name!r} was calibrated in {manifest.precision}, and its recall promise holds for that "
+            f"alone; found precision {precision!r}. Use 'auto', or calibrate again with training.precision={precision}"
+        )
+        raise NotCalibratedError(message)
+    calibrated = {point.name for point in manifest.operating_points}
+    missing = sorted({target.name for target in manifest.taxonomy.targets} - calibrated)
+    if missing:
+        message = f"bundle {manifest.name!r} has no operating point for {missing}; run `screening calibrate` again"
+        raise NotCalibratedError(message)
+
+
+def _clean_and_validate(texts: Sequence[str], post_ids: list[str]) -> pd.DataFrame:
+    if isinstance(texts, str) or len(texts) != len(post_ids):
+        found = "one string" if isinstance(texts, str) else f"{len(texts)} texts and {len(post_ids)} ids"
+        message = f"expected a sequence of texts and one post id per text, found {found}"
+        raise ValueError(message)
+    posts = pd.DataFrame({"post_id": post_ids, "text": list(texts)}, dtype=object)
+    if posts.empty:
+        return posts
+    validate_posts(posts, max_characters=MAX_CHARACTERS, where="posts to score")
+    posts = posts.assign(text=posts["text"].map(clean_text).astype(object))
+    validate_posts(posts, max_characters=MAX_CHARACTERS, where="posts to score, after cleaning")
+    return posts
+
+
+def _shift(on_progress: Progress | None, start: int, n_posts: int) -> Progress | None:
+    """Report a chunk's progress as progress over all posts."""
+    if on_progress is None:
+        return None
+    report = on_progress
+    return lambda n_done, _: report(start + n_done, n_posts)
