@@ -15,6 +15,8 @@ SCORING_REQUIREMENTS = (
     "mlflow",
     "numpy",
     "pandas",
+    "pandera",
+    "pyarrow",
     "pydantic",
     "pyyaml",
     "safetensors",
@@ -84,7 +86,7 @@ def build_signature(manifest: BundleManifest) -> Any:
 
 
 def name_score_columns(manifest: BundleManifest) -> dict[str, str]:
-    """Name the score table's columns and their MLflow types, in order."""
+    """Name the columns of the served score table and their MLflow types, in order."""
     return {
         "post_id": "string",
         **{f"prob_{name}": "double" for name in manifest.taxonomy.names},
@@ -94,6 +96,7 @@ def name_score_columns(manifest: BundleManifest) -> dict[str, str]:
         "triage": "string",
         "n_tokens": "long",
         "is_truncated": "boolean",
+        "model_version": "string",
     }
 
 

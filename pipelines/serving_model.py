@@ -29,31 +29,28 @@ class ScreenerModel(PythonModel):
         context : mlflow.pyfunc.PythonModelContext
             Not read; MLflow passes it.
         model_input : DataFrame
-            Column ``text``, and ``post_id`` where posts have one.
+            Column ``text``, and ``post_id`` where posts have one (else ``post-1``, ``post-2``, … within the call).
         params : None
             There are none; MLflow's interface has the argument.
 
         Returns
         -------
         DataFrame
-            The score table, one row per post in input order; no text.
+            The score table, one row per post in input order, and ``model_version``; no text.
 
         Raises
         ------
+        SchemaError
+            If a text is missing or empty, or an id is not unique within the call; posts are named by id.
         ValueError
-            If a text is missing (rows are named by id or position), or parameters are passed.
+            If parameters are passed.
         """
         if params:
             message = f"expected no parameters, found {sorted(params)}; thresholds are fixed when a run is calibrated"
             raise ValueError(message)
-        is_missing = model_input["text"].isna()
-        if is_missing.any():
-            names = model_input["post_id"] if "post_id" in model_input else pd.Series(range(len(model_input)))
-            rows = names[is_missing.to_numpy()].tolist()[:20]
-            message = f"expected a text in every row, found {int(is_missing.sum())} without: {rows}; drop them first"
-            raise ValueError(message)
         post_ids = model_input["post_id"].tolist() if "post_id" in model_input else None
-        return self.screener.score(model_input["text"].tolist(), post_ids)
+        scores = self.screener.score(model_input["text"].tolist(), post_ids)
+        return scores.assign(model_version=self.screener.version)
 
 
 set_model(ScreenerModel())

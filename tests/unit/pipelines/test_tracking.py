@@ -1,0 +1,179 @@
+"""Runs and models reach MLflow as numbers and digests; a bundle is registered once and loads by alias."""
+
+import math
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.tracking import is_reachable, load_registered, locate_artifacts, open_store, track_run
+from screening.config import TrackingConfig
+from screening.exceptions import BundleError, ConfigError
+
+TEXTS = ["a quiet day at the lake", "nothing works and nobody calls", "my dog is happy"]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tracking")
+    return TrackingConfig(uri=f"sqlite:///{folder}/mlflow.db", experiment="unit")
+
+
+@pytest.fixture(scope="module")
+def registered(config, tiny_bundle):
+    """Register the same bundle from two runs."""
+    versions = []
+    for name in ("first", "second"):
+        with track_run(config, name, params={}, tags={}) as tracker:
+            tags = {"data_digest.train": "ab12", "commit": "1a2b3c"}
+            versions.append(tracker.register_bundle(tiny_bundle, name="screener", alias="champion", tags=tags))
+    return versions
+
+
+def read_run(config, name):
+    client, experiment_id = open_store(config)
+    (run,) = client.search_runs([experiment_id], f"attributes.run_name = '{name}'")
+    return client, run
+
+
+def test_run_keeps_parameters_tags_and_metrics(config):
+    with track_run(config, "numbers", params={"seed": 13, "model": {"pooling": "mean"}}, tags={"n": 3}) as tracker:
+        tracker.log_metrics({"macro_f1": 0.75, "undefined": None, "nan": math.nan})
+    _, run = read_run(config, "numbers")
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"seed": "13", "model.pooling": "mean"}
+    assert run.data.metrics == {"macro_f1": 0.75}
+    assert run.data.tags["n"] == "3"
+
+
+def test_epoch_history_has_one_point_per_epoch_and_metric(config):
+    history = pd.DataFrame({"epoch": [1.0, 2.0, 3.0], "loss": [0.9, 0.5, np.nan], "note": ["a", "b", "c"]})
+    with track_run(config, "history", params={}, tags={}) as tracker:
+        tracker.log_epoch_history(history)
+    client, run = read_run(config, "history")
+    points = client.get_metric_history(run.info.run_id, "loss")
+    assert [(point.step, point.value) for point in points] == [(1, 0.9), (2, 0.5)]
+    assert set(run.data.metrics) == {"loss"}
+
+
+def test_run_that_breaks_is_kept_as_failed(config):
+    def fail():
+        with track_run(config, "broken", params={}, tags={}):
+            message = "stage broke"
+            raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError, match="stage broke"):
+        fail()
+    assert read_run(config, "broken")[1].info.status == "FAILED"
+
+
+def test_artifacts_lie_beside_the_database(config, tmp_path):
+    report = tmp_path / "report"
+    report.mkdir()
+    (report / "index.html").write_text("<p>numbers</p>")
+    (tmp_path / "config.yaml").write_text("seed: 13\n")
+    with track_run(config, "artifacts", params={}, tags={}) as tracker:
+        tracker.log_artifacts(report)
+        tracker.log_artifacts(tmp_path / "config.yaml")
+    client, run = read_run(config, "artifacts")
+    assert [entry.path for entry in client.list_artifacts(run.info.run_id)] == ["config.yaml", "report"]
+    assert run.info.artifact_uri.startswith(locate_artifacts(config.uri))
+
+
+def test_posts_are_refused_and_nothing_is_copied(config, tmp_path):
+    posts = tmp_path / "report"
+    posts.mkdir()
+    (posts / "index.html").write_text("<p>numbers</p>")
+    pd.DataFrame({"post_id": ["a"], "text": ["planted phrase"]}).to_parquet(posts / "posts.parquet")
+    with (
+        track_run(config, "refusal", params={}, tags={}) as tracker,
+        pytest.raises(ValueError, match="has column text"),
+    ):
+        tracker.log_artifacts(posts)
+    client, run = read_run(config, "refusal")
+    assert client.list_artifacts(run.info.run_id) == []
+
+
+def test_store_that_cannot_be_opened_is_a_configuration_error_without_password():
+    with pytest.raises(ConfigError, match="cannot be opened") as caught:
+        open_store(TrackingConfig(uri="unknowndb://ann:s3cret@db.example/mlflow"))
+    assert "s3cret" not in str(caught.value)
+    assert not is_reachable("unknowndb://ann:s3cret@db.example/mlflow")
+
+
+def test_pickle_and_telemetry_are_switched_off(config):
+    open_store(config)
+    assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_same_bundle_is_registered_once(config, registered):
+    client, _ = open_store(config)
+    assert registered == ["1", "1"]
+    assert len(client.search_model_versions("name = 'screener'")) == 1
+
+
+def test_version_carries_promise_and_data_digests(config, registered):
+    client, _ = open_store(config)
+    tags = client.get_model_version_by_alias("screener", "champion").tags
+    assert tags["data_digest.train"] == "ab12"
+    assert tags["target_recall.any_risk"] == "0.95"
+    assert tags["threshold.any_risk"] == "0.25"
+    assert tags["is_synthetic"] == "true"
+    assert len(tags["bundle_version"]) == 12
+
+
+def test_altered_bundle_is_not_registered(config, tiny_bundle, tmp_path):
+    import shutil
+
+    altered = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle, altered)
+    (altered / "model.safetensors").write_bytes(b"x")
+    with track_run(config, "altered", params={}, tags={}) as tracker, pytest.raises(BundleError, match="altered"):
+        tracker.register_bundle(altered, name="never", alias="champion", tags={"bundle_version": "x"})
+    client, _ = open_store(config)
+    assert len(client.search_model_versions("name = 'never'")) == 0
+
+
+def test_registered_model_scores_like_the_bundle(config, registered, tiny_bundle):
+    from screening.scoring import Screener
+
+    model = load_registered(config)
+    scores = model.predict(pd.DataFrame({"text": TEXTS, "post_id": ["x", "y", "z"]}))
+    expected = Screener.load(tiny_bundle).score(TEXTS, ["x", "y", "z"])
+    pd.testing.assert_frame_equal(scores.drop(columns="model_version"), expected)
+    assert scores["model_version"].nunique() == 1
+    assert list(scores.columns) == model.metadata.get_output_schema().input_names()
+
+
+def test_registered_model_works_without_ids_and_names_missing_texts(config, registered):
+    from screening.exceptions import SchemaError
+
+    model = load_registered(config)
+    assert model.predict(pd.DataFrame({"text": TEXTS}))["post_id"].tolist() == ["post-1", "post-2", "post-3"]
+    with pytest.raises(SchemaError, match="post-2"):
+        model.predict(pd.DataFrame({"text": ["a", None]}))
+
+
+def test_caller_cannot_change_a_threshold(config, registered):
+    model = load_registered(config)
+    assert model.metadata.get_params_schema() is None
+    texts = pd.DataFrame({"text": TEXTS})
+    pd.testing.assert_frame_equal(model.predict(texts, params={"threshold": 1.0}), model.predict(texts))
+    with pytest.raises(ValueError, match=r"expected no parameters, found \['threshold'\]"):
+        model.unwrap_python_model().predict(None, texts, {"threshold": 1.0})
+
+
+def test_absent_alias_is_a_configuration_error(config):
+    with pytest.raises(ConfigError, match="screening register"):
+        load_registered(config.model_copy(update={"register_alias": "nobody"}))
+
+
+def test_nothing_in_the_registered_model_is_a_pickle(config, registered):
+    from pathlib import Path
+
+    folder = Path(locate_artifacts(config.uri).removeprefix("file://"))
+    suffixes = {file.suffix for file in folder.rglob("*") if file.is_file()}
+    assert suffixes.isdisjoint({".pkl", ".pickle", ".joblib", ".bin", ".pt", ".pth", ".pyc"}), suffixes
+    assert ".safetensors" in suffixes
