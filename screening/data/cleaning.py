@@ -13,7 +13,7 @@ _LATIN_JOINER = re.compile(r"(?<=[A-Za-z0-9])[\u200c\u200d]+(?=[A-Za-z0-9])")
 _LINE_BREAK = re.compile("\r\n?|[\x0b\x0c\x85\u2028]")
 _PARAGRAPH_BREAK = re.compile(r" ?\n(?: ?\n)+ ?")
 _LINE_EDGE = re.compile(r" ?\n ?")
-_SPACES = re.compile(r"[^\S\n]+")
+_SPACES = re.compile(r"[^\S\n ][^\S\n]*| [^\S\n]+")  # single blanks are left alone: most of every text
 
 
 def clean_text(text: str) -> str:

@@ -130,4 +130,4 @@ def _parse_parquet(path: Path, content: bytes) -> pd.DataFrame:
     except (pa.ArrowException, OSError, ValueError) as error:
         message = f"{path}: not a readable Parquet file"
         raise SchemaError(message) from error
-    return table.reset_index(drop=True).astype(object).rename(columns=str)
+    return table.reset_index(drop=table.index.name is None).astype(object).rename(columns=str)

@@ -23,6 +23,7 @@ SPLIT_BY_STEM: dict[str, Split] = {
 }
 WHOLE_SOURCE = "all"  # source split of a source that gives none
 
+_RESERVED = ("post_id", "text", "author_id", "source_split", "split", "rank", "is_changed", "control_kind")
 _NO_AUTHOR = ("", "[deleted]", "[removed]")
 
 
@@ -160,6 +161,7 @@ def select_columns(table: pd.DataFrame, columns: Columns, *, where: str, stem: s
     """Bring a raw table into the toolkit's columns; ``where`` names the table in errors."""
     wanted = {"text": columns.text, "label": columns.label, "author_id": columns.author, "created_at": columns.date}
     named = {new: old for new, old in wanted.items() if old is not None}
+    _refuse_reserved_names(columns.groups)
     named |= {name: name for name in columns.groups if name not in named}
     for old in [*named.values(), *([columns.id] if columns.id else [])]:
         _require_column(table, old, where)
@@ -172,6 +174,13 @@ def select_columns(table: pd.DataFrame, columns: Columns, *, where: str, stem: s
     if "label" in posts:
         posts["label"] = posts["label"].map(lambda value: value.strip() if isinstance(value, str) else value)
     return posts
+
+
+def _refuse_reserved_names(groups: Sequence[str]) -> None:
+    taken = sorted(set(groups) & set(_RESERVED))
+    if taken:
+        message = f"group_columns {taken}: these names have a fixed meaning; rename the columns in the file"
+        raise ConfigError(message)
 
 
 def _require_column(table: pd.DataFrame, name: str, where: str) -> None:

@@ -4,10 +4,11 @@ Its numbers mean nothing about people. It exists so that the toolkit can be trie
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from screening.data.synthetic_phrases import CLOSERS, CONTROLS, OPENERS, SHARED, SLOTS, STYLES, TOPICS
 
@@ -143,9 +144,9 @@ def _roughen(text: str, rng: np.random.Generator) -> str:
     return text + " &lt;3" if rng.random() < 0.03 else text
 
 
-def _assign_authors(topics: Sequence[str], rng: np.random.Generator) -> list[str]:
+def _assign_authors(topics: Iterable[str], rng: np.random.Generator) -> list[str]:
     """Give each post an author: few write often, and an author stays mostly with one class."""
-    authors = []
+    topics, authors = list(topics), []
     n_authors = max(10, round(len(topics) * 0.6))
     weights = _normalise([1 / (rank + 20) ** 0.8 for rank in range(n_authors)])
     homes = rng.choice(list(_LABEL_SHARES), size=n_authors, p=_normalise(list(_LABEL_SHARES.values())))
@@ -159,7 +160,7 @@ def _assign_authors(topics: Sequence[str], rng: np.random.Generator) -> list[str
 
 def _repost(posts: pd.DataFrame, n_reposts: int, rng: np.random.Generator) -> pd.DataFrame:
     """Copy long posts with one word added or the case changed."""
-    n_words = posts["text"].str.split().str.len()
+    n_words = posts["text"].map(lambda text: len(text.split()))
     long = posts[n_words >= 40].index.to_numpy()
     copies = posts.loc[rng.choice(long if len(long) else posts.index.to_numpy(), size=n_reposts)].copy()
     copies["text"] = [text.upper() if rng.random() < 0.3 else f"Reposting. {text}" for text in copies["text"]]
@@ -174,10 +175,10 @@ def _finish(posts: pd.DataFrame, stem: str, rng: np.random.Generator) -> pd.Data
     return finished[[*first, *(name for name in finished if name not in first)]].astype(object)
 
 
-def _normalise(weights: Sequence[float]) -> np.ndarray:
+def _normalise(weights: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(weights, dtype=float)
     return values / values.sum()
 
 
 def _pick(options: Sequence[str], rng: np.random.Generator) -> str:
-    return options[rng.integers(len(options))]
+    return options[int(rng.integers(len(options)))]

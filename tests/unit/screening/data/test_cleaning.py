@@ -1,0 +1,43 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screening.data.cleaning import clean_text
+
+
+@given(st.text())
+def test_cleaning_is_idempotent(text):
+    assert clean_text(clean_text(text)) == clean_text(text)
+
+
+@given(st.text())
+def test_cleaned_text_is_composed_and_has_no_control_characters(text):
+    cleaned = clean_text(text)
+    assert unicodedata.is_normalized("NFC", cleaned)
+    assert not [c for c in cleaned if unicodedata.category(c) == "Cc" and c != "\n"]
+    assert cleaned == cleaned.strip()
+
+
+@given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="&"), min_size=1))
+def test_plain_words_are_left_alone(text):
+    assert clean_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
+        ("e\u0301", "\u00e9"),
+        ("\ufb01ve \u2460", "\ufb01ve \u2460"),  # compatibility forms stay: NFC, not NFKC
+        ("hid\u200bden w\u200dord", "hidden word"),
+        ("\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d\U0001f4bb"),  # a joiner inside an emoji stays
+        ("a\x07b\x00c", "abc"),
+        ("one\t\u00a0 two", "one two"),
+        ("one\r\ntwo\r\n \r\n\r\nthree", "one\ntwo\n\nthree"),
+        ("&lt;3 &amp;amp; &amp;#x200B;", "<3 &"),
+        ("\u200b \u2060", ""),
+    ],
+)
+def test_cleaning_by_example(raw, cleaned):
+    assert clean_text(raw) == cleaned
