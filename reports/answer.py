@@ -8,10 +8,11 @@ import pandas as pd
 
 from reports.page import Fact
 from reports.recall import build_deployment, build_performance
-from reports.tables import format_value
+from reports.tables import format_prose, format_value
 
 if TYPE_CHECKING:
     from reports.results import RunResults
+    from reports.tables import Kind
 
 
 def build_answer(results: RunResults) -> tuple[str, ...]:
@@ -38,19 +39,19 @@ def choose_costs(results: RunResults) -> pd.DataFrame:
 
 def _describe_target(results: RunResults, row: dict[Any, Any], costs: pd.DataFrame) -> str:
     point = results.point_by_target[row["target"]]
+    labels = f" ({', '.join(point.labels)})" if point.labels != (point.name,) else ""
+    promise = f"at least {format_prose(point.target_recall)} with {format_prose(point.confidence_level)} confidence"
+    start = f"{point.name}{labels}: a recall of {promise} was promised; "
+    if row["recall"] is None:
+        return start + "the test split holds no such post, so nothing can be said about it."
+    found = f"{format_prose(row['recall'])} of {row['n_positive']:,} such posts were found ({_write_interval(row, 'recall')})."
+    if row["target"] not in costs.index:
+        return start + found
     cost = costs.loc[row["target"]]
-    alerts, hours = (
-        format_value(cost["alerts_per_1000"], "number"),
-        format_value(cost["reviewer_hours_per_1000"], "number"),
-    )
-    interval = f"{format_value(row['recall_low'], 'fraction')} to {format_value(row['recall_high'], 'fraction')}"
+    alerts, hours = (format_prose(cost[name], "number") for name in ("alerts_per_1000", "reviewer_hours_per_1000"))
     return (
-        f"{row['target']} ({', '.join(point.labels)}): promised was a recall of at least "
-        f"{format_value(point.target_recall, 'fraction')} with {format_value(point.confidence_level, 'fraction')} "
-        f"confidence; found was {format_value(row['recall'], 'fraction')} (95% interval {interval}, "
-        f"n = {row['n_positive']:,} posts). Where {format_value(cost['prevalence'], 'fraction')} of posts are of this kind "
-        f"and the others are like the {cost['other_posts']}, it costs about {alerts} alerts and {hours} reviewer hours per "
-        "1,000 posts."
+        f"{start}{found} If {format_prose(cost['prevalence'])} of posts are of this kind and the rest are like the "
+        f"{cost['other_posts']}, expect about {alerts} alerts and {hours} reviewer hours per 1,000 posts."
     )
 
 
@@ -58,11 +59,19 @@ def build_cards(results: RunResults) -> tuple[Fact, ...]:
     """Choose two numbers per target: recall found and alerts per 1,000 posts of the test split."""
     cards = []
     for row in build_performance(results).frame.to_dict(orient="records"):
-        interval = f"{format_value(row['recall_low'], 'fraction')} to {format_value(row['recall_high'], 'fraction')}"
-        promised = format_value(row["target_recall"], "fraction")
-        detail = f"95% interval {interval}; promised {promised}; n = {row['n_positive']:,}, test"
-        cards.append(Fact(f"Recall, {row['target']}", format_value(row["recall"], "fraction"), detail))
-        span = f"{format_value(row['alerts_per_1000_low'], 'number')} to {format_value(row['alerts_per_1000_high'], 'number')}"
-        detail = f"95% interval {span}; {format_value(row['n_positive'] / row['n_samples'], 'fraction')} of these posts are positive; n = {row['n_samples']:,}, test"
-        cards.append(Fact(f"Alerts per 1,000, {row['target']}", format_value(row["alerts_per_1000"], "number"), detail))
+        promised = format_prose(row["target_recall"])
+        lines = (_write_interval(row, "recall"), f"promised {promised}", f"n = {row['n_positive']:,} positives, test")
+        cards.append(Fact(f"Recall, {row['target']}", format_value(row["recall"], "fraction"), lines))
+        share = format_prose(row["n_positive"] / max(row["n_samples"], 1))
+        lines = (
+            _write_interval(row, "alerts_per_1000", "number"),
+            f"{share} of posts are positive",
+            f"n = {row['n_samples']:,} posts, test",
+        )
+        cards.append(Fact(f"Alerts per 1,000, {row['target']}", format_value(row["alerts_per_1000"], "number"), lines))
     return tuple(cards)
+
+
+def _write_interval(row: dict[Any, Any], name: str, kind: Kind = "fraction") -> str:
+    low, high = (format_value(row[f"{name}_{end}"], kind) for end in ("low", "high"))
+    return f"95% interval {low.removesuffix('%')}–{high}"

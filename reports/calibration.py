@@ -64,8 +64,8 @@ def build_calibration_summary(results: RunResults) -> Table:
     )
     note = (
         "Lower is better. Before and after: temperature scaling. ECE: mean distance between probability and observed "
-        f"share over {N_BINS} bins of equal size. By chance: a perfectly calibrated screener stays below this in 95% of "
-        "samples of this size. Brier is 0 to 2 over classes, 0 to 1 for a risk score."
+        f"share over {N_BINS} bins of equal size. By chance: a perfectly calibrated screener stays below this in 95% "
+        "of samples of this size. Brier is 0 to 2 over classes, 0 to 1 for a risk score."
     )
     return Table("calibration", "Brier score and calibration error", pd.DataFrame(rows), columns, "test split", note)
 

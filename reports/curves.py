@@ -34,8 +34,8 @@ def build_curve(results: RunResults) -> Table:
         Column("alerts_per_1000", "Alerts per 1,000", "number", n_key="n_samples"),
     )
     note = (
-        f"Up to {MAX_ROWS} of all distinct thresholds, evenly along the ranking. Exact 95% intervals hold for a threshold "
-        "fixed in advance, not for one picked from this table."
+        f"Up to {MAX_ROWS} of all distinct thresholds, evenly along the ranking. Exact 95% intervals hold for a "
+        "threshold fixed in advance, not for one picked from this table."
     )
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return Table("curve", "Recall, precision and alerts at every threshold", frame, columns, "test split", note)

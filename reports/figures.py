@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from reports.svg import COLOURS, INK, MARKERS, Picture, drawing, write_picture
 
@@ -41,8 +43,8 @@ def plot_recall_alerts(curve: pd.DataFrame, points: pd.DataFrame, split: str) ->
         for i, (target, part) in enumerate(curve.groupby("target", sort=False)):
             axes.plot(part["alerts_per_1000"], part["recall"], color=COLOURS[i], label=str(target))
             point = points[points["target"] == target]
-            style = {"color": COLOURS[i], "markeredgecolor": INK, "markersize": 9}
-            axes.plot(point["alerts_per_1000"], point["recall"], MARKERS[i], **style)
+            x, y = point["alerts_per_1000"], point["recall"]
+            axes.plot(x, y, MARKERS[i], color=COLOURS[i], markeredgecolor=INK, markersize=9)
             axes.axhline(float(point["target_recall"].iloc[0]), color=COLOURS[i], linestyle=":", linewidth=1)
         _finish(axes, "alerts per 1,000 posts", "recall", percent_y=True)
         axes.set(xlim=(0, 1020), ylim=(0, 1.02))
@@ -57,13 +59,13 @@ def plot_recall_alerts(curve: pd.DataFrame, points: pd.DataFrame, split: str) ->
 
 
 def plot_reliability(table: pd.DataFrame, split: str) -> Picture:
-    """Draw observed share against mean score per bin (``target``, ``mean_score``, ``observed``, ``_low``, ``_high``)."""
+    """Draw the observed share against the mean score per bin (``target``, ``mean_score``, ``observed`` with bounds)."""
     with drawing(4.8, 4.4) as (canvas, axes):
         axes.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1, label="perfect calibration")
         for i, (target, part) in enumerate(table.groupby("target", sort=False)):
             middle = part["observed"]
             spread = [(middle - part["observed_low"]).clip(lower=0), (part["observed_high"] - middle).clip(lower=0)]
-            style = {"color": COLOURS[i], "marker": MARKERS[i], "capsize": 2, "elinewidth": 1, "label": str(target)}
+            style: dict[str, Any] = {"color": COLOURS[i], "marker": MARKERS[i], "capsize": 2, "label": str(target)}
             axes.errorbar(part["mean_score"], middle, yerr=spread, **style)
         _finish(axes, "mean risk score of the bin", "share of risk posts in the bin", percent_x=True, percent_y=True)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
@@ -101,15 +103,21 @@ def plot_scores(histogram: pd.DataFrame, target: str, threshold: float, split: s
     with drawing(6.0, 2.6) as (canvas, axes):
         width = histogram["high"] - histogram["low"]
         for i, (column, words) in enumerate((("negative", "other posts"), ("positive", "posts of the target"))):
-            style = {"color": COLOURS[i], "alpha": 0.6, "hatch": ("", "///")[i], "edgecolor": INK, "linewidth": 0.4}
+            style: dict[str, Any] = {
+                "color": COLOURS[i],
+                "alpha": 0.6,
+                "hatch": ("", "///")[i],
+                "edgecolor": INK,
+                "linewidth": 0.4,
+            }
             axes.bar(histogram["low"], histogram[column], width, align="edge", label=words, **style)
         axes.axvline(threshold, color=INK, linewidth=1.5, linestyle="--", label=f"threshold {threshold:.3f}")
         _finish(axes, f"risk score {target}", "share of the group", percent_y=True)
         axes.set_xlim(0, 1)
         missed = float(histogram.loc[histogram["high"] <= threshold, "positive"].sum())
         description = (
-            f"Scores of posts of the target and of other posts, each adding up to 100%. The threshold is {threshold:.3f}; "
-            f"whole bins below it hold {missed:.1%} of the target's posts."
+            "Scores of posts of the target and of other posts, each adding up to 100%. "
+            f"The threshold is {threshold:.3f}; whole bins below it hold {missed:.1%} of the target's posts."
         )
         return write_picture(canvas, f"figure-scores-{target}", f"Scores for {target}, {split}", description)
 
@@ -121,6 +129,7 @@ def plot_history(history: pd.DataFrame, columns: tuple[str, ...]) -> Picture:
             rows = history.dropna(subset=[column])
             axes.plot(rows["epoch"], rows[column], color=COLOURS[i], marker=MARKERS[i], label=column.replace("_", " "))
         _finish(axes, "epoch", "value")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         last = history.iloc[-1]
         words = ", ".join(f"{column.replace('_', ' ')} {last[column]:.3g}" for column in columns)
         return write_picture(canvas, "figure-history", "Training, by epoch", f"After the last epoch: {words}.")

@@ -5,7 +5,8 @@ SYNTHETIC_BANNER = "Synthetic posts: these numbers mean nothing about people."
 PURPOSE = (
     "Order a stream of posts so that trained people read first the posts that most resemble those published in "
     "communities about mental distress.",
-    "Measure, before anyone relies on it, how many such posts a threshold would leave unread and how much reading it asks for.",
+    "Measure, before anyone relies on it, how many such posts a threshold would leave unread and how much reading it "
+    "asks for.",
     "Research on weakly labelled posts, with the limits of those labels stated.",
 )
 
@@ -29,16 +30,17 @@ NOT_FOR = (
 )
 
 PROMISE_IN_WORDS = (
-    "The threshold is the highest one for which, whatever the distribution of scores, the chance that true recall falls "
-    "below the target is at most one minus the confidence, over draws of the calibration posts. "
-    "It does not depend on how common such posts are. It does depend on tomorrow’s posts of the target looking like those "
-    "in the calibration split; when their language changes, the promise ends, and no number on this page will show it."
+    "Each threshold is the highest one that keeps a promise: over repeated draws of calibration posts, and whatever the "
+    "distribution of scores, true recall falls below the target in at most one minus the confidence of the draws. "
+    "The promise does not depend on how common such posts are. It does depend on tomorrow's posts of the target looking "
+    "like those of the calibration split; when their language changes, the promise ends, and no number here shows it."
 )
 
 CAVEATS = (
-    "Recall is recall of the label, not of people at risk: posts by people at risk that carry another label count as negatives.",
-    "Long posts are cut to the model’s window; what stands after the cut is not read.",
+    "Recall is recall of the label, not of people at risk: a post by a person at risk that carries another label counts "
+    "as a negative.",
+    "Long posts are cut to the model's window; what stands after the cut is not read.",
     "Posts of one author are not independent; intervals treat them as if they were and are then too narrow.",
     "Probabilities are calibrated on the mix of labels in this data set. At another mix they are too high or too low.",
-    "Group differences below are descriptive; many small comparisons will show differences by chance.",
+    "Group differences above are descriptive; many small comparisons will show differences by chance.",
 )

@@ -16,7 +16,7 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]|#!~])")
 
 
 def escape_markdown(text: str) -> str:
-    """Escape HTML, Markdown signs and line breaks.
+    r"""Escape HTML, Markdown signs and line breaks.
 
     Examples
     --------
@@ -49,5 +49,5 @@ def write_facts(facts: Iterable[Fact]) -> str:
 
 
 def _write_cell(cell: Cell) -> str:
-    detail = f" ({cell.detail})" if cell.detail else ""
+    detail = f" ({'; '.join(cell.details)})" if cell.details else ""
     return escape_markdown(cell.value + detail)

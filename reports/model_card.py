@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,7 @@ def write_model_card(results: RunResults, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
     aside.write_text(render_model_card(results, text), encoding="utf-8")
-    os.replace(aside, path)
+    aside.replace(path)
     return path
 
 
@@ -117,7 +116,7 @@ def build_sections(results: RunResults) -> dict[str, str]:
         "labels": _write_labels(results),
         "data": _write_tables(build_flow(results), build_splits(results)),
         "training": write_facts(build_provenance(results)),
-        "promise": f"{intended_use.PROMISE_IN_WORDS}\n\n{_write_tables(build_operating_points(results))}{_write_assumptions(results)}",
+        "promise": _write_promise(results),
         "results": _write_tables(*_choose_results(results)),
         "caveats": write_list(intended_use.CAVEATS),
         "crisis": write_list(results.config.report.crisis_resources),
@@ -155,6 +154,7 @@ def _write_labels(results: RunResults) -> str:
     return f"{escape_markdown(results.taxonomy.label_meaning)}\n\n{write_list(lines)}"
 
 
-def _write_assumptions(results: RunResults) -> str:
+def _write_promise(results: RunResults) -> str:
     sentences = dict.fromkeys(sentence for point in results.operating_points for sentence in point.assumptions)
-    return "The promise rests on this:\n\n" + write_list(sentences)
+    table = write_table(build_operating_points(results))
+    return f"{intended_use.PROMISE_IN_WORDS}\n\n{table}The promise rests on this:\n\n{write_list(sentences)}"

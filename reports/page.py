@@ -17,16 +17,17 @@ class Fact:
 
     heading: str
     value: str
-    detail: str = ""
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Section:
-    """Words, then pictures, then tables; ``folded`` tables open on request."""
+    """Words, then points of a list, then pictures, then tables; ``folded`` tables open on request."""
 
     name: str
     title: str
     words: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
     folded: tuple[Table, ...] = ()

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from screening.taxonomy import RiskTarget
 
 RATES = {"recall": "Recall found", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV"}
-VERDICT_WORDS = {
-    "confirmed": "confirmed: the whole interval reaches the promise",
-    "consistent": "consistent: the interval holds the promise",
-    "contradicted": "contradicted: the whole interval is below the promise",
-    "unknown": "unknown: no positives",
-}
 
 
 def flag_posts(results: RunResults, target: RiskTarget, scores: pd.DataFrame) -> np.ndarray:
@@ -48,7 +42,8 @@ def build_performance(results: RunResults) -> Table:
     )
     note = (
         "Exact (Clopper–Pearson) 95% intervals. PPV: of flagged posts, the share that carries the label. NPV: of "
-        "unflagged posts, the share that does not. Both hold for this split’s mix of labels only."
+        "unflagged posts, the share that does not. Both hold for this split's mix of labels only. The promise is confirmed if the whole interval of recall "
+        "reaches it, consistent if the interval holds it, contradicted if the whole interval is below it."
     )
     frame = pd.DataFrame([_describe_target(results, target) for target in results.targets])
     return Table("performance", "Found on test", frame, columns, "test split", note)
@@ -64,7 +59,7 @@ def _describe_target(results: RunResults, target: RiskTarget) -> dict[str, objec
     record |= spread_estimate(
         "alerts_per_1000", compute_alert_rate(flag_posts(results, target, results.test), split="test")
     )
-    return record | {"verdict": VERDICT_WORDS[judge_promise(result.recall, point.target_recall)]}
+    return record | {"verdict": judge_promise(result.recall, point.target_recall)}
 
 
 def build_alerts(results: RunResults) -> Table:
@@ -82,7 +77,7 @@ def build_alerts(results: RunResults) -> Table:
         Column("n_flagged", "Flagged", "count"),
         Column("alerts_per_1000", "Alerts per 1,000", "number", interval=True, n_key="alerts_per_1000_n"),
     )
-    note = "Controls come from outside the task’s communities; every alert on them is counted as a false alarm."
+    note = "Controls come from outside the task's communities; every alert on them is counted as a false alarm."
     return Table("alerts", "Alerts per 1,000 posts", pd.DataFrame(rows), columns, "test split and controls", note)
 
 
@@ -109,7 +104,7 @@ def build_deployment(results: RunResults) -> Table:
     )
     minutes = results.config.report.minutes_per_post
     note = (
-        f"Bayes’ rule from test recall (n: positives) and the false-alarm rate on the posts named (n: other posts), with "
+        "Bayes' rule from test recall and from the false-alarm rate on the posts named, with "
         f"{minutes:g} reviewer minutes per flagged post. Intervals combine the worst corners of two 95% intervals. "
         "Positives and other posts may change in number but not in kind."
     )

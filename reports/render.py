@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import tempfile
 from importlib import resources
@@ -70,7 +69,7 @@ def render_html(page: Page) -> str:
         "not_flagged": intended_use.DECISION_NOT_FLAGGED,
         "not_for": intended_use.NOT_FOR,
     }
-    return template.render(page=page, use=use, css=Markup(css))
+    return template.render(page=page, use=use, css=Markup(css))  # noqa: S704  our own style sheet
 
 
 def make_environment() -> jinja2.Environment:
@@ -128,9 +127,9 @@ def _write_files(page: Page, folder: Path) -> None:
 def _replace_folder(new: Path, folder: Path) -> None:
     """Put the new folder in the old one's place; the old one goes only after the new one stands ready."""
     if not folder.exists():
-        os.replace(new, folder)
+        new.replace(folder)
         return
     old = new.with_name(new.name + "-old")
-    os.replace(folder, old)
-    os.replace(new, folder)
+    folder.replace(old)
+    new.replace(folder)
     shutil.rmtree(old, ignore_errors=True)

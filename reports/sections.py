@@ -35,33 +35,22 @@ def build_sections(results: RunResults) -> tuple[Section, ...]:
         build_explanation_section(results),
         build_data_section(results),
         build_training_section(results),
-        Section("caveats", "What these numbers do not say", intended_use.CAVEATS),
+        Section("caveats", "What these numbers do not say", (), intended_use.CAVEATS),
     )
     return tuple(section for section in sections if section is not None)
 
 
 def build_recall_section(results: RunResults) -> Section:
     """Build the promise and what was found."""
-    curve, performance = build_curve(results), build_performance(results)
     assumptions = dict.fromkeys(sentence for point in results.operating_points for sentence in point.assumptions)
-    rests_on = pd.DataFrame({"assumption": list(assumptions)})
     histograms = tuple(
         figures.plot_scores(build_histogram(results, target), target.name, point.threshold, "test split")
         for target in results.targets
         if (point := results.point_by_target[target.name])
     )
-    return Section(
-        "recall",
-        "Recall: promised and found",
-        (intended_use.PROMISE_IN_WORDS,),
-        (figures.plot_precision_recall(curve.frame, performance.frame, "test split"), *histograms),
-        (
-            build_operating_points(results),
-            performance,
-            Table("assumptions", "What the promise rests on", rests_on, (Column("assumption", "Assumption"),), "calibration split"),
-        ),
-        (curve,),
-    )  # fmt: skip
+    words = (intended_use.PROMISE_IN_WORDS, "The promise rests on this:")
+    tables = (build_operating_points(results), build_performance(results))
+    return Section("recall", "Recall: promised and found", words, tuple(assumptions), histograms, tables)
 
 
 def build_cost_section(results: RunResults) -> Section:
@@ -75,8 +64,13 @@ def build_cost_section(results: RunResults) -> Section:
         "cost",
         "What it costs in reading",
         words,
-        (figures.plot_recall_alerts(curve.frame, performance.frame, "test split"),),
+        (),
+        (
+            figures.plot_recall_alerts(curve.frame, performance.frame, "test split"),
+            figures.plot_precision_recall(curve.frame, performance.frame, "test split"),
+        ),
         (build_deployment(results), build_alerts(results), build_triage_counts(results)),
+        (curve,),
     )
 
 
@@ -91,6 +85,7 @@ def build_calibration_section(results: RunResults) -> Section:
         "calibration",
         "Do probabilities mean what they say?",
         words,
+        (),
         (figures.plot_reliability(reliability.frame, "test split"),),
         (build_calibration_summary(results),),
         (reliability,),
@@ -102,25 +97,24 @@ def build_classification_section(results: RunResults) -> Section:
     confusion = build_confusion(results)
     words = (
         "For comparison with published work: one class per post. A flag does not use these decisions; it uses the risk "
-        "score of a target, the sum of its labels’ probabilities.",
+        "score of a target, the sum of its labels' probabilities.",
     )
-    tables = [build_summary(results)] + ([build_comparison(results)] if results.comparators else [])
+    comparisons = (build_comparison(results),) if results.comparators else ()
     picture = figures.plot_confusion(confusion.frame.set_index("label"), "test split")
-    return Section(
-        "classification", "Telling classes apart", words, (picture,), (*tables, build_per_class(results)), (confusion,)
-    )
+    tables = (build_summary(results), *comparisons, build_per_class(results))
+    return Section("classification", "Telling classes apart", words, (), (picture,), tables, (confusion,))
 
 
 def build_subgroup_section(results: RunResults) -> Section:
     """Build groups of posts."""
     words = ("Groups of posts, not of people. A wide interval is no evidence of equality.",)
-    return Section("subgroups", "Groups of posts", words, (), (build_subgroups(results),))
+    return Section("subgroups", "Groups of posts", words, (), (), (build_subgroups(results),))
 
 
 def build_explanation_section(results: RunResults) -> Section | None:
     """Build explanation reliability, where the run explained anything."""
     table = build_explanations(results)
-    return Section("explanations", "Words the score depended on", (), (), (table,)) if table else None
+    return Section("explanations", "Words the score depended on", (), (), (), (table,)) if table else None
 
 
 def build_data_section(results: RunResults) -> Section:
@@ -129,7 +123,7 @@ def build_data_section(results: RunResults) -> Section:
     words = [f"Source: {results.config.data.source}. {results.taxonomy.description} {results.taxonomy.label_meaning}"]
     if facts.first_date and facts.last_date:
         words.append(f"Posts are from {facts.first_date} to {facts.last_date}.")
-    return Section("data", "Data", tuple(words), (), (build_flow(results), build_splits(results)))
+    return Section("data", "Data", tuple(words), (), (), (build_flow(results), build_splits(results)))
 
 
 def build_training_section(results: RunResults) -> Section | None:
@@ -142,4 +136,4 @@ def build_training_section(results: RunResults) -> Section | None:
     columns = tuple(Column(name, name.replace("_", " "), "text" if name == "epoch" else "number") for name in numeric)
     table = Table("history", "Training, by epoch", history[numeric], columns, "train and validation splits")
     pictures = (figures.plot_history(history, chosen),) if chosen else ()
-    return Section("training", "Training", (), pictures, (), (table,))
+    return Section("training", "Training", (), (), pictures, (), (table,))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ from matplotlib.figure import Figure as Canvas
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 INK = "#123456"  # stands for the colour of the page's text, put in as currentColor
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,
@@ -42,7 +43,7 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Picture:
-    """Inline SVG with its title, the sentence that replaces it for who cannot see it, and the table it was drawn from."""
+    """Inline SVG with its title and the sentences that stand for it where it cannot be seen."""
 
     name: str
     title: str

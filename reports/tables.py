@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,8 +20,8 @@ UNDEFINED = "–"
 class Column:
     """One column of a page: where its value stands and how it reads.
 
-    With ``interval``, ``{key}_low`` and ``{key}_high`` are shown beside the value (``low`` and ``high`` where the key is
-    ``value``); ``n_key`` names its sample size.
+    With ``interval``, ``{key}_low`` and ``{key}_high`` are shown under the value (``low`` and ``high`` where the key is
+    ``value``); ``share_key`` names the share a count stands for, ``n_key`` the sample size.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Column:
     kind: Kind = "text"
     interval: bool = False
     n_key: str | None = None
+    share_key: str | None = None
 
     @property
     def bounds(self) -> tuple[str, str]:
@@ -37,10 +39,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value as text, with the smaller text under it."""
+    """A value as text, with the smaller lines under it."""
 
     value: str
-    detail: str = ""
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,15 @@ def format_cell(record: Mapping[Hashable, Any], column: Column) -> Cell:
     if value == UNDEFINED:
         return Cell(value)
     details = []
+    if column.share_key:
+        details.append(format_value(record.get(column.share_key), "fraction"))
     if column.interval:
         low, high = (format_value(record.get(key), column.kind) for key in column.bounds)
         if UNDEFINED not in (low, high):
-            details.append(f"{low} to {high}")
+            details.append(_join_bounds(low, high))
     if column.n_key:
         details.append(f"n = {format_value(record.get(column.n_key), 'count')}")
-    return Cell(value, ", ".join(details))
+    return Cell(value, tuple(details))
 
 
 def format_value(value: Any, kind: Kind = "text") -> str:
@@ -89,17 +93,20 @@ def format_value(value: Any, kind: Kind = "text") -> str:
     """
     if is_undefined(value):
         return UNDEFINED
-    if kind == "text" or isinstance(value, str):
-        return str(value)
-    if kind == "count":
-        return f"{round(value):,}"
+    return str(value) if isinstance(value, str) else WRITERS[kind](value)
+
+
+def format_prose(value: float, kind: Kind = "fraction") -> str:
+    """Write a number for a sentence: no decimals that say nothing.
+
+    Examples
+    --------
+    >>> format_prose(0.95), format_prose(0.9626), format_prose(132.04, "number")
+    ('95%', '96.3%', '132')
+    """
     if kind == "fraction":
-        return f"{_trim(100 * value)}%"
-    if kind == "percent_points":
-        return f"{100 * value:+.1f}".replace("-", "−")
-    if kind == "score":
-        return f"{value:.4f}"
-    return _format_number(float(value))
+        return f"{100 * value:.3g}%"
+    return format_value(value, "count") if value >= 100 else format_value(value, kind)
 
 
 def is_undefined(value: Any) -> bool:
@@ -107,14 +114,34 @@ def is_undefined(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
-def _trim(percent: float) -> str:
-    """One decimal, two below one percent, so that 0.10% does not read as 0.1 or 0."""
-    return f"{percent:.2f}" if 0 < abs(percent) < 1 else f"{percent:.1f}"
+def _join_bounds(low: str, high: str) -> str:
+    """Write an interval once with its unit; signed numbers need a word between them."""
+    if low[0] in "+\u2212":
+        return f"{low} to {high}"
+    return f"{low.removesuffix('%')}–{high}"
+
+
+def _format_fraction(value: float) -> str:
+    """One decimal, two below one percent, so that 0.05% does not read as 0.1 or 0."""
+    percent = 100 * value
+    return f"{percent:.2f}%" if 0 < percent < 1 else f"{percent:.1f}%"
 
 
 def _format_number(value: float) -> str:
     if math.isinf(value):
         return "∞"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
+    if 0 < value < 0.01:
+        return "<0.01"
+    if value < 1:
+        return f"{value:.2f}"
+    return f"{value:.1f}" if value < 1000 else f"{value:,.0f}"
+
+
+WRITERS: dict[Kind, Callable[[Any], str]] = {
+    "text": str,
+    "count": lambda value: f"{round(value):,}",
+    "fraction": _format_fraction,
+    "percent_points": lambda value: f"{100 * value:+.1f}".replace("-", "\u2212"),
+    "score": lambda value: f"{value:.4f}",
+    "number": lambda value: _format_number(float(value)),
+}

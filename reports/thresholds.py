@@ -23,19 +23,18 @@ def build_operating_points(results: RunResults) -> Table:
     frame = pd.DataFrame([_describe_point(point) for point in results.operating_points])
     columns = (
         Column("name", "Risk target"),
-        Column("labels", "Labels counted as positive"),
+        Column("labels", "Positive labels"),
         Column("triage", "A flag leads to"),
         Column("target_recall", "Recall promised", "fraction"),
         Column("confidence_level", "With confidence", "fraction"),
         Column("n_positive", "Calibration positives", "count", n_key="n_samples"),
-        Column("n_allowed_misses", "Positives below the threshold", "count"),
+        Column("n_allowed_misses", "Of them below threshold", "count"),
         Column("threshold", "Threshold", "score"),
         Column("recall_lower_bound", "Recall bound", "fraction"),
-        Column("confidence_achieved", "Confidence achieved", "fraction"),
     )
     note = (
-        "A post is flagged when its score is at or above the threshold. Recall bound: exact one-sided lower bound at the "
-        "confidence asked for. Each promise is made for its target alone; that all hold together is less likely."
+        "Method: order statistic, exact for any distribution of scores. A post is flagged when its score is at or above "
+        "the threshold. Recall bound: exact one-sided lower bound at the confidence asked for. Each promise is made for its target alone; that all hold together is less likely."
     )
     return Table("operating_points", "Operating points", frame, columns, "calibration split", note)
 
@@ -52,10 +51,7 @@ def build_triage_counts(results: RunResults) -> Table:
     frame = pd.DataFrame([_count_levels(results, name, scores) for name, scores in parts])
     columns = [Column("posts", "Posts"), Column("n_samples", "n", "count")]
     for level in TRIAGE_LEVELS:
-        columns += [
-            Column(level, TRIAGE_WORDS[level], "count"),
-            Column(f"{level}_fraction", f"share {level.replace('_', ' ')}", "fraction"),
-        ]
+        columns.append(Column(level, TRIAGE_WORDS[level], "count", share_key=f"{level}_fraction"))
     note = "A post flagged by several operating points gets the most urgent level."
     return Table("triage", "Posts per triage level", frame, tuple(columns), "test split and controls", note)
 

@@ -15,14 +15,14 @@ SHARES = (0.13, 0.18, 0.14, 0.22, 0.33)
 TEMPERATURE = TemperatureScaling(temperature=1.6, n_samples=400)
 
 
-def make_scores(n: int, *, seed: int, split: str, signal: float = 2.2, noise: float = 1.0) -> pd.DataFrame:
-    """Make a score table: logits are higher for the true class by ``signal`` on average, then over-confident."""
+def make_scores(n: int, *, seed: int, split: str, signal: float = 2.2) -> pd.DataFrame:
+    """Make a score table: Bayes' rule for Gaussian evidence, made over-confident and scaled back by the temperature."""
     taxonomy = load_taxonomy("mh5")
     generator = np.random.default_rng(seed)
     classes = generator.choice(len(SHARES), size=n, p=SHARES)
-    logits = generator.normal(scale=noise, size=(n, len(SHARES)))
-    logits[np.arange(n), classes] += signal
-    logits *= 1.6
+    evidence = generator.normal(size=(n, len(SHARES)))
+    evidence[np.arange(n), classes] += signal
+    logits = TEMPERATURE.temperature * (signal * evidence + np.log(SHARES))
     table = pd.DataFrame({"post_id": [f"{split}-{i}" for i in range(n)]})
     table["label"] = [taxonomy.names[i] for i in classes]
     return _add_scores(table, logits, taxonomy, generator)
@@ -32,8 +32,9 @@ def make_controls(n: int, *, seed: int) -> pd.DataFrame:
     """Make control posts of two kinds: mostly like the class that carries no risk."""
     taxonomy = load_taxonomy("mh5")
     generator = np.random.default_rng(seed)
-    logits = generator.normal(size=(n, len(SHARES)))
-    logits[:, taxonomy.names.index("offmychest")] += 4.5
+    evidence = generator.normal(size=(n, len(SHARES)))
+    evidence[:, taxonomy.names.index("offmychest")] += 3
+    logits = TEMPERATURE.temperature * (2.2 * evidence + np.log(SHARES))
     table = pd.DataFrame({"post_id": [f"control-{i}" for i in range(n)]})
     table["control_kind"] = np.where(generator.random(n) < 0.4, "emotional", "plain")
     return _add_scores(table, logits, taxonomy, generator)
@@ -122,9 +123,10 @@ def make_comparator(
     weak = make_scores(520, seed=seed, split="weak", signal=1.2)
     points = fit_points(weak, config, taxonomy)
     generator = np.random.default_rng(seed)
-    logits = generator.normal(size=(len(test), len(SHARES)))
-    logits[np.arange(len(test)), test["label"].map(taxonomy.index_by_text)] += 1.2
-    scores = _add_scores(test[["post_id", "label"]].copy(), 1.6 * logits, taxonomy, generator)
+    evidence = generator.normal(size=(len(test), len(SHARES)))
+    evidence[np.arange(len(test)), test["label"].map(taxonomy.index_by_text)] += 1.2
+    logits = TEMPERATURE.temperature * (1.2 * evidence + np.log(SHARES))
+    scores = _add_scores(test[["post_id", "label"]].copy(), logits, taxonomy, generator)
     weak_controls = None if controls is None else add_triage(make_controls(len(controls), seed=seed + 1), points)
     return Comparator("TF-IDF + logistic regression", add_triage(scores, points), weak_controls, points)
 
