@@ -1,0 +1,55 @@
+"""A post as safe HTML: hidden until asked for, then plain, then with its highlights."""
+
+import html
+from collections.abc import Sequence
+
+import streamlit as st
+
+from apps.review.services.posts import HighlightSpan
+from screening.config import ReportConfig
+from screening.explain.rendering import render_highlights, show_visibly
+
+_STAND_IN = "Nothing of the post itself stands here before you ask to see it. "
+
+
+def show_hidden_text() -> None:
+    """Show a blurred stand-in; the post itself has not left the server yet."""
+    st.html(
+        '<div class="post-box" role="note" aria-label="The text is hidden until you ask to see it">'
+        f'<div class="post-blurred" aria-hidden="true">{_STAND_IN * 6}</div></div>'
+    )
+
+
+def show_text(text: str | None, highlights: Sequence[HighlightSpan] = ()) -> None:
+    """Show a post's words as text and nothing but text."""
+    if text is None:
+        st.info("The text of this post was erased. Its decisions are kept.")
+        return
+    spans = [(span.start, span.end, span.weight) for span in highlights]
+    st.html(f'<div class="post-box" tabindex="0" aria-label="Text of the post">{render_highlights(text, spans)}</div>')
+
+
+def show_legend(*, is_reliable: bool) -> None:
+    """Explain the marks; says what they are not."""
+    unsure = "" if is_reliable else " <strong>This explanation did not converge; do not rely on it.</strong>"
+    st.html(
+        '<div class="legend post-text" style="line-height:1.5">'
+        'Words the score depended on: <mark class="raises level-3">solid line, raised it</mark>, '
+        '<mark class="lowers level-3">dashed line, lowered it</mark>; a thicker line means more. '
+        f"They are not reasons.{unsure}</div>"
+    )
+
+
+def show_resources() -> None:
+    """Show where a person in crisis finds help."""
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in ReportConfig().crisis_resources)
+    st.html(f'<div class="resources" role="complementary"><strong>Crisis resources</strong><ul>{items}</ul></div>')
+
+
+def show_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Show short facts in a row; both parts are escaped."""
+    items = "".join(
+        f"<li>{html.escape(show_visibly(name))} <strong>{html.escape(show_visibly(value))}</strong></li>"
+        for name, value in facts
+    )
+    st.html(f'<ul class="facts">{items}</ul>')

@@ -1,0 +1,1 @@
+"""Who sits at the screen: sign-in providers, password rules, and sessions that end."""

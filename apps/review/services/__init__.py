@@ -1,0 +1,1 @@
+"""What can be done with the review store, and by whom; knows no web page."""

@@ -1,0 +1,129 @@
+"""From a score table and its posts to the rows the store keeps."""
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from apps.review.services.tables import list_risk_columns, require_unique_ids
+from apps.review.store.events import compute_text_digest, create_salt, to_canonical_json, to_timestamp
+from screening.exceptions import SchemaError
+from screening.types import TRIAGE_LEVELS
+
+Row = dict[str, object]
+
+DIGESTED_FIELDS = (
+    "post_id", "imported_at", "created_at", "triage", "risk", "priority", "scores", "model_version", "text_digest",
+)  # fmt: skip
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_SHOWN_COLUMNS = ("valence", "intensity", "n_tokens", "is_truncated")
+
+
+def compute_import_digest(rows: Iterable[Mapping[str, object]]) -> str:
+    """SHA-256 over imported rows in order of their ids."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(to_canonical_json([row[name] for name in DIGESTED_FIELDS]).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def build_rows(scores: pd.DataFrame, posts: pd.DataFrame, imported_at: str) -> tuple[list[Row], list[Row]]:
+    """Build the rows of ``posts`` and ``post_texts``, both in order of post id.
+
+    Raises
+    ------
+    SchemaError
+        If a scored post has no text, or a date cannot be read.
+    """
+    posts = _select_posts(scores, posts)
+    texts = dict(zip(posts["post_id"], posts["text"], strict=True))
+    created = _read_dates(posts)
+    risk_columns = list_risk_columns(scores)
+    shown = [c for c in map(str, scores.columns) if c.startswith(("prob_", "risk_")) or c in _SHOWN_COLUMNS]
+    rows: list[Row] = []
+    text_rows: list[Row] = []
+    for record in sorted(scores.to_dict("records"), key=lambda record: str(record["post_id"])):
+        post_id = str(record["post_id"])
+        text_row: Row = {"post_id": post_id, "text": replace_unstorable(texts[post_id]), "salt": create_salt()}
+        risk = choose_risk(record, risk_columns)
+        rows.append(
+            {
+                "post_id": post_id,
+                "imported_at": imported_at,
+                "created_at": created.get(post_id),
+                "triage": record["triage"],
+                "risk": risk,
+                "priority": 2.0 * TRIAGE_LEVELS.index(record["triage"]) + (1.0 - risk),
+                "scores": {name: _to_plain(record[name]) for name in shown},
+                "model_version": _to_optional_text(record.get("model_version")),
+                "text_digest": compute_text_digest(str(text_row["text"]), str(text_row["salt"])),
+            }
+        )
+        text_rows.append(text_row)
+    return rows, text_rows
+
+
+def choose_risk(record: Mapping[object, object], risk_columns: list[str]) -> float:
+    """Pick the risk that ranks a post within its triage level.
+
+    Posts to refer rank by the most urgent target (the first column), the others by their highest risk.
+
+    Examples
+    --------
+    >>> choose_risk({"triage": "refer", "risk_acute": 0.4, "risk_any": 0.9}, ["risk_acute", "risk_any"])
+    0.4
+    """
+    if record["triage"] == "refer":
+        return float(str(record[risk_columns[0]]))
+    return max(float(str(record[column])) for column in risk_columns)
+
+
+def replace_unstorable(text: str) -> str:
+    r"""Replace what databases cannot hold (NUL, lone surrogates), one sign for one sign so that offsets hold.
+
+    Examples
+    --------
+    >>> replace_unstorable("a\x00b")
+    'a␀b'
+    """
+    text = text.replace("\x00", "\N{SYMBOL FOR NULL}")
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _select_posts(scores: pd.DataFrame, posts: pd.DataFrame) -> pd.DataFrame:
+    wanted = set(scores["post_id"].astype(str))
+    posts = posts.assign(post_id=posts["post_id"].astype(str))
+    found = posts[posts["post_id"].isin(wanted) & posts["text"].map(lambda text: isinstance(text, str))]
+    require_unique_ids(found, "posts file")
+    missing = sorted(wanted - set(found["post_id"]))
+    if missing:
+        message = (
+            f"{len(missing)} scored posts have no text in the posts file, first ids {', '.join(missing[:10])}; "
+            "pass the posts these scores were made from"
+        )
+        raise SchemaError(message)
+    return found
+
+
+def _read_dates(posts: pd.DataFrame) -> dict[str, str]:
+    if "created_at" not in posts.columns:
+        return {}
+    try:
+        dates = pd.to_datetime(posts["created_at"], utc=True, format="ISO8601")
+    except (ValueError, TypeError):
+        message = "created_at in the posts file must hold ISO 8601 dates (2026-01-31T12:00:00Z); found others"
+        raise SchemaError(message) from None
+    known = zip(posts["post_id"], dates, strict=True)
+    return {post_id: to_timestamp(moment.to_pydatetime()) for post_id, moment in known if not pd.isna(moment)}
+
+
+def _to_plain(value: object) -> object:
+    """Return JSON's own types; a number that is not finite becomes ``None``."""
+    plain = value.item() if hasattr(value, "item") else value
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
+
+
+def _to_optional_text(value: object) -> str | None:
+    return None if value is None or value != value else str(value)  # noqa: PLR0124  # nan is not equal to itself

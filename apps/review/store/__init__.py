@@ -1,0 +1,1 @@
+"""The database: posts, their erasable text, append-only events, and leases."""

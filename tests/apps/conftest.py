@@ -1,0 +1,113 @@
+"""A small review store with harmless, self-written posts, and a clock the tests can turn."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from argon2 import PasswordHasher
+from pydantic import SecretStr
+
+from apps.review.identity import passwords
+from apps.review.identity.local import LocalAccounts
+from apps.review.identity.records import SignedIn, SignInRequest, command_line_operator
+from apps.review.services.accounts import add_user
+from apps.review.services.context import ReviewContext, ReviewSettings
+from apps.review.services.importing import import_scores
+from apps.review.store.database import open_store
+
+PASSWORD = "a long enough password"
+
+
+class Clock:
+    """Stands still until told otherwise."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+
+def _make_posts(n_posts: int = 4) -> pd.DataFrame:
+    ids = [f"p{i}" for i in range(n_posts)]
+    return pd.DataFrame({"post_id": ids, "text": [f"A quiet walk, number {i}." for i in range(n_posts)]})
+
+
+def _make_scores(n_posts: int = 4) -> pd.DataFrame:
+    """p0 is unflagged, p1 to review, p2 and p3 to refer; p3 is the most urgent."""
+    triage = ["no_flag", "review", "refer", "refer"]
+    rows = [
+        {
+            "post_id": f"p{i}",
+            "prob_calm": 1 - i / n_posts,
+            "prob_urgent": i / n_posts,
+            "risk_urgent": i / n_posts,
+            "triage": triage[min(i, 3)],
+            "n_tokens": 8,
+            "is_truncated": False,
+        }
+        for i in range(n_posts)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Argon2 is slow on purpose; its cheapest setting keeps the tests quick."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    passwords._decoy_hash.cache_clear()
+    yield
+    passwords._decoy_hash.cache_clear()
+
+
+@pytest.fixture
+def make_posts() -> Callable[..., pd.DataFrame]:
+    return _make_posts
+
+
+@pytest.fixture
+def make_scores() -> Callable[..., pd.DataFrame]:
+    return _make_scores
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def context(tmp_path: Path, clock: Clock) -> ReviewContext:
+    return ReviewContext(open_store(str(tmp_path / "review.db")), ReviewSettings(), clock)
+
+
+@pytest.fixture
+def operator(clock: Clock) -> SignedIn:
+    return command_line_operator(clock())
+
+
+@pytest.fixture
+def sign_in(context: ReviewContext, operator: SignedIn, clock: Clock) -> Callable[..., SignedIn]:
+    """Create an account where needed and sign it in."""
+
+    def _sign_in(name: str = "ada", role: str = "reviewer") -> SignedIn:
+        provider = LocalAccounts(context.store)
+        request = SignInRequest(user_name=name, password=SecretStr(PASSWORD))
+        signed_in = provider.identify(request, clock())
+        if signed_in is None:
+            add_user(context, operator, name=name, role=role, password=PASSWORD)
+            signed_in = provider.identify(request, clock())
+        assert signed_in is not None
+        return signed_in
+
+    return _sign_in
+
+
+@pytest.fixture
+def filled(context: ReviewContext, operator: SignedIn) -> ReviewContext:
+    import_scores(context, operator, _make_scores(), _make_posts())
+    return context
