@@ -154,7 +154,9 @@ def estimate_calibration_error(
     """Estimate the expected calibration error with a bootstrap interval.
 
     The interval is reflected about the value (basic bootstrap), because resampling adds the error's upward bias a
-    second time; it is clipped to [0, 1] and may lie partly or wholly below the value. ``None`` for no posts.
+    second time; it is clipped to [0, 1] and may lie partly or wholly below the value. Where perfect calibration
+    explains the value (:func:`compute_chance_calibration_error`), it runs from 0 to at least the value. ``None`` for
+    no posts.
     """
     true, prob = _validate_event(y_true, y_prob)
     found = compute_resampled_interval(
@@ -169,6 +171,8 @@ def estimate_calibration_error(
         return Estimate(value=None, interval=None, n_samples=0, split=split)
     value = compute_calibration_error(true, prob, n_bins=n_bins)
     low, high = (min(max(2 * value - bound, 0.0), 1.0) for bound in (found.high, found.low))
+    if value <= compute_chance_calibration_error(prob, rng=rng, n_bins=n_bins, confidence_level=confidence_level):
+        low, high = 0.0, max(high, value)
     interval = Interval(low=low, high=high, confidence_level=confidence_level)
     return Estimate(value=value, interval=interval, n_samples=true.size, split=split)
 

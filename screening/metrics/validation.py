@@ -52,9 +52,10 @@ def validate_binary(y_true: npt.ArrayLike, n_samples: int | None = None) -> Bool
     """
     labels = np.asarray(y_true)
     if labels.ndim != 1 or (n_samples is not None and labels.size != n_samples):
-        message = f"expected one label per score, shape ({n_samples or 'n_posts'},), found {labels.shape}"
+        expected = "n_posts" if n_samples is None else n_samples
+        message = f"expected one label per score, shape ({expected},), found {labels.shape}"
         raise ValueError(message)
-    if labels.dtype.kind not in "biu" or not np.isin(labels, (0, 1)).all():
+    if labels.size and (labels.dtype.kind not in "biu" or not np.isin(labels, (0, 1)).all()):
         message = f"expected labels of type bool or 0/1 (1: positive), found type {labels.dtype}; compare names first"
         raise ValueError(message)
     return labels.astype(bool)
@@ -70,7 +71,7 @@ def validate_classes(y_true: npt.ArrayLike, n_classes: int, n_samples: int | Non
     """
     classes = np.asarray(y_true)
     wrong_size = n_samples is not None and classes.size != n_samples
-    if classes.ndim != 1 or wrong_size or classes.dtype.kind not in "iu":
+    if classes.ndim != 1 or wrong_size or (classes.size and classes.dtype.kind not in "iu"):
         message = (
             f"expected {'' if n_samples is None else f'{n_samples} '}integer class indices, found shape "
             f"{classes.shape}, type {classes.dtype}"
