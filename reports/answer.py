@@ -44,7 +44,8 @@ def _describe_target(results: RunResults, row: dict[Any, Any], costs: pd.DataFra
     start = f"{point.name}{labels}: a recall of {promise} was promised; "
     if row["recall"] is None:
         return start + "the test split holds no such post, so nothing can be said about it."
-    found = f"{format_prose(row['recall'])} of {row['n_positive']:,} such posts were found ({_write_interval(row, 'recall')})."
+    share = format_prose(row["recall"])
+    found = f"{share} of {row['n_positive']:,} such posts were found ({_write_interval(row, 'recall')})."
     if row["target"] not in costs.index:
         return start + found
     cost = costs.loc[row["target"]]

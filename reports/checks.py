@@ -86,7 +86,8 @@ def check_near_duplicates(results: RunResults) -> Check:
 
 def check_calibration_positives(results: RunResults) -> Check:
     """SCR003: every operating point rests on enough calibration positives."""
-    short, spare = [], []
+    short: list[str] = []
+    spare: list[str] = []
     for point in results.operating_points:
         needed = compute_required_positives(point.target_recall, point.confidence_level)
         (short if point.n_positive < needed else spare).append(f"{point.name} {point.n_positive:,} (needs {needed})")

@@ -73,7 +73,7 @@ def build_comparison(results: RunResults) -> Table:
         Column("difference", "Difference, points", "percent_points", interval=True, n_key="difference_n"),
     )
     note = f"Same posts, resampled together; above 0 this screener is better. {PAIRED_NOTE}"
-    return Table("comparison", "Beside simpler scorers", pd.DataFrame(rows), columns, "test split", note)
+    return Table("comparison", "One class per post, other scorers", pd.DataFrame(rows), columns, "test split", note)
 
 
 def align_posts(scores: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:

@@ -98,7 +98,7 @@ def plot_confusion(table: pd.DataFrame, split: str) -> Picture:
         return write_picture(canvas, "figure-confusion", title, _describe_confusion(table))
 
 
-def plot_scores(histogram: pd.DataFrame, target: str, threshold: float, split: str) -> Picture:
+def plot_scores(histogram: pd.DataFrame, target: str, *, threshold: float, split: str) -> Picture:
     """Draw the share of posts per score bin (``low``, ``high``, ``positive``, ``negative``) and the threshold."""
     with drawing(6.0, 2.6) as (canvas, axes):
         width = histogram["high"] - histogram["low"]

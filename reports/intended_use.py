@@ -30,15 +30,15 @@ NOT_FOR = (
 )
 
 PROMISE_IN_WORDS = (
-    "Each threshold is the highest one that keeps a promise: over repeated draws of calibration posts, and whatever the "
-    "distribution of scores, true recall falls below the target in at most one minus the confidence of the draws. "
-    "The promise does not depend on how common such posts are. It does depend on tomorrow's posts of the target looking "
-    "like those of the calibration split; when their language changes, the promise ends, and no number here shows it."
+    "Each threshold is the highest one that keeps a promise: over repeated draws of calibration posts, and whatever "
+    "the distribution of scores, true recall falls below the target in at most one minus the confidence of the draws. "
+    "The promise does not depend on how common such posts are. It does depend on tomorrow's posts of the target "
+    "looking like those of the calibration split; when their language changes, the promise ends, and no number here shows it."
 )
 
 CAVEATS = (
-    "Recall is recall of the label, not of people at risk: a post by a person at risk that carries another label counts "
-    "as a negative.",
+    "Recall is recall of the label, not of people at risk: a post by a person at risk that carries another label "
+    "counts as a negative.",
     "Long posts are cut to the model's window; what stands after the cut is not read.",
     "Posts of one author are not independent; intervals treat them as if they were and are then too narrow.",
     "Probabilities are calibrated on the mix of labels in this data set. At another mix they are too high or too low.",

@@ -12,6 +12,7 @@ from reports import intended_use
 from reports.answer import build_answer
 from reports.calibration import build_calibration_summary
 from reports.classification import build_comparison, build_per_class, build_summary
+from reports.comparators import build_promise_comparison
 from reports.data_flow import build_flow, build_splits
 from reports.markdown import escape_markdown, write_facts, write_list, write_table
 from reports.provenance import build_provenance
@@ -124,7 +125,7 @@ def build_sections(results: RunResults) -> dict[str, str]:
 
 
 def _choose_results(results: RunResults) -> tuple[Table, ...]:
-    comparison = (build_comparison(results),) if results.comparators else ()
+    comparison = (build_promise_comparison(results), build_comparison(results)) if results.comparators else ()
     return (
         build_performance(results),
         build_alerts(results),

@@ -22,14 +22,15 @@ class Fact:
 
 @dataclass(frozen=True)
 class Section:
-    """Words, then points of a list, then pictures, then tables; ``folded`` tables open on request."""
+    """Words, then tables, points of a list, pictures; ``folded`` tables open on request."""
 
     name: str
     title: str
     words: tuple[str, ...] = ()
-    points: tuple[str, ...] = ()
-    pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
+    points: tuple[str, ...] = ()
+    points_heading: str = ""
+    pictures: tuple[Picture, ...] = ()
     folded: tuple[Table, ...] = ()
 
 

@@ -42,8 +42,9 @@ def build_performance(results: RunResults) -> Table:
     )
     note = (
         "Exact (Clopper–Pearson) 95% intervals. PPV: of flagged posts, the share that carries the label. NPV: of "
-        "unflagged posts, the share that does not. Both hold for this split's mix of labels only. The promise is confirmed if the whole interval of recall "
-        "reaches it, consistent if the interval holds it, contradicted if the whole interval is below it."
+        "unflagged posts, the share that does not. Both hold for this split's mix of labels only. The promise is "
+        "confirmed if the whole interval of recall reaches it, consistent if the interval holds it, contradicted if the "
+        "whole interval is below it."
     )
     frame = pd.DataFrame([_describe_target(results, target) for target in results.targets])
     return Table("performance", "Found on test", frame, columns, "test split", note)
@@ -97,9 +98,9 @@ def build_deployment(results: RunResults) -> Table:
         "npv": ("NPV", "fraction"),
     }
     columns = (
-        Column("target", "Risk target"),
+        Column("target", "Risk target", n_key="n_positive"),
         Column("prevalence_words", "Prevalence"),
-        Column("other_posts", "Other posts like"),
+        Column("other_posts", "Other posts like", n_key="n_other_posts"),
         *(Column(name, heading, kind, interval=True) for name, (heading, kind) in quantities.items()),  # type: ignore[arg-type]  # kinds are literals
     )
     minutes = results.config.report.minutes_per_post
@@ -124,7 +125,8 @@ def _work_out(results: RunResults, target: RiskTarget) -> pd.DataFrame:
         alarms = negatives.false_alarm_rate
         if own.recall.value is None or alarms.value is None:
             continue
-        asked = [*prevalences, split_prevalence] if 0 < split_prevalence < 1 else prevalences
+        is_own = name == "test split" and 0 < split_prevalence < 1
+        asked = [*prevalences, split_prevalence] if is_own else prevalences
         table = compute_deployment_table(
             own.recall.value, alarms.value, asked, results.config.report.minutes_per_post,
             recall_interval=own.recall.interval, false_alarm_interval=alarms.interval,

@@ -118,12 +118,16 @@ def _join_bounds(low: str, high: str) -> str:
     """Write an interval once with its unit; signed numbers need a word between them."""
     if low[0] in "+\u2212":
         return f"{low} to {high}"
-    return f"{low.removesuffix('%')}–{high}"
+    return f"{low.removesuffix('%')}–{high}" if low != high else low
 
 
 def _format_fraction(value: float) -> str:
-    """One decimal, two below one percent, so that 0.05% does not read as 0.1 or 0."""
+    """One decimal, two below one percent; nothing but 0 and 1 reads as 0 or 100%."""
     percent = 100 * value
+    if 99.95 <= percent < 100:
+        return ">99.9%"
+    if 0 < percent < 0.005:
+        return "<0.01%"
     return f"{percent:.2f}%" if 0 < percent < 1 else f"{percent:.1f}%"
 
 

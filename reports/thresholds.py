@@ -34,7 +34,8 @@ def build_operating_points(results: RunResults) -> Table:
     )
     note = (
         "Method: order statistic, exact for any distribution of scores. A post is flagged when its score is at or above "
-        "the threshold. Recall bound: exact one-sided lower bound at the confidence asked for. Each promise is made for its target alone; that all hold together is less likely."
+        "the threshold. Recall bound: exact one-sided lower bound at the confidence asked for. Each promise is made for "
+        "its target alone; that all hold together is less likely."
     )
     return Table("operating_points", "Operating points", frame, columns, "calibration split", note)
 
@@ -49,11 +50,10 @@ def build_triage_counts(results: RunResults) -> Table:
     """Count posts per triage level on the test split and on each kind of control."""
     parts = [("test", results.test)] + [(f"controls: {kind}", part) for kind, part in control_groups(results.controls)]
     frame = pd.DataFrame([_count_levels(results, name, scores) for name, scores in parts])
-    columns = [Column("posts", "Posts"), Column("n_samples", "n", "count")]
-    for level in TRIAGE_LEVELS:
-        columns.append(Column(level, TRIAGE_WORDS[level], "count", share_key=f"{level}_fraction"))
+    levels = (Column(level, TRIAGE_WORDS[level], "count", share_key=f"{level}_fraction") for level in TRIAGE_LEVELS)
+    columns = (Column("posts", "Posts"), Column("n_samples", "n", "count"), *levels)
     note = "A post flagged by several operating points gets the most urgent level."
-    return Table("triage", "Posts per triage level", frame, tuple(columns), "test split and controls", note)
+    return Table("triage", "Posts per triage level", frame, columns, "test split and controls", note)
 
 
 def _count_levels(results: RunResults, name: str, scores: pd.DataFrame) -> dict[str, object]:
