@@ -36,7 +36,7 @@ class Screener:
     bundle: Bundle
 
     @classmethod
-    def load(cls, folder: Path | str, *, precision: str = "auto", device: str | None = None) -> "Screener":
+    def load(cls, folder: Path | str, *, precision: str = "auto", device: str = "cpu") -> "Screener":
         """Load a bundle and make sure that its promise can hold here.
 
         Parameters
@@ -45,8 +45,9 @@ class Screener:
             A bundle, as ``screening calibrate`` writes it.
         precision : {"auto", "bf16", "fp32"}
             ``auto`` is the precision the bundle was calibrated in; any other is refused.
-        device : str, optional
-            ``cpu``, ``cuda``, …; by default a GPU if there is one.
+        device : str
+            The pipeline calibrates on a CPU. Another device rounds differently: a post right at a threshold may fall
+            on its other side.
 
         Returns
         -------
@@ -64,12 +65,12 @@ class Screener:
         manifest = load_manifest(Path(folder))
         _validate_promise(manifest, precision)
         bundle = load_bundle(Path(folder))
-        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        bundle.classifier.to(chosen)
-        if manifest.precision == "bf16" and detect_precision(chosen.type) != "bf16":
+        device_type = torch.device(device).type
+        if manifest.precision == "bf16" and detect_precision(device_type) != "bf16":
             logger.warning(
-                "the bundle is calibrated in bf16, which this %s only emulates: scoring is slow", chosen.type
+                "the bundle is calibrated in bf16, which this %s only emulates: scoring is slow", device_type
             )
+        bundle.classifier.to(device)
         return cls(bundle)
 
     @property
@@ -112,7 +113,11 @@ class Screener:
         ValueError
             If texts and ids differ in number.
         """
-        ids = [f"post-{i}" for i in range(1, len(texts) + 1)] if post_ids is None else list(post_ids)
+        ids = (
+            [f"post-{i}" for i in range(1, len(texts) + 1)]
+            if post_ids is None
+            else [_name(value) for value in post_ids]
+        )
         posts = _clean_and_validate(texts, ids)
         starts = range(0, max(len(posts), 1), CHUNK_SIZE)  # no posts: one empty chunk gives the empty table
         parts = [
@@ -209,18 +214,23 @@ def _validate_promise(manifest: BundleManifest, precision: str) -> None:
         raise NotCalibratedError(message)
 
 
-def _clean_and_validate(texts: Sequence[str], post_ids: list[str]) -> pd.DataFrame:
+def _clean_and_validate(texts: Sequence[str], post_ids: Sequence[object]) -> pd.DataFrame:
     if isinstance(texts, str) or len(texts) != len(post_ids):
         found = "one string" if isinstance(texts, str) else f"{len(texts)} texts and {len(post_ids)} ids"
         message = f"expected a sequence of texts and one post id per text, found {found}"
         raise ValueError(message)
-    posts = pd.DataFrame({"post_id": post_ids, "text": list(texts)}, dtype=object)
+    posts = pd.DataFrame({"post_id": list(post_ids), "text": list(texts)}, dtype=object)
     if posts.empty:
         return posts
     validate_posts(posts, max_characters=MAX_CHARACTERS, where="posts to score")
     posts = posts.assign(text=posts["text"].map(clean_text).astype(object))
     validate_posts(posts, max_characters=MAX_CHARACTERS, where="posts to score, after cleaning")
     return posts
+
+
+def _name(post_id: object) -> object:
+    """Write numbers as text; anything else that is no string is refused later, with the other bad rows."""
+    return str(post_id) if isinstance(post_id, int | np.integer) and not isinstance(post_id, bool) else post_id
 
 
 def _shift(on_progress: Progress | None, start: int, n_posts: int) -> Progress | None:

@@ -1,6 +1,8 @@
 """Tiny random classifiers and their tokenizers, built without any download."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,3 +84,48 @@ def bert_classifier(build_classifier: Callable[..., Any], bert_tokenizer: Any) -
 @pytest.fixture(scope="session")
 def roberta_classifier(build_classifier: Callable[..., Any], roberta_tokenizer: Any) -> Any:
     return build_classifier("roberta", len(roberta_tokenizer))
+
+
+@pytest.fixture(scope="session")
+def save_small_bundle(bert_classifier: Any, bert_tokenizer: Any) -> Callable[..., Path]:
+    """A function that saves a bundle of the random BERT classifier; manifest fields can be replaced."""
+    from screening.bundle import BundleManifest, save_bundle
+    from screening.calibration.temperature import TemperatureScaling
+    from screening.taxonomy import load_taxonomy
+    from screening.thresholds.operating_point import OperatingPoint
+
+    taxonomy = load_taxonomy("mh5")
+    points = tuple(
+        OperatingPoint(
+            name=target.name,
+            labels=target.labels,
+            triage=target.triage,
+            target_recall=0.95,
+            confidence_level=0.95,
+            threshold=threshold,
+            n_samples=200,
+            n_positive=59,
+            n_allowed_misses=0,
+            recall_lower_bound=0.9505,
+            confidence_achieved=0.9515,
+        )
+        for target, threshold in zip(taxonomy.targets, (0.45, 0.93), strict=True)
+    )
+
+    def save(folder: Path, **fields: Any) -> Path:
+        manifest = BundleManifest(
+            name="small",
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+            run_id="0" * 12,
+            encoder="random",
+            max_tokens=40,
+            precision="fp32",
+            is_synthetic=True,
+            taxonomy=taxonomy,
+            temperature=TemperatureScaling(temperature=1.7, n_samples=100),
+            operating_points=points,
+        )
+        save_bundle(folder, bert_classifier, bert_tokenizer, manifest.model_copy(update=fields))
+        return folder
+
+    return save

@@ -1,0 +1,169 @@
+"""Explaining flagged posts: highest risk first, resumable, and never their text."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pipelines.stages import explain as stage
+from pipelines.stages.explain import ExplainOptions, explain_file, explain_flagged, explain_run
+from pipelines.stages.score import score_file
+from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
+from screening.explain import explanations
+from screening.scoring import Screener
+
+QUIET = ExplainOptions(progress=False)
+TEXTS = [f"{word} {letter} no sleep" for word in ("happy", "my dog", "tired", "today") for letter in "abcxyz"]
+IDS = [f"p{i}" for i in range(len(TEXTS))]
+
+
+@pytest.fixture(scope="module")
+def bundle_dir(save_small_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small_bundle(tmp_path_factory.mktemp("explain") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def scores(bundle_dir: Path) -> pd.DataFrame:
+    return Screener.load(bundle_dir).score(TEXTS, IDS)
+
+
+@pytest.fixture
+def posts() -> pd.DataFrame:
+    return pd.DataFrame({"post_id": IDS, "text": TEXTS})
+
+
+def _flagged(scores: pd.DataFrame) -> pd.DataFrame:
+    return scores[scores["triage"] != "no_flag"].sort_values("risk_suicidewatch", ascending=False)
+
+
+def test_flagged_posts_and_no_others_are_explained_highest_risk_first(
+    scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "flagged.parquet"
+    summary = explain_flagged(scores, posts, bundle_dir, out, QUIET)
+    expected = _flagged(scores)["post_id"].tolist()
+    assert 0 < len(expected) < len(scores)  # some are flagged, some are not
+    table = pd.read_parquet(out)
+    assert list(dict.fromkeys(table["post_id"])) == expected
+    assert summary.n_flagged == summary.n_explained == len(expected)
+    assert summary.head == "class:suicidewatch"
+    per_post = table.drop_duplicates("post_id")
+    assert summary.share_reliable == per_post["is_reliable"].mean()
+    assert summary.median_steps == per_post["n_steps"].median()
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_a_limit_takes_the_highest_risk(
+    scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "flagged.parquet"
+    explain_flagged(scores, posts, bundle_dir, out, ExplainOptions(limit=3, head="valence", progress=False))
+    table = pd.read_parquet(out)
+    assert list(dict.fromkeys(table["post_id"])) == _flagged(scores)["post_id"].tolist()[:3]
+    assert set(table["head"]) == {"valence"}
+
+
+def test_an_interrupted_call_goes_on_where_it_stopped(
+    scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "PART_SIZE", 4)
+    whole, out = tmp_path / "whole.parquet", tmp_path / "flagged.parquet"
+    explain_flagged(scores, posts, bundle_dir, whole, QUIET)
+    asked: list[str] = []
+    explain_posts = explanations.explain_posts
+
+    def explain_until_third_part(bundle: Any, texts: list[str], post_ids: list[str], **options: Any) -> pd.DataFrame:
+        if len(asked) == 8:
+            raise KeyboardInterrupt
+        asked.extend(post_ids)
+        return explain_posts(bundle, texts, post_ids, **options)
+
+    monkeypatch.setattr(explanations, "explain_posts", explain_until_third_part)
+    with pytest.raises(KeyboardInterrupt):
+        explain_flagged(scores, posts, bundle_dir, out, QUIET)
+    assert not out.exists()
+
+    again: list[str] = []
+
+    def explain_and_note(bundle: Any, texts: list[str], post_ids: list[str], **options: Any) -> pd.DataFrame:
+        again.extend(post_ids)
+        return explain_posts(bundle, texts, post_ids, **options)
+
+    monkeypatch.setattr(explanations, "explain_posts", explain_and_note)
+    explain_flagged(scores, posts, bundle_dir, out, QUIET)
+    assert asked + again == _flagged(scores)["post_id"].tolist()
+    pd.testing.assert_frame_equal(pd.read_parquet(out), pd.read_parquet(whole))
+
+
+def test_no_text_is_written(scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "flagged.csv"
+    explain_flagged(scores, posts, bundle_dir, out, ExplainOptions(limit=4, progress=False))
+    written = out.read_text(encoding="utf-8")
+    assert not any(word in written for word in ("tired", "happy", "sleep"))
+
+
+def test_nothing_flagged_gives_an_empty_table(
+    scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "flagged.parquet"
+    summary = explain_flagged(scores.assign(triage="no_flag"), posts, bundle_dir, out, QUIET)
+    assert (summary.n_flagged, summary.n_explained, summary.share_reliable, summary.median_steps) == (0, 0, None, None)
+    assert list(pd.read_parquet(out).columns) == list(explanations.COLUMN_TYPES)
+
+
+def test_a_scored_file_is_explained_from_the_same_posts_file(bundle_dir: Path, tmp_path: Path) -> None:
+    source, scored, out = tmp_path / "posts.csv", tmp_path / "scores.csv", tmp_path / "explained.jsonl"
+    pd.DataFrame({"body": [f"  {text}\u200b " for text in TEXTS]}).to_csv(source, index=False)
+    score_file(source, bundle_dir, scored, text_column="body", progress=False)
+    explain_file(source, scored, bundle_dir, out, ExplainOptions(limit=2, progress=False), text_column="body")
+    table = pd.read_json(out, lines=True)
+    for row in table.itertuples():
+        text = TEXTS[int(row.post_id.removeprefix("posts-")) - 1]  # cleaned: offsets fit it without the padding
+        assert text[row.start : row.end] in text.split()
+
+
+def test_a_run_is_explained_into_its_folder(
+    save_small_bundle: Callable[..., Path], scores: pd.DataFrame, posts: pd.DataFrame, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    for name in ("data", "evaluation"):
+        (run / name).mkdir(parents=True)
+    scores.to_parquet(run / "evaluation" / "test.parquet")
+    with pytest.raises(MissingArtifactError, match=r"test\.parquet"):
+        explain_run(run, QUIET)
+    posts.to_parquet(run / "data" / "test.parquet")
+    save_small_bundle(run / "bundle")
+    for limit in (2, 3):  # the second call replaces the first one's result
+        summary = explain_run(run, ExplainOptions(limit=limit, progress=False))
+        assert pd.read_parquet(run / "explanations" / "flagged.parquet")["post_id"].nunique() == limit
+    assert summary.n_explained == 3
+
+
+def test_an_unknown_head_is_refused_with_the_known_ones(
+    scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
+) -> None:
+    options = ExplainOptions(head="class:nobody", progress=False)
+    with pytest.raises(ConfigError, match=r"class:any_risk.*found 'class:nobody'"):
+        explain_flagged(scores, posts, bundle_dir, tmp_path / "flagged.parquet", options)
+
+
+def test_scores_of_another_bundle_are_refused(
+    scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(SchemaError, match="come from model ffff"):
+        explain_flagged(scores.assign(model_version="ffff"), posts, bundle_dir, tmp_path / "flagged.parquet", QUIET)
+
+
+def test_scores_of_other_posts_are_refused_by_id(
+    scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
+) -> None:
+    first = _flagged(scores)["post_id"].iloc[0]
+    with pytest.raises(SchemaError, match=f"1 scored posts are not among the posts .first: {first}"):
+        explain_flagged(scores, posts[posts["post_id"] != first], bundle_dir, tmp_path / "flagged.parquet", QUIET)
+
+
+def test_a_table_without_scores_is_refused(posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="found no triage, risk_suicidewatch"):
+        explain_flagged(posts[["post_id"]], posts, bundle_dir, tmp_path / "flagged.parquet", QUIET)

@@ -1,0 +1,156 @@
+"""The screener keeps the calibrated path: same precision, same cleaning, whole batches or a refusal."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import softmax
+
+from screening import scoring
+from screening.bundle import load_manifest
+from screening.exceptions import BundleError, NotCalibratedError, SchemaError
+from screening.scoring import Screener, compute_risk_scores
+from screening.taxonomy import load_taxonomy
+
+TEXTS = ["so tired today", "my dog is happy " * 30, "no sleep, i feel so tired", "😀"]
+SaveBundle = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def bundle_dir(save_small_bundle: SaveBundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small_bundle(tmp_path_factory.mktemp("scoring") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def screener(bundle_dir: Path) -> Screener:
+    return Screener.load(bundle_dir)
+
+
+def test_the_score_table_has_the_agreed_columns_and_no_text(screener: Screener) -> None:
+    table = screener.score(TEXTS, ["a", "b", "c", "d"])
+    names = load_taxonomy("mh5").names
+    expected = ["post_id", *(f"prob_{name}" for name in names), "valence", "intensity"]
+    expected += ["risk_suicidewatch", "risk_any_risk", "triage", "n_tokens", "is_truncated"]
+    assert list(table.columns) == expected
+    assert table["post_id"].tolist() == ["a", "b", "c", "d"]
+    assert table["is_truncated"].tolist() == [False, True, False, False]
+    assert set(table.select_dtypes("str").columns) == {"post_id", "triage"}
+
+
+def test_probabilities_are_scaled_by_the_bundles_temperature(
+    screener: Screener, bert_classifier: Any, bert_tokenizer: Any
+) -> None:
+    import torch
+
+    with torch.no_grad():
+        logits = bert_classifier(bert_tokenizer(TEXTS[0], return_tensors="pt")["input_ids"]).logits.numpy()
+    expected = softmax(logits / 1.7, axis=1)
+    found = screener.score(TEXTS).filter(like="prob_").to_numpy()
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-5)  # float32 logits
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
+
+
+def test_risk_is_the_sum_of_the_targets_probabilities_and_stays_in_bounds() -> None:
+    rng = np.random.default_rng(0)
+    probabilities = softmax(rng.normal(size=(500, 5)) * 20, axis=1)
+    risks = compute_risk_scores(probabilities, load_taxonomy("mh5"))
+    np.testing.assert_array_equal(risks["suicidewatch"], probabilities[:, 1])
+    np.testing.assert_allclose(risks["any_risk"], 1 - probabilities[:, 3], atol=1e-12)
+    assert risks["any_risk"].max() <= 1
+
+
+def test_triage_follows_the_operating_points_and_the_most_urgent_wins(screener: Screener) -> None:
+    table = screener.score([f"i feel {'so ' * i}tired {letter}" for i in range(8) for letter in "abc"])
+    thresholds = {point.name: point.threshold for point in screener.manifest.operating_points}
+    refer = table["risk_suicidewatch"] >= thresholds["suicidewatch"]
+    review = table["risk_any_risk"] >= thresholds["any_risk"]
+    expected = np.where(refer, "refer", np.where(review, "review", "no_flag"))
+    assert table["triage"].tolist() == expected.tolist()
+    assert len(set(expected)) > 1
+
+
+def test_texts_are_cleaned_as_in_training(screener: Screener) -> None:
+    table = screener.score(["so tired today", " so   ti\u200bred\u00a0today\r\n"], ["clean", "dirty"])
+    columns = [name for name in table.columns if name != "post_id"]
+    pd.testing.assert_series_equal(table.loc[0, columns], table.loc[1, columns], check_names=False)
+
+
+def test_chunks_change_nothing_but_memory(screener: Screener, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = screener.score(TEXTS)
+    monkeypatch.setattr(scoring, "CHUNK_SIZE", 3)
+    calls: list[tuple[int, int]] = []
+    pd.testing.assert_frame_equal(screener.score(TEXTS, on_progress=lambda *call: calls.append(call)), whole, atol=1e-5)
+    assert [n_done for n_done, _ in calls] == sorted({n_done for n_done, _ in calls})
+    assert calls[-1] == (4, 4)
+
+
+def test_no_texts_give_an_empty_table_with_the_same_columns(screener: Screener) -> None:
+    empty, full = screener.score([]), screener.score(TEXTS)
+    assert len(empty) == 0
+    assert empty.dtypes.equals(full.dtypes)
+
+
+def test_numbers_are_taken_as_ids_and_missing_ids_are_counted_from_one(screener: Screener) -> None:
+    assert screener.score(TEXTS[:2], [7, np.int64(8)])["post_id"].tolist() == ["7", "8"]  # type: ignore[list-item]
+    assert screener.score(TEXTS[:2])["post_id"].tolist() == ["post-1", "post-2"]
+
+
+@pytest.mark.parametrize("bad", [None, 3, float("nan"), "", " \n", "\u200b", "secret\x00", "secret\ud800"])
+def test_a_bad_text_is_refused_by_id_and_never_shown(screener: Screener, bad: object) -> None:
+    with pytest.raises(SchemaError, match="p2") as caught:
+        screener.score(["fine", bad], ["p1", "p2"])  # type: ignore[list-item]
+    assert "secret" not in str(caught.value)
+    assert "p1" not in str(caught.value)
+
+
+def test_repeated_ids_are_refused(screener: Screener) -> None:
+    with pytest.raises(SchemaError, match="not unique"):
+        screener.score(["one", "two"], ["p1", "p1"])
+
+
+@pytest.mark.parametrize(("texts", "ids"), [("one string", None), (["one"], ["a", "b"])])
+def test_texts_and_ids_must_be_sequences_of_one_length(screener: Screener, texts: Any, ids: Any) -> None:
+    with pytest.raises(ValueError, match="one post id per text"):
+        screener.score(texts, ids)
+
+
+def test_another_precision_than_the_calibrated_one_is_refused_with_the_way_out(bundle_dir: Path) -> None:
+    assert Screener.load(bundle_dir, precision="fp32").manifest.precision == "fp32"
+    with pytest.raises(NotCalibratedError, match=r"calibrated in fp32.*calibrate again"):
+        Screener.load(bundle_dir, precision="bf16")
+
+
+def test_a_bundle_is_scored_in_its_own_precision_and_slowness_is_said(
+    save_small_bundle: SaveBundle, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "detect_precision", lambda device_type: "fp32")
+    folder = save_small_bundle(tmp_path / "bundle", precision="bf16")
+    with caplog.at_level(logging.WARNING):
+        reduced = Screener.load(folder)
+    assert "only emulates" in caplog.text
+    exact = Screener.load(save_small_bundle(tmp_path / "exact"))
+    assert not np.array_equal(reduced.score(TEXTS)["valence"], exact.score(TEXTS)["valence"])
+
+
+def test_a_bundle_without_an_operating_point_per_target_is_refused(
+    save_small_bundle: SaveBundle, bundle_dir: Path, tmp_path: Path
+) -> None:
+    points = load_manifest(bundle_dir).operating_points
+    folder = save_small_bundle(tmp_path / "bundle", operating_points=points[:1])
+    with pytest.raises(NotCalibratedError, match="any_risk"):
+        Screener.load(folder)
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError):
+        Screener.load(tmp_path)
+
+
+def test_no_text_is_logged(screener: Screener, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        screener.score(["zebrafish on the balcony", "i feel so tired zebrafish " * 40])
+    assert "zebrafish" not in caplog.text
