@@ -40,7 +40,7 @@ bench: $(VENV)/.installed-dev ## every benchmark, each against a named peer
 	  echo "== $$script"; $(BIN)/python "$$script"; done
 
 review: $(VENV)/.installed ## open the reviewer app on the scored posts of RUN (default runs/demo)
-	$(BIN)/screening review $(RUN)
+	$(BIN)/screening review demo --run $(RUN)
 
 clean: ## remove caches and build outputs; keeps .venv, runs/ and mlflow.db
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from screening.exceptions import MissingArtifactError, SchemaError
+
 # Column names under which the shipped readers know text and authors.
 PERSONAL_COLUMNS = frozenset({"text", "body", "selftext", "title", "author", "author_id", "username", "user"})
 DATA_FOLDER = "data"
@@ -27,9 +29,9 @@ def validate_shareable(path: Path) -> tuple[Path, ...]:
 
     Raises
     ------
-    FileNotFoundError
+    MissingArtifactError
         If there is nothing at ``path``.
-    ValueError
+    SchemaError
         If a file lies in a ``data`` folder (except ``data_card.json``), is a database, or is a table with a column
         such as ``text`` or ``author_id``. Every such file is listed, by name.
 
@@ -39,7 +41,7 @@ def validate_shareable(path: Path) -> tuple[Path, ...]:
     """
     if not path.exists():
         message = f"expected a file or folder at {path}, found nothing; run the stage that writes it first"
-        raise FileNotFoundError(message)
+        raise MissingArtifactError(message)
     files = tuple(sorted(file for file in path.rglob("*") if file.is_file())) if path.is_dir() else (path,)
     refused = [f"{file.name}: {reason}" for file in files if (reason := _find_reason(file, path))]
     if refused:
@@ -48,7 +50,7 @@ def validate_shareable(path: Path) -> tuple[Path, ...]:
             + "\n  ".join(refused)
             + "\nlog the report, tables and cards instead; posts stay in the run's data folder"
         )
-        raise ValueError(message)
+        raise SchemaError(message)
     return files
 
 

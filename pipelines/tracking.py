@@ -87,7 +87,7 @@ class Tracker:
 
         Raises
         ------
-        FileNotFoundError, ValueError
+        MissingArtifactError, SchemaError
             If there is nothing, or something may hold post text (see :func:`pipelines.text_guard.validate_shareable`);
             nothing is logged then.
         """

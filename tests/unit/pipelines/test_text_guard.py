@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from pipelines.text_guard import validate_shareable
+from screening.exceptions import MissingArtifactError, SchemaError
 
 POSTS = pd.DataFrame({"post_id": ["a", "b"], "text": ["first planted phrase", "second planted phrase"]})
 
@@ -26,14 +27,14 @@ def test_table_with_a_text_column_is_refused_without_quoting_it(tmp_path, name):
         ".jsonl": lambda: POSTS.to_json(path, orient="records", lines=True),
     }
     writers[path.suffix]()
-    with pytest.raises(ValueError, match=r"posts\.\w+: has column text") as caught:
+    with pytest.raises(SchemaError, match=r"posts\.\w+: has column text") as caught:
         validate_shareable(tmp_path)
     assert "planted" not in str(caught.value)
 
 
 def test_table_with_an_author_column_is_refused_however_it_is_written(tmp_path):
     (tmp_path / "scores.csv").write_text("post_id, Author_ID ,risk\na,b,0.5\n")
-    with pytest.raises(ValueError, match="has column author_id"):
+    with pytest.raises(SchemaError, match="has column author_id"):
         validate_shareable(tmp_path)
 
 
@@ -50,7 +51,7 @@ def test_everything_in_a_data_folder_is_refused_except_the_card(tmp_path):
     assert validate_shareable(data) == (data / "data_card.json",)
     (data / "notes.txt").write_text("x")
     for path in (data, data / "notes.txt", tmp_path / "run"):
-        with pytest.raises(ValueError, match=r"notes\.txt: lies in a data folder"):
+        with pytest.raises(SchemaError, match=r"notes\.txt: lies in a data folder"):
             validate_shareable(path)
 
 
@@ -63,10 +64,10 @@ def test_a_data_folder_further_up_says_nothing_about_a_report(tmp_path):
 
 def test_databases_are_refused(tmp_path):
     (tmp_path / "review.db").write_bytes(b"")
-    with pytest.raises(ValueError, match="is a database"):
+    with pytest.raises(SchemaError, match="is a database"):
         validate_shareable(tmp_path)
 
 
 def test_absent_path_is_said_to_be_absent(tmp_path):
-    with pytest.raises(FileNotFoundError, match="run the stage that writes it first"):
+    with pytest.raises(MissingArtifactError, match="run the stage that writes it first"):
         validate_shareable(tmp_path / "report")

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.tracking import is_reachable, load_registered, locate_artifacts, open_store, track_run
 from screening.config import TrackingConfig
-from screening.exceptions import BundleError, ConfigError
+from screening.exceptions import BundleError, ConfigError, SchemaError
 
 TEXTS = ["a quiet day at the lake", "nothing works and nobody calls", "my dog is happy"]
 
@@ -88,7 +88,7 @@ def test_posts_are_refused_and_nothing_is_copied(config, tmp_path):
     pd.DataFrame({"post_id": ["a"], "text": ["planted phrase"]}).to_parquet(posts / "posts.parquet")
     with (
         track_run(config, "refusal", params={}, tags={}) as tracker,
-        pytest.raises(ValueError, match="has column text"),
+        pytest.raises(SchemaError, match="has column text"),
     ):
         tracker.log_artifacts(posts)
     client, run = read_run(config, "refusal")
@@ -148,8 +148,6 @@ def test_registered_model_scores_like_the_bundle(config, registered, tiny_bundle
 
 
 def test_registered_model_works_without_ids_and_names_missing_texts(config, registered):
-    from screening.exceptions import SchemaError
-
     model = load_registered(config)
     assert model.predict(pd.DataFrame({"text": TEXTS}))["post_id"].tolist() == ["post-1", "post-2", "post-3"]
     with pytest.raises(SchemaError, match="post-2"):
