@@ -13,6 +13,7 @@ class MeanOfWords(nn.Module):
 
     def __init__(self, n_tokens_known: int) -> None:
         super().__init__()
+        self.config = SimpleNamespace(num_labels=2)
         generator = torch.Generator().manual_seed(3)
         self.embedding = nn.Embedding(n_tokens_known, 4)
         self.embedding.weight.data = torch.randn(n_tokens_known, 4, generator=generator)
@@ -25,7 +26,8 @@ class MeanOfWords(nn.Module):
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
         weights = attention_mask.unsqueeze(-1).float()
         mean = (self.embedding(input_ids) * weights).sum(dim=1) / weights.sum(dim=1)
-        return SimpleNamespace(logits=self.linear(mean))
+        nothing = torch.zeros(len(mean))
+        return SimpleNamespace(logits=self.linear(mean), valence=nothing, intensity=nothing)
 
 
 @pytest.fixture
