@@ -8,6 +8,7 @@ import pandas as pd
 
 from pipelines.artifacts import write_folder_whole, write_json
 from pipelines.run import RunContext, compute_fingerprints
+from pipelines.training_progress import TrainingProgress
 from screening.data.preparation import load_split
 from screening.inference.precision import resolve_precision
 from screening.models.baseline import TfidfBaseline
@@ -26,6 +27,7 @@ def run(context: RunContext) -> None:
         validation,
         folder.checkpoints,
         precision=resolve_precision(config.training.precision),
+        callbacks=(TrainingProgress(context.console),),
     )
     with write_folder_whole(folder.model) as aside:
         fitted.classifier.save_pretrained(aside)

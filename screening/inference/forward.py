@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from screening.allocator import keep_freed_memory
 from screening.inference.batching import plan_batches, round_up
 from screening.inference.precision import Precision, resolve_precision
 
@@ -83,6 +84,7 @@ def compute_logits(
     -----
     A post's result depends on its batch only through the order of floating-point sums: below 1e-4 of a logit in fp32.
     """
+    keep_freed_memory()
     device = next(classifier.parameters()).device
     resolved = resolve_precision(precision, device.type)
     budget = max_tokens_per_batch or MAX_TOKENS_PER_BATCH.get(device.type, MAX_TOKENS_PER_BATCH["cpu"])

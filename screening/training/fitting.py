@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import load_file
+from transformers import PrinterCallback
 
+from screening.allocator import keep_freed_memory
 from screening.config import RunConfig
 from screening.models.classifier import RiskClassifier
 from screening.objectives import build_objective
@@ -66,6 +68,7 @@ def fit_classifier(
     FittedClassifier
     """
     settings = config.training
+    keep_freed_memory()
     torch.set_num_threads(settings.n_threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     model = config.model
@@ -100,6 +103,7 @@ def fit_classifier(
     checkpoint = find_whole_checkpoint(folder)
     if checkpoint and ema:
         ema.load(checkpoint)
+    trainer.remove_callback(PrinterCallback)  # callers that want progress pass a callback
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     classifier.load_state_dict(load_file(folder / "best.safetensors"))
     return FittedClassifier(classifier.eval(), tokenizer, pd.DataFrame(trainer.state.log_history))
@@ -184,5 +188,5 @@ def _build_arguments(config: RunConfig, folder: Path, precision: str, n_steps: i
         remove_unused_columns=False,
         label_names=["labels"],
         dataloader_pin_memory=torch.cuda.is_available(),
-        disable_tqdm=False,
+        disable_tqdm=True,
     )

@@ -1,0 +1,193 @@
+"""The command line: ``screening run`` does the whole job, every stage is also a command of its own."""
+
+import os
+import sys
+import traceback
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from screening.exceptions import ConfigError, RecallNotReachableError, ScreeningError
+
+if TYPE_CHECKING:
+    from screening.config import RunConfig
+
+EXIT_UNEXPECTED, EXIT_BAD_INPUT, EXIT_GATE = 1, 2, 3
+
+app = typer.Typer(
+    help=(
+        "Train, calibrate and apply classifiers that flag posts for review with a recall promise. "
+        "They do not diagnose and do not predict suicide.\n\n"
+        "Start with: screening run --config demo"
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+ConfigOption = Annotated[
+    str, typer.Option("--config", "-c", help="YAML file, or a shipped one by name: demo, reddit2013, emotion, swmh.")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", "-s", help="Change one field, e.g. --set training.epochs=2. Repeatable.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Do it again even if it is done.")]
+
+
+@app.command()
+def run(config: ConfigOption, overrides: SetOption = None, force: ForceOption = False) -> None:
+    """Do the main job: prepare, train, calibrate, evaluate, report, register. A second call goes on where one ended."""
+    from pipelines.run import STAGES
+
+    _run(config, overrides, tuple(stage.name for stage in STAGES), force=force, with_table=True)
+
+
+@app.command()
+def prepare(config: ConfigOption, overrides: SetOption = None, force: ForceOption = False) -> None:
+    """Read, check, clean, deduplicate and split the posts; write the data card."""
+    _run(config, overrides, ("prepare",), force=force)
+
+
+@app.command()
+def train(config: ConfigOption, overrides: SetOption = None, force: ForceOption = False) -> None:
+    """Fit the classifier and the baseline; a killed training goes on from its last checkpoint."""
+    _run(config, overrides, ("train",), force=force)
+
+
+@app.command()
+def calibrate(config: ConfigOption, overrides: SetOption = None, force: ForceOption = False) -> None:
+    """Fit the temperature and the recall-promised thresholds; write the screener bundle."""
+    _run(config, overrides, ("calibrate",), force=force)
+
+
+@app.command()
+def evaluate(config: ConfigOption, overrides: SetOption = None, force: ForceOption = False) -> None:
+    """Score the test posts and the controls; the only stage that reads the test split."""
+    _run(config, overrides, ("evaluate",), force=force)
+
+
+@app.command()
+def report(config: ConfigOption, overrides: SetOption = None, force: ForceOption = False) -> None:
+    """Write the HTML report, its tables and the model card."""
+    _run(config, overrides, ("report",), force=force, with_table=True)
+
+
+@app.command()
+def register(config: ConfigOption, overrides: SetOption = None, force: ForceOption = False) -> None:
+    """Log the run to MLflow and register the screener under its alias."""
+    _run(config, overrides, ("register",), force=force)
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet file of posts.")],
+    bundle: Annotated[Path, typer.Option("--bundle", "-b", help="Bundle folder, e.g. runs/demo/bundle.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Output file: .parquet, .csv or .jsonl.")],
+    text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
+    id_column: Annotated[
+        str | None, typer.Option(help="Column with a unique id; made from row numbers if absent.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
+) -> None:
+    """Score new posts: ids, probabilities, risk scores, triage level and model version; no text is written."""
+    from pipelines.stages.score import score_file
+
+    score_file(file, bundle, out, text_column=text_column, id_column=id_column, overwrite=overwrite)
+
+
+@app.command()
+def explain(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, e.g. runs/demo.")],
+    limit: Annotated[int | None, typer.Option(help="Only so many flagged posts, highest risk first.", min=1)] = None,
+    head: Annotated[
+        str | None, typer.Option(help="class:TARGET (default: the most urgent), valence or intensity.")
+    ] = None,
+) -> None:
+    """Find the words the scores of flagged test posts depended on (integrated gradients; offsets, no text)."""
+    from pipelines.stages.explain import ExplainOptions, explain_run
+
+    explain_run(run_folder, ExplainOptions(limit=limit, head=head))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine offers and what is missing."""
+    from pipelines.doctor import run_doctor
+
+    raise typer.Exit(run_doctor())
+
+
+def main() -> None:
+    """Run the command line and turn errors into messages and exit codes."""
+    for entry in entry_points(group="screening.commands"):
+        app.add_typer(entry.load(), name=entry.name)
+    _silence_libraries()
+    try:
+        app()
+    except RecallNotReachableError as error:
+        _fail(str(error), EXIT_GATE)
+    except ScreeningError as error:
+        _fail(str(error), EXIT_BAD_INPUT)
+    except Exception as error:
+        if "SCREENING_DEBUG" in os.environ:
+            raise
+        _fail(describe_unexpected(error), EXIT_UNEXPECTED)
+
+
+def describe_unexpected(error: BaseException) -> str:
+    """Describe an error nobody expected by type and place; its message could quote a post, so it is left out."""
+    places = [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    lines = [
+        f"unexpected {type(error).__name__} (its message is hidden because it could quote a post) at:",
+        *places[-6:],
+    ]
+    return "\n".join([*lines, "set SCREENING_DEBUG=1 to see everything, and please report this"])
+
+
+def _silence_libraries() -> None:
+    """Keep bars and notices of libraries off the terminal; our own say what matters. A user's settings win."""
+    for name, value in (("TRANSFORMERS_VERBOSITY", "error"), ("HF_HUB_DISABLE_PROGRESS_BARS", "1")):
+        os.environ.setdefault(name, value)
+
+
+def _run(
+    config: str, overrides: list[str] | None, stages: tuple[str, ...], *, force: bool, with_table: bool = False
+) -> None:
+    from rich.console import Console
+
+    from pipelines.run import RunContext, run_stages
+    from screening.taxonomy import load_taxonomy
+
+    resolved = _load_config(config, overrides or [])
+    console = Console()
+    folder = run_stages(resolved, stages, console, force=force)
+    if with_table:
+        from pipelines.stages.report import load_results
+        from pipelines.summary import build_closing_table
+
+        context = RunContext(resolved, load_taxonomy(resolved.data.taxonomy), folder, console)
+        console.print(build_closing_table(load_results(context), folder))
+
+
+def _load_config(name: str, overrides: list[str]) -> "RunConfig":
+    from screening.config import load_config
+
+    shipped = Path(__file__).parent / "configs"
+    path = Path(name)
+    if not path.exists() and (shipped / f"{name}.yaml").exists():
+        path = shipped / f"{name}.yaml"
+    if path.is_dir():
+        message = f"--config expects a YAML file, found the folder {name}; shipped ones: {_list_shipped(shipped)}"
+        raise ConfigError(message)
+    return load_config(path, overrides)
+
+
+def _list_shipped(folder: Path) -> str:
+    return ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"error: {message}\n")
+    raise SystemExit(code)

@@ -1,0 +1,130 @@
+"""Stage calibrate: temperature on validation, recall-promised thresholds on calibration, then the bundle."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipelines.artifacts import RunFolder, write_folder_whole, write_json
+from pipelines.progress import show_progress
+from pipelines.run import RunContext
+from screening.bundle import BundleManifest, save_bundle
+from screening.calibration.temperature import TemperatureScaling, fit_temperature
+from screening.data.preparation import load_split
+from screening.inference.forward import Logits, compute_logits
+from screening.inference.precision import resolve_precision
+from screening.models.baseline import TfidfBaseline
+from screening.models.classifier import RiskClassifier
+from screening.scoring import build_score_table, compute_risk_scores
+from screening.taxonomy import Taxonomy
+from screening.thresholds.operating_point import OperatingPoint
+from screening.thresholds.recall_control import fit_operating_point
+from screening.types import Record
+
+LogitFunction = Callable[[pd.DataFrame, str], Logits]
+MODEL_FILE = "operating_points.json"
+BASELINE_FILE = "baseline_operating_points.json"
+
+
+class CalibratedScorer(Record):
+    """A temperature and the operating points found with it; one for the classifier, one for the baseline."""
+
+    temperature: TemperatureScaling
+    operating_points: tuple[OperatingPoint, ...]
+
+
+def run(context: RunContext) -> None:
+    """Write ``calibration/`` (operating points, scores of the calibration split) and ``bundle/``."""
+    classifier, tokenizer = load_model(context.folder)
+    precision = resolve_precision(context.config.training.precision)
+    max_tokens = context.config.model.max_tokens
+
+    def compute_classifier_logits(posts: pd.DataFrame, title: str) -> Logits:
+        with show_progress(context.console, title) as on_progress:
+            return compute_logits(
+                classifier,
+                tokenizer,
+                posts["text"].tolist(),
+                max_tokens=max_tokens,
+                precision=precision,
+                on_progress=on_progress,
+            )
+
+    baseline = TfidfBaseline.load(context.folder.baseline)
+    scorer, scores = _calibrate(context, compute_classifier_logits)
+    baseline_scorer, _ = _calibrate(context, lambda posts, _: wrap_baseline_logits(baseline, posts))
+    with write_folder_whole(context.folder.calibration) as aside:
+        scores.to_parquet(aside / "calibration.parquet", index=False)
+        write_json(aside / MODEL_FILE, scorer.model_dump(mode="json"))
+        write_json(aside / BASELINE_FILE, baseline_scorer.model_dump(mode="json"))
+    save_bundle(context.folder.bundle, classifier, tokenizer, _build_manifest(context, scorer, precision))
+    for point in scorer.operating_points:
+        context.console.print(str(point), highlight=False)
+
+
+def load_model(folder: RunFolder) -> tuple[Any, Any]:
+    """Load the run's classifier and tokenizer."""
+    from transformers import AutoTokenizer
+
+    classifier = RiskClassifier.from_pretrained(folder.model, use_safetensors=True)
+    return classifier.eval(), AutoTokenizer.from_pretrained(folder.model)
+
+
+def read_scorer(folder: RunFolder, name: str) -> CalibratedScorer:
+    """Read what this stage wrote for the classifier (``MODEL_FILE``) or the baseline (``BASELINE_FILE``)."""
+    return CalibratedScorer.model_validate_json((folder.calibration / name).read_bytes())
+
+
+def wrap_baseline_logits(baseline: TfidfBaseline, posts: pd.DataFrame) -> Logits:
+    """Put the baseline's logits in the classifier's shape; it has no valence, intensity, tokens or window."""
+    logits = baseline.compute_logits(posts["text"].tolist()).astype(np.float32)
+    absent = np.full(len(posts), np.nan, dtype=np.float32)
+    return Logits(logits, absent, absent, np.zeros(len(posts), dtype=np.int64), np.zeros(len(posts), dtype=bool))
+
+
+def _calibrate(context: RunContext, logits_of: LogitFunction) -> tuple[CalibratedScorer, pd.DataFrame]:
+    """Fit the temperature on validation and thresholds on calibration; also return the calibration scores."""
+    taxonomy, promise = context.taxonomy, context.config.calibration
+    validation, calibration = (load_split(context.folder.split(name)) for name in ("validation", "calibration"))
+    on_validation = logits_of(validation, "validation").logits
+    temperature = fit_temperature(on_validation, encode_labels(validation, taxonomy))
+    outputs = logits_of(calibration, "calibration")
+    risks = compute_risk_scores(temperature.compute_probabilities(outputs.logits), taxonomy)
+    points = tuple(
+        fit_operating_point(
+            target,
+            risks[target.name],
+            calibration["label"].isin(target.labels).to_numpy(),
+            target_recall=promise.target_recall,
+            confidence_level=promise.confidence_level,
+        )
+        for target in taxonomy.targets
+    )
+    scores = build_score_table(calibration["post_id"].tolist(), outputs, taxonomy, temperature, points)
+    scores.insert(1, "label", calibration["label"].to_numpy())
+    for i, name in enumerate(taxonomy.names):
+        scores[f"logit_{name}"] = outputs.logits[:, i]
+    return CalibratedScorer(temperature=temperature, operating_points=points), scores
+
+
+def encode_labels(posts: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
+    """Encode labels as class indices, shape (n_posts,)."""
+    return np.array([taxonomy.names.index(label) for label in posts["label"]])
+
+
+def _build_manifest(context: RunContext, scorer: CalibratedScorer, precision: str) -> BundleManifest:
+    record = context.folder.read_record()
+    return BundleManifest(
+        name=context.config.name,
+        created_at=datetime.now(UTC).replace(microsecond=0),
+        run_id=record.run_id if record else "",
+        encoder=context.config.model.encoder,
+        max_tokens=context.config.model.max_tokens,
+        precision="bf16" if precision == "bf16" else "fp32",
+        is_synthetic=context.config.data.source == "synthetic",
+        taxonomy=context.taxonomy,
+        temperature=scorer.temperature,
+        operating_points=scorer.operating_points,
+    )

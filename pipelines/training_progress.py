@@ -1,0 +1,55 @@
+"""The progress bar of a training: steps, loss, and one line per evaluation."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+
+class TrainingProgress(TrainerCallback):
+    """Draw steps with the time left and the current loss; print validation metrics after every epoch."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self.progress = Progress(*columns, console=console)
+        self.task = self.progress.add_task("training", total=None)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Start the bar where the training starts, which is not 0 for a resumed one."""
+        if state.global_step:
+            self.console.print(f"going on from step {state.global_step:,}", highlight=False)
+        self.progress.update(self.task, total=state.max_steps, completed=state.global_step)
+        self.progress.start()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Advance the bar."""
+        self.progress.update(self.task, completed=state.global_step)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Show the loss, or the metrics of an evaluation."""
+        logs = logs or {}
+        if "loss" in logs:
+            self.progress.update(self.task, description=f"training, loss {float(logs['loss']):.3f}")
+        if "eval_macro_f1" in logs:
+            self.progress.console.print(
+                f"epoch {round(state.epoch or 0)}: validation macro-F1 {logs['eval_macro_f1']:.3f}, "
+                f"average precision {logs['eval_average_precision']:.3f}, loss {logs['eval_loss']:.3f}",
+                highlight=False,
+            )
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Take the bar down."""
+        self.progress.stop()

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from screening.exceptions import BundleError
+from screening.models.baseline import TfidfBaseline
+
+TEXTS = ["red apple pie", "red apple tart", "blue sea wave", "blue sea foam", "green tree leaf", "green tree bark"]
+LABELS = np.array([0, 0, 1, 1, 2, 2])
+
+
+def test_baseline_separates_separable_posts_and_gives_probabilities() -> None:
+    baseline = TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0)
+    probabilities = baseline.compute_probabilities(TEXTS)
+    assert probabilities.argmax(axis=1).tolist() == LABELS.tolist()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+def test_saved_baseline_gives_the_same_numbers_as_sklearn_gave(tmp_path: Path) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    baseline = TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0)
+    baseline.save(tmp_path)
+    loaded = TfidfBaseline.load(tmp_path)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=60_000, sublinear_tf=True)
+    model = LogisticRegression(C=5.0, max_iter=2_000, class_weight="balanced", random_state=0)
+    oracle = model.fit(vectorizer.fit_transform(TEXTS), LABELS).predict_proba(vectorizer.transform(["red sea", "x"]))
+    np.testing.assert_allclose(loaded.compute_probabilities(["red sea", "x"]), oracle, atol=1e-12)
+
+
+def test_two_classes_keep_two_columns() -> None:
+    baseline = TfidfBaseline.fit(TEXTS[:4], LABELS[:4], 2, seed=0)
+    assert baseline.compute_probabilities(TEXTS[:4]).argmax(axis=1).tolist() == [0, 0, 1, 1]
+
+
+def test_no_posts_give_no_rows() -> None:
+    assert TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0).compute_probabilities([]).shape == (0, 3)
+
+
+def test_class_without_posts_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"none of class indices \[3\]"):
+        TfidfBaseline.fit(TEXTS, LABELS, 4, seed=0)
+
+
+def test_folder_without_a_baseline_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no whole baseline"):
+        TfidfBaseline.load(tmp_path)

@@ -1,0 +1,128 @@
+"""Every objective against numbers worked by hand, a limit, and the parts its gradient must reach."""
+
+import math
+
+import pytest
+import torch
+
+from screening.config import ObjectiveConfig
+from screening.exceptions import ConfigError
+from screening.models.classifier import RiskClassifierOutput
+from screening.objectives import OBJECTIVES, PRESETS, build_objective
+from screening.objectives.contradiction import Contradiction
+from screening.objectives.cross_entropy import CrossEntropy
+from screening.objectives.registry import compute_class_weights
+from screening.objectives.valence_intensity import ValenceIntensity
+from screening.taxonomy import load_taxonomy
+
+TAXONOMY = load_taxonomy("mh5")
+COUNTS = (30, 20, 10, 20, 20)
+
+
+def make_outputs(logits: torch.Tensor, valence: float = 0.0, intensity: float = 0.5) -> RiskClassifierOutput:
+    n = len(logits)
+    return RiskClassifierOutput(
+        logits=logits,
+        valence=torch.full((n,), valence, requires_grad=True),
+        intensity=torch.full((n,), intensity, requires_grad=True),
+        pooled=torch.zeros(n, 4),
+    )
+
+
+def test_cross_entropy_of_equal_logits_is_the_log_of_the_number_of_classes() -> None:
+    loss = CrossEntropy()(make_outputs(torch.zeros(3, 5)), torch.tensor([0, 1, 4]))
+    assert loss.item() == pytest.approx(math.log(5), abs=1e-6)
+
+
+def test_balanced_class_weights_have_mean_one_over_posts() -> None:
+    weights = compute_class_weights(COUNTS, "balanced")
+    assert weights is not None
+    assert (weights * torch.tensor(COUNTS)).sum().item() == pytest.approx(sum(COUNTS))
+    assert weights[2] == weights.max()  # the rarest class
+
+
+def test_class_without_posts_gets_weight_zero_not_infinity() -> None:
+    weights = compute_class_weights((4, 0), "balanced")
+    assert weights is not None
+    assert weights.tolist() == [0.5, 0.0]
+
+
+def test_valence_intensity_is_half_the_squared_error_weighted_by_certainty() -> None:
+    loss = ValenceIntensity(torch.tensor([-0.9, 0.1]), torch.tensor([1.0, 0.2]), torch.tensor([1.0, 0.25]))
+    outputs = make_outputs(torch.zeros(2, 2), valence=0.1, intensity=0.5)
+    # post 0: 0.5*(1.0² + 0.5²) = 0.625; post 1: 0.25 * 0.5*(0² + 0.3²) = 0.01125; the mean of both
+    assert loss(outputs, torch.tensor([0, 1])).item() == pytest.approx((0.625 + 0.01125) / 2, abs=1e-6)
+
+
+def test_contradiction_a_of_equal_probabilities_is_pairs_over_classes_squared() -> None:
+    loss = Contradiction(((0, 1), (2, 3)), torch.zeros(5), "A")
+    assert loss(make_outputs(torch.zeros(4, 5)), torch.zeros(4, dtype=torch.long)).item() == pytest.approx(2 / 25)
+
+
+def test_contradiction_b_costs_nothing_until_two_scores_exceed_one_together() -> None:
+    loss = Contradiction(((0, 1),), torch.zeros(2), "B")
+    labels = torch.zeros(1, dtype=torch.long)
+    assert loss(make_outputs(torch.tensor([[5.0, -6.0]])), labels).item() == 0
+    both = torch.tensor([[10.0, 10.0]])
+    assert loss(make_outputs(both), labels).item() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_contradiction_c_compares_the_valence_head_with_the_class_head() -> None:
+    loss = Contradiction((), torch.tensor([1.0, -1.0]), "C")
+    outputs = make_outputs(torch.zeros(1, 2), valence=0.5)  # expected valence of equal classes is 0
+    assert loss(outputs, torch.zeros(1, dtype=torch.long)).item() == pytest.approx(0.25, abs=1e-6)
+
+
+def test_contradiction_without_pairs_is_zero() -> None:
+    for form in ("A", "B"):
+        loss = Contradiction((), torch.zeros(3), form)  # type: ignore[arg-type]  # a literal
+        assert loss(make_outputs(torch.randn(2, 3)), torch.zeros(2, dtype=torch.long)).item() == 0
+
+
+@pytest.mark.parametrize("form", ["A", "B", "C"])
+def test_every_active_term_of_cmhl_sends_gradient_to_every_head(form: str) -> None:
+    config = ObjectiveConfig(preset="cmhl", contradiction_form=form, class_weights="balanced")
+    objective = build_objective(config, TAXONOMY, COUNTS)
+    torch.manual_seed(0)
+    outputs = make_outputs((3 * torch.randn(8, 5)).requires_grad_())
+    loss, parts = objective(outputs, torch.arange(8) % 5)
+    loss.backward()
+    assert set(parts) == {"ce", "valence_intensity", "contradiction"}
+    for head in (outputs.logits, outputs.valence, outputs.intensity):
+        assert head.grad is not None
+        assert head.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVES))
+def test_each_term_alone_is_finite_and_has_a_gradient_in_bf16_and_fp32(name: str) -> None:
+    weights = {term: 0.0 for term in PRESETS["cmhl"]} | {name: 1.0}
+    objective = build_objective(ObjectiveConfig(weights=weights), TAXONOMY, COUNTS)
+    torch.manual_seed(1)
+    logits = torch.randn(6, 5)
+    losses = []
+    for dtype in (torch.float32, torch.bfloat16):
+        outputs = make_outputs(logits.clone().to(dtype).requires_grad_())
+        loss, _ = objective(outputs, torch.tensor([0, 0, 0, 0, 0, 0]))  # one-class batch
+        loss.backward()
+        grads = [tensor.grad for tensor in (outputs.logits, outputs.valence, outputs.intensity)]
+        assert any(grad is not None and grad.abs().sum() > 0 for grad in grads)
+        losses.append(loss.item())
+    assert losses[0] == pytest.approx(losses[1], abs=0.02)  # bf16 keeps 8 bits
+
+
+def test_weight_zero_removes_a_term() -> None:
+    objective = build_objective(ObjectiveConfig(weights={"contradiction": 0.0}), TAXONOMY, COUNTS)
+    assert set(objective.terms) == {"ce", "valence_intensity"}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (ObjectiveConfig(preset="cmhk"), "no preset 'cmhk'"),
+        (ObjectiveConfig(weights={"focal": 1.0}), "unknown terms"),
+        (ObjectiveConfig(preset="cross_entropy", weights={"ce": 0.0}), "nothing to minimise"),
+    ],
+)
+def test_objectives_that_cannot_be_built_are_refused_by_name(config: ObjectiveConfig, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        build_objective(config, TAXONOMY, COUNTS)

@@ -1,0 +1,77 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from screening.bundle import MANIFEST, load_bundle, load_manifest
+from screening.exceptions import BundleError
+
+SaveBundle = Callable[..., Path]
+
+
+def test_bundle_comes_back_as_it_was_saved(save_small_bundle: SaveBundle, bert_classifier: Any, tmp_path: Path) -> None:
+    bundle = load_bundle(save_small_bundle(tmp_path / "b"))
+    assert all(torch.equal(a, b) for a, b in zip(bundle.classifier.parameters(), bert_classifier.parameters(), strict=True))
+    assert bundle.manifest.operating_points[0].threshold == 0.45
+    assert len(bundle.version) == 12
+    assert {path.suffix for path in (tmp_path / "b").iterdir()} <= {".json", ".safetensors"}
+
+
+def test_saving_again_replaces_the_bundle_and_leaves_nothing_aside(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
+    first = load_bundle(save_small_bundle(tmp_path / "b")).version
+    second = load_bundle(save_small_bundle(tmp_path / "b", name="other")).version
+    assert first != second
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_altered_file_is_refused_by_name(save_small_bundle: SaveBundle, name: str, tmp_path: Path) -> None:
+    folder = save_small_bundle(tmp_path / "b")
+    with (folder / name).open("ab") as stream:
+        stream.write(b" ")
+    with pytest.raises(BundleError, match=name):
+        load_bundle(folder)
+
+
+def test_added_and_missing_files_are_refused(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
+    folder = save_small_bundle(tmp_path / "b")
+    (folder / "modeling_evil.py").write_text("raise SystemExit", encoding="utf-8")
+    with pytest.raises(BundleError, match=r"modeling_evil\.py"):
+        load_bundle(folder)
+    (folder / "modeling_evil.py").unlink()
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(BundleError, match=r"tokenizer\.json"):
+        load_bundle(folder)
+
+
+def test_code_is_refused_even_when_the_manifest_lists_it(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
+    folder = save_small_bundle(tmp_path / "b")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest["digests"]["modeling_evil.py"] = "0" * 64
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(BundleError, match="refusing"):
+        load_bundle(folder)
+
+
+def test_threshold_survives_the_manifest_to_the_last_bit(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
+    folder = save_small_bundle(tmp_path / "b")
+    manifest = load_manifest(folder)
+    value = 0.1 + 0.2  # has no short decimal form
+    points = (manifest.operating_points[0].model_copy(update={"threshold": value}), manifest.operating_points[1])
+    text = manifest.model_copy(update={"operating_points": points}).model_dump_json()
+    assert type(manifest).model_validate_json(text).operating_points[0].threshold == value
+
+
+def test_folder_without_manifest_says_what_a_bundle_is(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="screening calibrate"):
+        load_manifest(tmp_path)
+
+
+def test_manifest_of_another_format_is_refused_without_quoting_it(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text('{"format_version": 9, "name": "private words"}', encoding="utf-8")
+    with pytest.raises(BundleError, match="format_version") as caught:
+        load_manifest(tmp_path)
+    assert "private words" not in str(caught.value)

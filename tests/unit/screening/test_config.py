@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from screening.config import RunConfig, dump_config, load_config
+from screening.exceptions import ConfigError
+
+CONFIGS = Path(__file__).parents[3] / "pipelines" / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_configs_are_valid_and_named_after_their_file(path: Path) -> None:
+    assert load_config(path).name == path.stem
+
+
+def test_written_config_reads_back_unchanged(tmp_path: Path) -> None:
+    config = load_config(CONFIGS / "reddit2013.yaml", ["training.ema_decay=0.99"])
+    (tmp_path / "c.yaml").write_text(dump_config(config), encoding="utf-8")
+    assert load_config(tmp_path / "c.yaml") == config
+
+
+def test_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("", encoding="utf-8")
+    assert load_config(tmp_path / "c.yaml") == RunConfig()
+
+
+def test_unknown_key_names_the_nearest_known_one() -> None:
+    with pytest.raises(ConfigError, match=r"training\.epoch: unknown key; did you mean 'epochs'"):
+        load_config(overrides=["training.epoch=2"])
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("training.epochs", "expects section.key=value"),
+        ("=3", "expects section.key=value"),
+        ("name.x=3", "name"),
+        ("training.epochs=0", r"training\.epochs: .*greater than or equal to 1"),
+        ("calibration.target_recall=1", "less than 1"),
+        ("name=../elsewhere", "name: "),
+        ("data.source=[", "not valid YAML"),
+    ],
+)
+def test_overrides_that_make_no_sense_are_refused(override: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        load_config(overrides=[override])
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(b"- a\n", "mapping of sections"), (b"a: [", "not valid"), (b"\xff\xfe", "not valid")]
+)
+def test_files_that_are_no_config_are_refused(content: bytes, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_bytes(content)
+    with pytest.raises(ConfigError, match=expected):
+        load_config(tmp_path / "c.yaml")
+
+
+def test_missing_file_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml cannot be read"):
+        load_config("nowhere.yaml")
+
+
+def test_config_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        RunConfig().name = "other"  # type: ignore[misc]  # what the test is about
