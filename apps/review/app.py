@@ -15,13 +15,13 @@ def main() -> None:
         st.navigation([st.Page("views/sign_in.py", title="Sign in")], position="hidden").run()
         return
     role = st.session_state["signed_in"].role
-    pages = []
+    pages = []  # without icons: the framework would fetch the icon of a page from a font server
     if is_permitted(role, "judge"):
         pages += [
-            st.Page("views/queue.py", title="Queue", icon=":material/inbox:", default=True),
-            st.Page("views/post.py", title="Post", icon=":material/article:"),
+            st.Page("views/queue.py", title="Queue", default=True),
+            st.Page("views/post.py", title="Post"),
         ]
-    pages.append(st.Page("views/history.py", title="History", icon=":material/history:", default=not pages))
+    pages.append(st.Page("views/history.py", title="History", default=not pages))
     page = st.navigation(pages)
     show_person()
     watch_session()

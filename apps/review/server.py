@@ -29,7 +29,7 @@ _SETTINGS = {
     "theme.light.secondaryBackgroundColor": "#f0eeea",
     "theme.light.textColor": "#22302f",
     "theme.light.borderColor": "#dcd8d0",
-    "theme.dark.primaryColor": "#5fb8b1",
+    "theme.dark.primaryColor": "#26807a",
     "theme.dark.backgroundColor": "#171c1c",
     "theme.dark.secondaryBackgroundColor": "#20282a",
     "theme.dark.textColor": "#e6ebea",

@@ -21,7 +21,7 @@ def show_decision_buttons(
     context: ReviewContext, actor: SignedIn, post_id: str, *, is_revision: bool, is_ready: bool
 ) -> None:
     """Show one button per decision, none preset; active once the text was shown."""
-    st.subheader("Judge again" if is_revision else "Your judgement")
+    st.subheader("Judge again" if is_revision else "Your judgement", anchor=False)
     note = st.text_area(
         "Note (optional)", key=f"note_{post_id}_{is_revision}", max_chars=MAX_NOTE_CHARACTERS, height=80
     )
@@ -42,7 +42,7 @@ def show_decision_buttons(
 def show_judged(context: ReviewContext, actor: SignedIn, post: PostDetail) -> None:
     """Show the standing decision and what can be done with it: keep, revise, undo."""
     standing = post.standing
-    st.subheader("Your judgement")
+    st.subheader("Your judgement", anchor=False)
     if standing is None or standing.actor != actor.user_name:
         st.text("Your judgement of this post does not stand any more.")
         st.button("Next post", key="next_post", type="primary", shortcut=KEEP_KEY, on_click=set_open_post, args=(None,))

@@ -1,5 +1,6 @@
 """What stands on every page: style, who is signed in, and the watch that ends a session nobody touches."""
 
+import html
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
@@ -17,18 +18,31 @@ h2, h3 {font-size: 1.05rem !important; font-weight: 650 !important}
 .post-box .post-text {max-width: 68ch}
 .post-blurred {filter: blur(5px); user-select: none; opacity: .55; max-height: 20rem; overflow: hidden;
   overflow-wrap: anywhere; line-height: 1.75}
-.facts {display: flex; flex-wrap: wrap; gap: .35rem 1.4rem; margin: 0 0 .8rem; padding: 0; list-style: none;
-  font-size: .92rem; opacity: .85}
+.facts {display: flex; flex-wrap: wrap; gap: .35rem 1.4rem; margin: 0 0 .2rem; font-size: .92rem; opacity: .85}
+.notice {border-left: 3px solid #1f6f6b; background: color-mix(in srgb, #1f6f6b 9%, transparent); padding: .45rem .9rem;
+  border-radius: 0 .4rem .4rem 0; font-size: .95rem}
 .resources {font-size: .9rem; line-height: 1.5; border-left: 3px solid #1f6f6b; padding: .1rem 0 .1rem .8rem}
-.resources ul {margin: .3rem 0 0; padding: 0; list-style: none}
-.resources li {margin: 0 0 .25rem}
+.resources div {margin: .3rem 0 0}
 .level {display: inline-block; border: 1.5px solid currentColor; border-radius: 1rem; padding: 0 .6rem;
   font-size: .86rem; font-weight: 600; line-height: 1.6}
 .level.refer {color: light-dark(#9d3412, #f3a77f)}
 .level.review {color: light-dark(#1f5f96, #8fc2ee)}
 .level.no_flag {opacity: .7}
+.probabilities th {text-align: left; font-weight: 400; padding-right: 1rem}
+.probabilities td {text-align: right}
 .legend {font-size: .88rem; opacity: .85}
-.queue-cell {font-size: .95rem; line-height: 2.4rem; overflow-wrap: anywhere}
+[class*="st-key-rows_"] [data-testid="stHorizontalBlock"] {flex-wrap: nowrap;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 10%, transparent); padding-bottom: .35rem}
+[class*="st-key-rows_"] [data-testid="stColumn"] {min-width: 0 !important}
+[class*="st-key-rows_"] [data-testid="stColumn"]:not(:first-child) {flex: 0 0 6rem; min-width: 6rem !important}
+.row {display: flex; flex-wrap: wrap; gap: 0 1.2rem; font-size: .95rem; line-height: 1.6; padding: .3rem 0}
+.row > * {flex: 0 1 auto; min-width: 9.5rem; overflow-wrap: anywhere}
+.row > :first-child {min-width: 2rem}
+.row > :nth-child(2) {min-width: 9rem; font-weight: 600}
+.counts {display: flex; flex-wrap: wrap; gap: .6rem 2.6rem; margin: .2rem 0 .4rem}
+.counts div {font-size: .92rem; opacity: .9}
+.counts strong {display: block; font-size: 1.9rem; font-weight: 500; line-height: 1.15}
+.together {white-space: nowrap}
 .quiet {opacity: .75; font-size: .92rem}
 :root {color-scheme: light dark}
 """
@@ -43,7 +57,7 @@ def show_notice() -> None:
     """Show the sentence the last action left."""
     notice = take_notice()
     if notice:
-        st.info(notice)
+        st.html(f'<div class="notice" role="status">{html.escape(notice)}</div>')
 
 
 def show_person() -> None:

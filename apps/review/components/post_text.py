@@ -42,14 +42,14 @@ def show_legend(*, is_reliable: bool) -> None:
 
 def show_resources() -> None:
     """Show where a person in crisis finds help."""
-    items = "".join(f"<li>{html.escape(line)}</li>" for line in ReportConfig().crisis_resources)
-    st.html(f'<div class="resources" role="complementary"><strong>Crisis resources</strong><ul>{items}</ul></div>')
+    items = "".join(f"<div>{html.escape(line)}</div>" for line in ReportConfig().crisis_resources)
+    st.html(f'<div class="resources" role="complementary"><strong>Crisis resources</strong>{items}</div>')
 
 
 def show_facts(facts: Sequence[tuple[str, str]]) -> None:
     """Show short facts in a row; both parts are escaped."""
     items = "".join(
-        f"<li>{html.escape(show_visibly(name))} <strong>{html.escape(show_visibly(value))}</strong></li>"
+        f"<span>{html.escape(show_visibly(name))} <strong>{html.escape(show_visibly(value))}</strong></span>"
         for name, value in facts
     )
-    st.html(f'<ul class="facts">{items}</ul>')
+    st.html(f'<div class="facts">{items}</div>')

@@ -10,27 +10,33 @@ from apps.review.services.posts import Revealed
 
 def show_revealed(revealed: Revealed) -> None:
     """Show triage level and probabilities."""
-    st.subheader("What the model said")
-    st.html(f"<div>{render_level(revealed.triage)} &nbsp; risk <strong>{revealed.risk:.0%}</strong></div>")
+    st.subheader("What the model said", anchor=False)
+    risks = " · ".join(
+        f"<span class='together'>{_to_words(name)} <strong>{_to_percent(value)}</strong></span>"
+        for name, value in _select(revealed, "risk_")
+    )
+    st.html(f"<div>{render_level(revealed.triage)} &nbsp; {risks}</div>")
+    probabilities = sorted(_select(revealed, "prob_"), key=lambda item: -item[1])
     rows = "".join(
-        f"<tr><th scope='row' style='text-align:left;font-weight:400;padding-right:1rem'>"
-        f"{html.escape(name.removeprefix('prob_'))}</th><td style='text-align:right'>{_to_percent(value)}</td></tr>"
-        for name, value in _sort_probabilities(revealed)
+        f"<tr><th scope='row'>{_to_words(name)}</th><td>{_to_percent(value)}</td></tr>" for name, value in probabilities
     )
     st.html(
-        f"<table class='quiet'><caption class='for-screen-readers'>Probability per class</caption>{rows}</table>"
-        "<p class='quiet'>Classes are subreddits of origin, not diagnoses."
+        "<table class='probabilities quiet'><caption class='for-screen-readers'>Probability per class</caption>"
+        f"{rows}</table><p class='quiet'>Classes are subreddits of origin, not diagnoses."
         f"{_describe_version(revealed.model_version)}</p>"
     )
 
 
-def _sort_probabilities(revealed: Revealed) -> list[tuple[str, float]]:
-    found = [
-        (name, float(value))
+def _select(revealed: Revealed, prefix: str) -> list[tuple[str, float]]:
+    return [
+        (name.removeprefix(prefix), float(value))
         for name, value in revealed.scores.items()
-        if name.startswith("prob_") and isinstance(value, int | float)
+        if name.startswith(prefix) and isinstance(value, int | float)
     ]
-    return sorted(found, key=lambda item: -item[1])
+
+
+def _to_words(name: str) -> str:
+    return html.escape(name.replace("_", " "))
 
 
 def _to_percent(value: float) -> str:

@@ -1,11 +1,10 @@
 """What was decided: one's own decisions, or everyone's for leads and auditors."""
 
-import html
-
 import streamlit as st
 
 from apps.review.components.labels import label_decision
 from apps.review.components.page import show_notice
+from apps.review.components.rows import show_row
 from apps.review.identity.records import SignedIn
 from apps.review.services.access import is_permitted
 from apps.review.services.context import ReviewContext
@@ -13,17 +12,15 @@ from apps.review.services.errors import ReviewError
 from apps.review.services.history import HistoryRow, load_history
 from apps.review.services.judging import undo_decision
 from apps.review.state import load_context, put_notice, require_signed_in, set_open_post
-from screening.explain.rendering import show_visibly
 
 _PAGE_SIZE = 20
 _PAGES = "history_pages"
-_WIDTHS = [1.7, 1.2, 1.6, 2.6, 1.1, 1.1]
 
 
 def show() -> None:
     """Show one page of judgements and undos, newest first."""
     actor, context = require_signed_in(), load_context()
-    st.title("History")
+    st.title("History", anchor=False)
     show_notice()
     if not (is_permitted(actor.role, "see_all_history") or is_permitted(actor.role, "see_own_history")):
         st.info("Your role works from the command line: accounts, imports and checks.")
@@ -33,29 +30,28 @@ def show() -> None:
     if not rows:
         st.info("No decisions yet.")
         return
-    for row in rows:
-        _show_row(row, context, actor)
-    back, forward, _ = st.columns([1, 1, 4])
-    if len(pages) > 1 and back.button("Newer", key="page_newer"):
-        pages.pop()
-        st.rerun()
-    if len(rows) == _PAGE_SIZE and forward.button("Older", key="page_older"):
-        pages.append(rows[-1].seq)
-        st.rerun()
+    with st.container(key="rows_history", gap="xsmall"):
+        for row in rows:
+            _show_row(row, context, actor)
+    with st.container(horizontal=True):
+        if len(pages) > 1 and st.button("Newer", key="page_newer"):
+            pages.pop()
+            st.rerun()
+        if len(rows) == _PAGE_SIZE and st.button("Older", key="page_older"):
+            pages.append(rows[-1].seq)
+            st.rerun()
 
 
 def _show_row(row: HistoryRow, context: ReviewContext, actor: SignedIn) -> None:
-    cells = st.columns(_WIDTHS, vertical_alignment="center")
-    texts = [f"{row.at:%Y-%m-%d %H:%M} UTC", row.actor, row.post_id, _describe(row)]
-    for cell, value in zip(cells, texts, strict=False):
-        cell.html(f'<div class="queue-cell">{html.escape(show_visibly(value))}</div>')
+    facts = [f"{row.seq}", row.post_id, _describe(row), row.actor, f"{row.at:%Y-%m-%d %H:%M} UTC"]
+    look, undo = show_row(facts, n_buttons=2)
     if not row.is_standing or not is_permitted(actor.role, "judge"):
         return
-    if row.actor == actor.user_name and cells[4].button("Look", key=f"look_{row.seq}", width="stretch"):
+    if row.actor == actor.user_name and look.button("Look", key=f"look_{row.seq}", width="stretch"):
         set_open_post(row.post_id)
         st.switch_page("views/post.py")
     may_undo = row.actor == actor.user_name or is_permitted(actor.role, "undo_any")
-    if may_undo and cells[5].button("Undo", key=f"undo_{row.seq}", width="stretch"):
+    if may_undo and undo.button("Undo", key=f"undo_{row.seq}", width="stretch"):
         _undo(context, actor, row.seq)
 
 

@@ -21,7 +21,7 @@ _ALWAYS = "always_show_text"
 def show() -> None:
     """Show the judged post still on the screen, or the next one."""
     actor, context = require_signed_in("judge"), load_context()
-    st.title("Post")
+    st.title("Post", anchor=False)
     show_notice()
     post = _load(context, actor)
     if post is None:

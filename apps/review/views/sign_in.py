@@ -12,7 +12,7 @@ def show() -> None:
     """Show the form; every refusal reads the same."""
     _, middle, _ = st.columns([1, 1.3, 1])
     with middle:
-        st.title("Review")
+        st.title("Review", anchor=False)
         st.text("Posts flagged for review, read and judged by people.")
         show_notice()
         with st.form("sign_in_form", enter_to_submit=True):
