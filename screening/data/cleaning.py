@@ -10,10 +10,7 @@ _CONTROL = "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"
 _REMOVED = re.compile(f"[{_INVISIBLE}{_CONTROL}]+")
 # Joiners shape emoji and Persian or Indic words, but between Latin letters they only hide a word from a reader.
 _LATIN_JOINER = re.compile(r"(?<=[A-Za-z0-9])[\u200c\u200d]+(?=[A-Za-z0-9])")
-_LINE_BREAK = re.compile("\r\n?|[\x0b\x0c\x85\u2028]")
-_PARAGRAPH_BREAK = re.compile(r" ?\n(?: ?\n)+ ?")
-_LINE_EDGE = re.compile(r" ?\n ?")
-_SPACES = re.compile(r"[^\S\n ][^\S\n]*| [^\S\n]+")  # single blanks are left alone: most of every text
+_PARAGRAPH_BREAK = re.compile(r"\n{3,}")
 
 
 def clean_text(text: str) -> str:
@@ -50,8 +47,7 @@ def clean_text(text: str) -> str:
 def _clean_once(text: str) -> str:
     if "&" in text:
         text = html.unescape(text)
-    text = _LINE_BREAK.sub("\n", text).replace("\u2029", "\n\n")
-    text = _LATIN_JOINER.sub("", _REMOVED.sub("", text))
-    text = unicodedata.normalize("NFC", text)
-    text = _SPACES.sub(" ", text)
-    return _LINE_EDGE.sub("\n", _PARAGRAPH_BREAK.sub("\n\n", text)).strip() if "\n" in text else text.strip()
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", _LATIN_JOINER.sub("", text.replace("\u2029", "\n\n")))
+    lines = [" ".join(_REMOVED.sub("", line).split()) for line in text.splitlines()]
+    return _PARAGRAPH_BREAK.sub("\n\n", "\n".join(lines)).strip()

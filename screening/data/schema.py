@@ -13,6 +13,7 @@ MAX_LISTED = 20
 
 _SAFE_ID = re.compile(r"\S{1,100}")  # anything else may be a text in the wrong column and is not shown
 _MAX_GROUP_CHARACTERS = 60
+_NOT_UNICODE = object()  # stands for a string no UTF-8 file can hold while rows are checked
 
 
 def validate_posts(
@@ -70,9 +71,12 @@ def _collect_failures(
     """Return positions of failing rows by reason."""
     import pandera.errors
 
-    schema = _build_schema(posts, max_characters, labels, group_columns)
+    checked = posts.reset_index(drop=True).astype(object)
+    for name in checked:
+        checked[name] = checked[name].map(lambda value: value if _is_encodable(value) else _NOT_UNICODE)
+    schema = _build_schema(checked, max_characters, labels, group_columns)
     try:
-        schema.validate(posts.reset_index(drop=True), lazy=True)
+        schema.validate(checked, lazy=True)
     except pandera.errors.SchemaErrors as error:
         failures = error.failure_cases  # holds texts: only row numbers and reasons leave this function
     else:
@@ -110,14 +114,14 @@ def _build_schema(
             nullable=True,
         ),
         "text": column(
-            ("text is missing or not a string", lambda text: isinstance(text, str)),
+            ("text is missing or not a string", lambda text: isinstance(text, str) or text is _NOT_UNICODE),
             ("text is empty", lambda text: not isinstance(text, str) or bool(text.strip())),
             (
                 f"text is over {max_characters} characters",
                 lambda text: not isinstance(text, str) or len(text) <= max_characters,
             ),
             ("text holds NUL bytes", lambda text: not isinstance(text, str) or "\x00" not in text),
-            ("text is not valid Unicode", lambda text: not isinstance(text, str) or _is_encodable(text)),
+            ("text is not valid Unicode", lambda text: text is not _NOT_UNICODE),
         ),
     }
     if labels is not None:
@@ -133,7 +137,7 @@ def _build_schema(
             nullable=True,
         )
     for name in group_columns:
-        columns[name] = column((f"{name} is over {_MAX_GROUP_CHARACTERS} characters", _is_short))
+        columns[name] = column((f"{name} is over {_MAX_GROUP_CHARACTERS} characters or not valid Unicode", _is_short))
     return pa.DataFrameSchema(columns)
 
 
@@ -145,17 +149,18 @@ def _is_blank(value: object) -> bool:
 
 
 def _is_short(value: object) -> bool:
-    return len(str(value)) <= _MAX_GROUP_CHARACTERS
+    return value is not _NOT_UNICODE and len(str(value)) <= _MAX_GROUP_CHARACTERS
 
 
 def _is_safe_id(value: object) -> bool:
     return isinstance(value, str) and _SAFE_ID.fullmatch(value) is not None and _is_encodable(value)
 
 
-def _is_encodable(text: str) -> bool:
+def _is_encodable(value: object) -> bool:
+    """Tell strings with lone surrogates (from JSON escapes) apart: no file format could hold them."""
     try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:  # lone surrogates, from JSON escapes
+        str(value).encode("utf-8")
+    except UnicodeEncodeError:
         return False
     return True
 

@@ -8,7 +8,7 @@ import pytest
 
 from screening.taxonomy import Taxonomy, load_taxonomy
 
-WORDS = "river stone cloud paper lamp garden winter orange music window bread train quiet sudden early bright".split()
+WORDS = ("river", "stone", "cloud", "paper", "lamp", "garden", "winter", "orange", "music", "window", "bread", "train")
 
 
 @pytest.fixture

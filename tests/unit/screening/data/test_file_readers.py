@@ -15,7 +15,7 @@ def test_csv_keeps_words_that_look_like_missing_values(tmp_path):
 
 def test_csv_accepts_a_byte_order_mark_and_line_breaks_in_quotes(tmp_path):
     path = tmp_path / "posts.csv"
-    path.write_bytes(b"\xef\xbb\xbftext,label\n\"one\ntwo\",a\n")
+    path.write_bytes(b'\xef\xbb\xbftext,label\n"one\ntwo",a\n')
     table = read_table(path)
     assert table.columns.tolist() == ["text", "label"]
     assert table["text"][0] == "one\ntwo"
@@ -25,7 +25,9 @@ def test_csv_accepts_a_byte_order_mark_and_line_breaks_in_quotes(tmp_path):
 def test_other_encodings_are_refused_with_byte_and_line(tmp_path, suffix):
     path = tmp_path / f"posts.{suffix}"
     path.write_bytes(b"text,label\n" + SECRET.encode() + b",a\ncaf\xe9,b\n")
-    with pytest.raises(SchemaError, match=r"posts\.\w+: expected UTF-8, found byte 0xe9 at byte 39 \(line 3\)") as caught:
+    with pytest.raises(
+        SchemaError, match=r"posts\.\w+: expected UTF-8, found byte 0xe9 at byte 39 \(line 3\)"
+    ) as caught:
         read_table(path)
     assert SECRET not in str(caught.value)
 

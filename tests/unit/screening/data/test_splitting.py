@@ -15,7 +15,8 @@ SHARES = {"train": 0.6, "validation": 0.1, "calibration": 0.15, "test": 0.15}
     ("present", "keep", "kept", "carved"),
     [
         ({"all"}, ("train", "validation", "test"), (), {"train", "validation", "calibration", "test"}),
-        ({"train", "validation", "test"}, ("train", "validation", "test"), ("validation", "test"), {"train", "calibration"}),
+        ({"train", "validation", "test"}, ("train", "validation", "test"), ("validation", "test"),
+         {"train", "calibration"}),
         ({"train", "validation", "test"}, ("test",), ("test",), {"train", "validation", "calibration"}),
         ({"train", "validation", "test"}, ("train", "test"), ("train", "test"), {"validation", "calibration"}),
         ({"train", "test"}, ("train", "test"), ("test",), {"train", "validation", "calibration"}),
