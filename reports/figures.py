@@ -101,16 +101,10 @@ def plot_confusion(table: pd.DataFrame, split: str) -> Picture:
 def plot_scores(histogram: pd.DataFrame, target: str, *, threshold: float, split: str) -> Picture:
     """Draw the share of posts per score bin (``low``, ``high``, ``positive``, ``negative``) and the threshold."""
     with drawing(6.0, 2.6) as (canvas, axes):
-        width = histogram["high"] - histogram["low"]
+        edges = [*histogram["low"], histogram["high"].iloc[-1]]
         for i, (column, words) in enumerate((("negative", "other posts"), ("positive", "posts of the target"))):
-            style: dict[str, Any] = {
-                "color": COLOURS[i],
-                "alpha": 0.6,
-                "hatch": ("", "///")[i],
-                "edgecolor": INK,
-                "linewidth": 0.4,
-            }
-            axes.bar(histogram["low"], histogram[column], width, align="edge", label=words, **style)
+            style: dict[str, Any] = {"color": COLOURS[i], "alpha": 0.6, "hatch": ("", "///")[i], "label": words}
+            axes.stairs(histogram[column], edges, fill=True, **style)
         axes.axvline(threshold, color=INK, linewidth=1.5, linestyle="--", label=f"threshold {threshold:.3f}")
         _finish(axes, f"risk score {target}", "share of the group", percent_y=True)
         axes.set_xlim(0, 1)

@@ -33,7 +33,8 @@ PROMISE_IN_WORDS = (
     "Each threshold is the highest one that keeps a promise: over repeated draws of calibration posts, and whatever "
     "the distribution of scores, true recall falls below the target in at most one minus the confidence of the draws. "
     "The promise does not depend on how common such posts are. It does depend on tomorrow's posts of the target "
-    "looking like those of the calibration split; when their language changes, the promise ends, and no number here shows it."
+    "looking like those of the calibration split; when their language changes, the promise ends, and no number here "
+    "shows it."
 )
 
 CAVEATS = (

@@ -51,10 +51,15 @@ def _start_card(results: RunResults) -> str:
 
 
 def is_model_card_stale(results: RunResults, path: Path) -> bool:
-    """Whether a card is missing, or one of its generated parts is not what this run gives."""
+    """Whether a card or one of its sections is missing, or a generated part is not what this run gives.
+
+    A lost section is not put back by :func:`write_model_card`: its markers have to be.
+    """
     if not path.exists():
         return True
     text = path.read_text(encoding="utf-8")
+    if {found[2] for found in SECTION.finditer(text)} < set(build_sections(results)):
+        return True
     return render_model_card(results, text) != text
 
 

@@ -43,8 +43,8 @@ def build_performance(results: RunResults) -> Table:
     note = (
         "Exact (Clopper–Pearson) 95% intervals. PPV: of flagged posts, the share that carries the label. NPV: of "
         "unflagged posts, the share that does not. Both hold for this split's mix of labels only. The promise is "
-        "confirmed if the whole interval of recall reaches it, consistent if the interval holds it, contradicted if the "
-        "whole interval is below it."
+        "confirmed if the whole interval of recall reaches it, consistent if the interval holds it, contradicted if "
+        "the whole interval is below it."
     )
     frame = pd.DataFrame([_describe_target(results, target) for target in results.targets])
     return Table("performance", "Found on test", frame, columns, "test split", note)

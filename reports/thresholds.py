@@ -33,9 +33,9 @@ def build_operating_points(results: RunResults) -> Table:
         Column("recall_lower_bound", "Recall bound", "fraction"),
     )
     note = (
-        "Method: order statistic, exact for any distribution of scores. A post is flagged when its score is at or above "
-        "the threshold. Recall bound: exact one-sided lower bound at the confidence asked for. Each promise is made for "
-        "its target alone; that all hold together is less likely."
+        "Method: order statistic, exact for any distribution of scores. A post is flagged when its score is at or "
+        "above the threshold. Recall bound: exact one-sided lower bound at the confidence asked for. Each promise is "
+        "made for its target alone; that all hold together is less likely."
     )
     return Table("operating_points", "Operating points", frame, columns, "calibration split", note)
 

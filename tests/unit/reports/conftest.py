@@ -1,8 +1,13 @@
 """A seeded run with made scores: small, fast, and without any post."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
+import pytest
 
+from reports.assembly import build_page
+from reports.page import Page
 from reports.results import Comparator, RunResults
 from screening.calibration.temperature import TemperatureScaling
 from screening.config import RunConfig, load_config
@@ -172,3 +177,21 @@ def make_explanations(test: pd.DataFrame) -> pd.DataFrame:
         for i, post in enumerate(posts) for k in range(2)
     ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="session")
+def results() -> RunResults:
+    """A made run, shared: nothing changes it."""
+    return make_results()
+
+
+@pytest.fixture(scope="session")
+def page(results: RunResults) -> Page:
+    """The page of the made run."""
+    return build_page(results)
+
+
+@pytest.fixture(scope="session")
+def made() -> Callable[..., RunResults]:
+    """The builder, for a run with other choices."""
+    return make_results

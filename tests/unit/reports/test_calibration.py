@@ -1,0 +1,61 @@
+"""Calibration tables against logits that are known because they were made."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.metrics import brier_score_loss
+
+from reports.calibration import build_calibration_summary, build_reliability, compute_unscaled_probabilities
+from reports.results import RunResults
+from screening.calibration.temperature import TemperatureScaling
+
+
+def test_undoing_the_temperature_gives_the_probabilities_of_the_logits(results: RunResults) -> None:
+    logits = np.random.default_rng(1).normal(scale=3, size=(len(results.test), len(results.taxonomy.names)))
+    assert results.temperature is not None
+    scaled = results.temperature.compute_probabilities(logits)
+    columns = {f"prob_{name}": scaled[:, i] for i, name in enumerate(results.taxonomy.names)}
+    changed = dataclasses.replace(results, test=results.test.assign(**columns))
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert compute_unscaled_probabilities(changed) == pytest.approx(expected, abs=1e-12)
+
+
+def test_brier_score_of_a_risk_score_agrees_with_scikit_learn(results: RunResults) -> None:
+    frame = build_calibration_summary(results).frame.set_index("score")
+    y_true = results.test["label"].ne("offmychest")
+    assert frame.loc["risk any_risk", "brier_after"] == pytest.approx(
+        brier_score_loss(y_true, results.test["risk_any_risk"])
+    )
+
+
+def test_expected_calibration_error_agrees_with_binning_by_hand(results: RunResults) -> None:
+    frame = build_calibration_summary(results).frame.set_index("score")
+    reliability = build_reliability(results).frame
+    sizes = reliability.loc[reliability["target"] == "suicidewatch", "n"]
+    assert sizes.between(79, 81).all()
+    ranked = results.test.sort_values("risk_suicidewatch")
+    gaps, start = 0.0, 0
+    for size in sizes:
+        part = ranked.iloc[start : start + size]
+        gaps += abs(part["label"].eq("suicidewatch").sum() - part["risk_suicidewatch"].sum())
+        start += size
+    assert frame.loc["risk suicidewatch", "ece_after"] == pytest.approx(gaps / len(ranked), abs=1e-9)
+
+
+def test_scaling_helps_where_scores_were_made_over_confident(results: RunResults) -> None:
+    frame = build_calibration_summary(results).frame
+    assert (frame["brier_after"] < frame["brier_before"]).all()
+
+
+def test_identity_temperature_changes_nothing(results: RunResults) -> None:
+    identity = dataclasses.replace(results, temperature=TemperatureScaling(temperature=1, n_samples=0))
+    frame = build_calibration_summary(identity).frame
+    assert frame["brier_after"].to_numpy() == pytest.approx(frame["brier_before"].to_numpy())
+
+
+def test_reliability_bins_hold_every_post_once(results: RunResults) -> None:
+    frame = build_reliability(results).frame
+    assert (frame.groupby("target")["n"].sum() == len(results.test)).all()
+    shares = (frame["observed"] * frame["n"]).groupby(frame["target"]).sum()
+    assert shares["suicidewatch"] == pytest.approx(results.test["label"].eq("suicidewatch").sum())

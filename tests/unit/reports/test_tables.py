@@ -1,0 +1,108 @@
+"""How numbers read, and the remaining tables against counting by hand."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.metrics import precision_score, recall_score
+
+from reports.comparators import build_promise_comparison
+from reports.curves import build_curve, build_histogram, thin_rows
+from reports.data_flow import build_flow, build_splits
+from reports.explanations import build_explanations
+from reports.results import RunResults
+from reports.tables import Column, format_cell, format_value
+from reports.thresholds import build_operating_points, build_triage_counts
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "words"),
+    [
+        (0.95, "fraction", "95.0%"),
+        (0.0004, "fraction", "0.04%"),
+        (0.99996, "fraction", ">99.9%"),
+        (1.0, "fraction", "100.0%"),
+        (0.00001, "fraction", "<0.01%"),
+        (0.0, "fraction", "0.0%"),
+        (0.001, "number", "<0.01"),
+        (float("inf"), "number", "∞"),
+        (12345.6, "number", "12,346"),
+        (-0.031, "percent_points", "\u22123.1"),
+        (None, "count", "–"),
+    ],
+)
+def test_numbers_never_read_as_something_they_are_not(value: float | None, kind: str, words: str) -> None:
+    assert format_value(value, kind) == words  # type: ignore[arg-type]  # the parameter list holds only kinds
+
+
+def test_a_cell_carries_interval_and_n_under_its_value() -> None:
+    record = {"recall": 0.9, "recall_low": 0.8, "recall_high": 0.95, "recall_n": 1200}
+    cell = format_cell(record, Column("recall", "Recall", "fraction", interval=True, n_key="recall_n"))
+    assert (cell.value, cell.details) == ("90.0%", ("80.0–95.0%", "n = 1,200"))
+
+
+def test_operating_points_carry_target_confidence_method_positives_and_bound(results: RunResults) -> None:
+    row = build_operating_points(results).frame.set_index("name").loc["suicidewatch"]
+    positives = np.sort(results.calibration.loc[results.calibration["label"] == "suicidewatch", "risk_suicidewatch"])
+    assert row["n_positive"] == len(positives)
+    assert row["threshold"] == positives[row["n_allowed_misses"]]
+    assert row["recall_lower_bound"] >= row["target_recall"] == 0.95
+    assert "order statistic" in row["method"]
+
+
+def test_triage_counts_agree_with_the_triage_column_of_the_scores(results: RunResults) -> None:
+    row = build_triage_counts(results).frame.set_index("posts").loc["test"]
+    counts = results.test["triage"].value_counts()
+    for level in ("refer", "review", "no_flag"):
+        assert row[level] == counts[level]
+        assert row[f"{level}_fraction"] == pytest.approx(counts[level] / len(results.test))
+
+
+def test_curve_points_agree_with_scikit_learn_at_their_threshold(results: RunResults) -> None:
+    curve = build_curve(results).frame
+    y_true = results.test["label"].eq("suicidewatch")
+    for row in curve[curve["target"] == "suicidewatch"].iloc[[0, 57, 120, 199]].itertuples():
+        flagged = results.test["risk_suicidewatch"] >= row.threshold
+        assert row.recall == pytest.approx(recall_score(y_true, flagged))
+        assert row.precision == pytest.approx(precision_score(y_true, flagged))
+        assert row.alerts_per_1000 == pytest.approx(1000 * flagged.mean())
+
+
+def test_thinning_keeps_both_ends(results: RunResults) -> None:
+    thinned = thin_rows(results.test, 50)
+    assert len(thinned) == 50
+    assert thinned["post_id"].iloc[[0, -1]].tolist() == results.test["post_id"].iloc[[0, -1]].tolist()
+
+
+def test_histogram_shares_add_up_to_one_per_group(results: RunResults) -> None:
+    frame = build_histogram(results, results.targets[0])
+    assert frame[["positive", "negative"]].sum().to_numpy() == pytest.approx([1, 1])
+    low = results.test.loc[results.test["label"] == "suicidewatch", "risk_suicidewatch"] < 0.025
+    assert frame["positive"].iloc[0] == pytest.approx(low.mean())
+
+
+def test_flow_names_what_every_filter_dropped(results: RunResults) -> None:
+    frame = build_flow(results).frame
+    assert frame["n_posts"].tolist() == [1120, 1080, 1080]
+    assert frame["n_dropped"].tolist()[1:] == [40, 0]
+    splits = build_splits(results).frame.set_index("split")
+    assert splits.loc["train"].tolist() == [800, 300, 500]
+
+
+def test_explanations_count_posts_and_not_spans(results: RunResults) -> None:
+    table = build_explanations(results)
+    assert table is not None
+    row = table.frame.iloc[0]
+    assert (row["n_posts"], row["reliable"], row["reliable_n"]) == (40, 35 / 40, 40)
+    assert build_explanations(dataclasses.replace(results, explanations=None)) is None
+
+
+def test_every_scorer_is_judged_at_its_own_threshold(results: RunResults) -> None:
+    frame = build_promise_comparison(results).frame.set_index(["target", "scorer"])
+    other = results.comparators["tfidf"]
+    point = next(point for point in other.operating_points if point.name == "any_risk")
+    flagged = other.test["risk_any_risk"] >= point.threshold
+    row = frame.loc[("any_risk", other.name)]
+    assert row["alerts_per_1000"] == pytest.approx(1000 * flagged.mean())
+    assert row["recall"] == pytest.approx(flagged[other.test["label"] != "offmychest"].mean())
+    assert row["control_alerts"] == pytest.approx(1000 * (other.controls["risk_any_risk"] >= point.threshold).mean())
