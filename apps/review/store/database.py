@@ -116,7 +116,7 @@ def _create_private_file(url: str) -> None:
 
 
 def _create_engine(url: str) -> Engine:
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)  # errors and logs would quote posts otherwise
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:

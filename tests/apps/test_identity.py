@@ -1,0 +1,190 @@
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from apps.review.identity import passwords
+from apps.review.identity.local import LocalAccounts
+from apps.review.identity.records import SignedIn, SignInRequest
+from apps.review.identity.timeouts import SessionPolicy
+from apps.review.services.accounts import add_user, set_password, sign_out
+from apps.review.services.context import ReviewContext
+from apps.review.services.errors import NotAllowedError, NotSignedInError
+from apps.review.services.queue import claim_next, count_queue
+from apps.review.store.models import Event, User
+from screening.exceptions import ConfigError
+
+SignIn = Callable[..., SignedIn]
+RIGHT, WRONG = "a long enough password", "a wrong enough password"
+
+
+@pytest.fixture
+def attempt(context: ReviewContext, operator: SignedIn, clock: Any) -> Callable[..., SignedIn | None]:
+    add_user(context, operator, name="Ada", role="reviewer", password=RIGHT)
+    provider = LocalAccounts(context.store)
+
+    def _attempt(password: str, name: str = "ada") -> SignedIn | None:
+        return provider.identify(SignInRequest(user_name=name, password=SecretStr(password)), clock())
+
+    return _attempt
+
+
+def test_the_right_password_signs_in_and_the_name_ignores_case(attempt: Callable[..., SignedIn | None]) -> None:
+    signed_in = attempt(RIGHT, " ADA ")
+    assert signed_in is not None
+    assert (signed_in.user_name, signed_in.role) == ("ada", "reviewer")
+
+
+@pytest.mark.parametrize(("password", "name"), [(WRONG, "ada"), (RIGHT, "bob"), ("", "ada"), (RIGHT, ""), ("", "")])
+def test_a_wrong_password_and_an_unknown_name_are_refused_alike(
+    attempt: Callable[..., SignedIn | None], password: str, name: str
+) -> None:
+    assert attempt(password, name) is None
+
+
+def test_the_account_rests_after_five_failures_even_for_the_right_password(
+    attempt: Callable[..., SignedIn | None], clock: Any
+) -> None:
+    for _ in range(5):
+        assert attempt(WRONG) is None
+    assert attempt(RIGHT) is None
+    clock.advance(minutes=14, seconds=59)
+    assert attempt(RIGHT) is None
+    clock.advance(seconds=2)
+    assert attempt(RIGHT) is not None
+
+
+def test_a_success_starts_the_count_of_failures_anew(attempt: Callable[..., SignedIn | None]) -> None:
+    for _ in range(3):
+        assert [attempt(WRONG) for _ in range(4)] == [None] * 4
+        assert attempt(RIGHT) is not None
+
+
+def test_many_guesses_at_once_do_not_slip_past_the_lockout(
+    attempt: Callable[..., SignedIn | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = []
+    check = passwords.is_password_right
+    monkeypatch.setattr(
+        "apps.review.identity.local.is_password_right",
+        lambda password, stored: (stored is not None and checked.append(password), check(password, stored))[1],
+    )
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(attempt, [f"guess number {i:04d}" for i in range(24)])) == {None}
+    assert len(checked) <= 5
+
+
+def test_refusals_are_events_and_an_unknown_name_is_not_written_down(
+    context: ReviewContext, attempt: Callable[..., SignedIn | None]
+) -> None:
+    attempt(WRONG)
+    attempt(WRONG, "my password typed into the wrong field")
+    with context.store.read() as session:
+        actors = session.scalars(select(Event.actor).where(Event.kind == "sign_in_failed")).all()
+    assert actors == ["ada", "(unknown name)"]
+
+
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(
+    context: ReviewContext, operator: SignedIn, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher())
+    passwords._decoy_hash.cache_clear()
+    add_user(context, operator, name="ada", role="reviewer", password=RIGHT)
+    provider = LocalAccounts(context.store)
+
+    def measure(name: str) -> float:
+        started = time.perf_counter()
+        provider.identify(SignInRequest(user_name=name, password=SecretStr(WRONG)), clock())
+        return time.perf_counter() - started
+
+    known = min(measure("ada") for _ in range(4))
+    unknown = min(measure("nobody") for _ in range(4))
+    # Without the decoy the ratio is below 0.2; the shortest of four runs keeps a busy machine out of the comparison.
+    assert 0.5 < unknown / known < 2
+
+
+def test_passwords_are_stored_as_argon2id_and_never_plain(
+    context: ReviewContext, attempt: Callable[..., SignedIn | None]
+) -> None:
+    with context.store.read() as session:
+        stored = session.get_one(User, "ada").password_hash
+    assert stored is not None
+    assert stored.startswith("$argon2id$")
+    assert RIGHT not in stored
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"password": "short"}, "12 to 256 characters, found 5"),
+        ({"password": "x" * 257}, "found 257"),
+        ({"name": "ada"}, "exists"),
+        ({"name": "<script>"}, "a user name needs"),
+        ({"role": "root"}, "a role is one of"),
+    ],
+)
+def test_unusable_accounts_are_refused(
+    context: ReviewContext, operator: SignedIn, attempt: object, change: dict, complaint: str
+) -> None:
+    account = {"name": "eve", "role": "reviewer", "password": RIGHT, **change}
+    with pytest.raises(ConfigError, match=complaint):
+        add_user(context, operator, **account)
+
+
+def test_only_an_admin_adds_accounts(context: ReviewContext, sign_in: SignIn) -> None:
+    with pytest.raises(NotAllowedError):
+        add_user(context, sign_in("lea", "lead"), name="eve", role="admin", password=RIGHT)
+    add_user(context, sign_in("max", "admin"), name="eve", role="auditor", password=RIGHT)
+
+
+def test_sessions_end_after_a_pause_and_after_a_working_day(sign_in: SignIn, clock: Any) -> None:
+    policy, session = SessionPolicy(), sign_in()
+    clock.advance(minutes=14)
+    touched = policy.touch(session, clock())
+    assert touched is not None
+    assert policy.touch(session, clock.now.replace(minute=15)) is None  # 15 minutes after the first look
+    while touched is not None:
+        session = touched
+        clock.advance(minutes=10)
+        touched = policy.touch(session, clock())
+    assert clock.now - session.signed_in_at >= policy.absolute_timeout
+    assert clock.now - session.last_seen_at < policy.idle_timeout
+
+
+def test_a_session_from_the_future_is_over(sign_in: SignIn, clock: Any) -> None:
+    session = sign_in()
+    clock.advance(seconds=-1)
+    assert SessionPolicy().is_expired(session, clock())
+
+
+def test_a_new_password_or_a_closed_account_ends_open_sessions(
+    filled: ReviewContext, operator: SignedIn, sign_in: SignIn
+) -> None:
+    ada, bob = sign_in("ada"), sign_in("bob")
+    set_password(filled, operator, name="ada", password="another long password")
+    with filled.store.write() as session:
+        session.get_one(User, "bob").is_active = False
+    for person in (ada, bob):
+        with pytest.raises(NotSignedInError, match="closed or changed"):
+            claim_next(filled, person)
+
+
+def test_a_changed_role_counts_at_once(filled: ReviewContext, sign_in: SignIn) -> None:
+    ada = sign_in()
+    with filled.store.write() as session:
+        session.get_one(User, "ada").role = "auditor"
+    with pytest.raises(NotAllowedError, match="the role auditor"):
+        claim_next(filled, ada)
+
+
+def test_signing_out_gives_the_post_back(filled: ReviewContext, sign_in: SignIn) -> None:
+    ada = sign_in()
+    claim_next(filled, ada)
+    assert count_queue(filled, ada).n_held == 1
+    sign_out(filled, ada)
+    assert count_queue(filled, ada).n_held == 0

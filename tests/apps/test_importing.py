@@ -1,0 +1,153 @@
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import select
+
+from apps.review.identity.records import SignedIn
+from apps.review.services.context import ReviewContext
+from apps.review.services.importing import import_explanations, import_scores
+from apps.review.services.judging import record_decision
+from apps.review.services.posts import load_post
+from apps.review.services.queue import claim_post, count_queue
+from apps.review.services.tables import read_table
+from apps.review.store.models import Event, PostText
+from screening.exceptions import MissingArtifactError, SchemaError
+
+SignIn = Callable[..., SignedIn]
+MakeTable = Callable[..., pd.DataFrame]
+
+
+def test_only_flagged_posts_are_imported_by_default(
+    context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    summary = import_scores(context, operator, make_scores(), make_posts())
+    assert (summary.n_imported, summary.n_already_there, summary.n_not_flagged) == (3, 0, 1)
+    summary = import_scores(context, operator, make_scores(), make_posts(), include_unflagged=True)
+    assert (summary.n_imported, summary.n_already_there, summary.n_not_flagged) == (1, 3, 0)
+
+
+def test_a_second_import_changes_nothing_not_even_a_decided_post(
+    filled: ReviewContext, operator: SignedIn, sign_in: SignIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    ada = sign_in()
+    claim_post(filled, ada, "p3")
+    record_decision(filled, ada, "p3", "escalate")
+    with filled.store.read() as session:
+        events = len(session.scalars(select(Event)).all())
+    assert import_scores(filled, operator, make_scores(), make_posts()).n_imported == 0
+    assert count_queue(filled, ada).n_waiting == 2
+    with filled.store.read() as session:
+        assert len(session.scalars(select(Event)).all()) == events
+
+
+def test_a_post_without_text_stops_the_whole_import_and_is_named_by_id(
+    context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    with pytest.raises(SchemaError, match=r"1 scored posts have no text .*p3"):
+        import_scores(context, operator, make_scores(), make_posts(3))
+    with context.store.read() as session:
+        assert session.scalars(select(Event)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"triage": "urgent"}, "triage is not one of"),
+        ({"risk_urgent": 1.5}, "risk_urgent is not between 0 and 1"),
+        ({"risk_urgent": float("nan")}, "risk_urgent is not between 0 and 1"),
+        ({"post_id": "p1"}, "stands twice"),
+        ({"post_id": ""}, "without a post_id"),
+    ],
+)
+def test_a_broken_score_table_is_refused(
+    context: ReviewContext,
+    operator: SignedIn,
+    make_scores: MakeTable,
+    make_posts: MakeTable,
+    change: dict,
+    complaint: str,
+) -> None:
+    with pytest.raises(SchemaError, match=complaint):
+        import_scores(context, operator, make_scores().assign(**change), make_posts())
+
+
+def test_missing_columns_are_named(context: ReviewContext, operator: SignedIn, make_posts: MakeTable) -> None:
+    with pytest.raises(SchemaError, match=r"lacks the columns \['triage'\]"):
+        import_scores(context, operator, pd.DataFrame({"post_id": ["a"]}), make_posts())
+    with pytest.raises(SchemaError, match="risk_<target>"):
+        import_scores(context, operator, pd.DataFrame({"post_id": ["a"], "triage": ["refer"]}), make_posts())
+
+
+def test_dates_of_any_zone_are_kept_as_moments(
+    context: ReviewContext, operator: SignedIn, sign_in: SignIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    posts = make_posts().assign(created_at=["", "2026-01-01", "2026-01-02T03:00:00+02:00", "2026-01-02T03:00:00Z"])
+    import_scores(context, operator, make_scores(), posts.replace("", None))
+    ada = sign_in()
+    claim_post(context, ada, "p2")
+    assert load_post(context, ada, "p2").created_at == datetime.fromisoformat("2026-01-02T01:00:00+00:00")
+
+
+def test_ids_of_digits_and_the_word_na_survive_a_csv_file(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    pd.DataFrame({"post_id": ["007", "NA"], "text": ["null", "NA"]}).to_csv(path, index=False)
+    table = read_table(path)
+    assert table["post_id"].tolist() == ["007", "NA"]
+    assert table["text"].tolist() == ["null", "NA"]
+
+
+def test_files_that_cannot_be_read_are_refused_without_quoting_them(tmp_path: Path) -> None:
+    with pytest.raises(MissingArtifactError):
+        read_table(tmp_path / "none.parquet")
+    broken = tmp_path / "broken.parquet"
+    broken.write_text("a secret sentence")
+    with pytest.raises(SchemaError) as caught:
+        read_table(broken)
+    assert "secret" not in str(caught.value)
+    with pytest.raises(SchemaError, match="must end in"):
+        read_table(Path(__file__))
+
+
+def test_signs_a_database_cannot_hold_are_replaced_one_for_one(
+    context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    posts = make_posts()
+    posts["text"] = pd.Series(["a\x00b\ud800c"] * len(posts), dtype=object)
+    import_scores(context, operator, make_scores(), posts)
+    with context.store.read() as session:
+        assert session.get_one(PostText, "p3").text == "a\N{SYMBOL FOR NULL}b\N{REPLACEMENT CHARACTER}c"
+
+
+def test_highlights_appear_after_the_first_judgement_and_are_imported_once(
+    filled: ReviewContext, operator: SignedIn, sign_in: SignIn
+) -> None:
+    spans = pd.DataFrame(
+        {
+            "post_id": ["p3", "p3", "not imported"],
+            "head": ["class:urgent", "valence", "class:urgent"],
+            "start": [0, 2, 0],
+            "end": [1, 7, 1],
+            "weight": [-0.5, 2.0, 1.0],
+        }
+    )
+    assert import_explanations(filled, operator, spans) == 1
+    assert import_explanations(filled, operator, spans) == 0
+    ada = sign_in()
+    claim_post(filled, ada, "p3")
+    assert load_post(filled, ada, "p3").revealed is None
+    record_decision(filled, ada, "p3", "unsure")
+    revealed = load_post(filled, ada, "p3").revealed
+    assert revealed is not None
+    assert [(span.start, span.end, span.weight) for span in revealed.highlights] == [(0, 1, -1.0)]
+
+
+@pytest.mark.parametrize(("start", "end"), [([0, 3], [4, 5]), ([0, 5], [2, 999]), ([0, 3], [2, 3]), ([-1, 3], [2, 4])])
+def test_highlights_outside_a_post_or_over_each_other_are_refused(
+    filled: ReviewContext, operator: SignedIn, start: list[int], end: list[int]
+) -> None:
+    spans = pd.DataFrame({"post_id": "p3", "head": "class:urgent", "start": start, "end": end, "weight": 1.0})
+    with pytest.raises(SchemaError, match="highlight of post p3"):
+        import_explanations(filled, operator, spans)

@@ -1,0 +1,84 @@
+import sqlite3
+from collections.abc import Callable
+
+import pytest
+
+from apps.review.identity.records import SignedIn
+from apps.review.services.context import ReviewContext
+from apps.review.services.judging import record_decision
+from apps.review.services.queue import claim_post
+from apps.review.services.verifying import verify_chain
+
+SignIn = Callable[..., SignedIn]
+
+
+@pytest.fixture
+def decided(filled: ReviewContext, sign_in: SignIn) -> ReviewContext:
+    """Events: 1 imported, 2 sign-in failed, 3 user added, 4 sign-in, 5 opened, 6 decision, 7 opened, 8 decision."""
+    ada = sign_in()
+    for post_id in ("p3", "p2"):
+        claim_post(filled, ada, post_id)
+        record_decision(filled, ada, post_id, "escalate", "a note")
+    return filled
+
+
+def tamper(context: ReviewContext, *statements: str) -> None:
+    """Do what someone with the file and without our triggers could do, then put the triggers back."""
+    with sqlite3.connect(context.store.engine.url.database) as bare:
+        triggers = bare.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            bare.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            bare.execute(statement)
+        for _, sql in triggers:
+            bare.execute(sql)
+    bare.close()
+
+
+def test_an_untouched_store_is_intact(decided: ReviewContext, operator: SignedIn) -> None:
+    result = verify_chain(decided, operator)
+    assert result.is_intact
+    assert result.n_events == 8
+    assert verify_chain(decided, operator, known_head=result.head).is_intact
+
+
+@pytest.mark.parametrize(
+    ("statement", "first_bad_event", "problem"),
+    [
+        ("UPDATE events SET decision = 'no_concern' WHERE seq = 6", 6, "content does not fit"),
+        ("UPDATE events SET at = '2020-01-01' WHERE seq = 5", 5, "content does not fit"),
+        ("UPDATE events SET hash = 'x' WHERE seq = 8", 8, "content does not fit"),
+        ("DELETE FROM events WHERE seq = 5", 6, "event 5 is missing"),
+        ("UPDATE posts SET risk = 0.1 WHERE post_id = 'p3'", 1, "scores of its imported posts"),
+        ("DELETE FROM posts WHERE post_id = 'p1'", 1, "scores of its imported posts"),
+        ("UPDATE post_texts SET text = 'other words' WHERE post_id = 'p2'", 1, "text of its imported post p2"),
+        ("UPDATE notes SET text = 'other words' WHERE event_seq = 6", 6, "note was changed"),
+        ("INSERT INTO notes VALUES (5, 'a forged note', 'salt')", 5, "note was changed"),
+    ],
+)
+def test_tampering_is_found_and_the_first_bad_event_named(
+    decided: ReviewContext, operator: SignedIn, statement: str, first_bad_event: int, problem: str
+) -> None:
+    tamper(decided, statement)
+    result = verify_chain(decided, operator)
+    assert (result.first_bad_event, problem in (result.problem or "")) == (first_bad_event, True)
+
+
+def test_erased_text_and_notes_leave_the_chain_valid(decided: ReviewContext, operator: SignedIn) -> None:
+    tamper(decided, "DELETE FROM post_texts WHERE post_id = 'p3'", "DELETE FROM notes WHERE event_seq = 6")
+    assert verify_chain(decided, operator).is_intact
+
+
+def test_a_shortened_chain_shows_against_a_head_kept_elsewhere(decided: ReviewContext, operator: SignedIn) -> None:
+    head = verify_chain(decided, operator).head
+    tamper(decided, "DELETE FROM notes WHERE event_seq = 8", "DELETE FROM events WHERE seq >= 7")
+    assert "known head" in (verify_chain(decided, operator, known_head=head).problem or "")
+
+
+def test_a_removed_trigger_and_a_queue_that_lies_are_found(decided: ReviewContext, operator: SignedIn) -> None:
+    tamper(decided, "DELETE FROM queue")
+    assert "queue does not fit the events at post p1" in (verify_chain(decided, operator).problem or "")
+    with sqlite3.connect(decided.store.engine.url.database) as bare:
+        bare.execute("DROP TRIGGER events_no_update")
+    bare.close()
+    assert "events_no_update" in (verify_chain(decided, operator).problem or "")
