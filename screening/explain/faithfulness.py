@@ -49,7 +49,7 @@ def compute_faithfulness(
 
     References
     ----------
-    DeYoung et al., ERASER: A Benchmark to Evaluate Rationalized NLP Models. ACL 2020, doi 10.18653/v1/2020.acl-main.408.
+    DeYoung et al., ERASER: A Benchmark to Evaluate Rationalized NLP Models, doi 10.18653/v1/2020.acl-main.408.
     Words are masked rather than removed: the post keeps its length.
     """
     n_chosen = [int(np.ceil(TOP_FRACTION * len(post))) for post in words]
