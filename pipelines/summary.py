@@ -1,5 +1,7 @@
 """The closing table of a run, and the few numbers that go to MLflow."""
 
+from typing import Any
+
 from rich.table import Table
 
 from pipelines.artifacts import RunFolder
@@ -25,21 +27,24 @@ def compute_headline_metrics(results: RunResults) -> dict[str, float | None]:
 
 def build_closing_table(results: RunResults, folder: RunFolder) -> Table:
     """Show what a reader wants first: recall promised and found, threshold, alerts, where the report is."""
-    table = Table(title=f"run {results.config.name}: test split, n = {len(results.test):,}")
-    table.add_column("target")
-    for heading in ("recall promised", "recall found (95% interval)", "threshold", "alerts per 1,000", "precision"):
-        table.add_column(heading, justify="right")
-    points = results.point_by_target
-    for row in build_performance(results).frame.to_dict("records"):
-        point = points[row["target"]]
-        table.add_row(
-            row["target"],
-            f"≥ {point.target_recall:.0%} at {point.confidence_level:.0%}",
-            f"{row['recall']:.3f} ({row['recall_low']:.3f}–{row['recall_high']:.3f})",
-            f"{point.threshold:.4f}",
-            f"{row['alerts_per_1000']:.0f}",
-            f"{row['ppv']:.3f}",
-        )
-    synthetic = "Synthetic posts: these numbers mean nothing about people. " if results.is_synthetic else ""
-    table.caption = f"{synthetic}Report: {folder.report / 'index.html'}"
+    table = Table(title=f"run {results.config.name}: test split, n = {len(results.test):,}", title_justify="left")
+    table.add_column("")
+    rows = build_performance(results).frame.to_dict("records")
+    for row in rows:
+        table.add_column(str(row["target"]), justify="right", overflow="fold")
+    points = [results.point_by_target[row["target"]] for row in rows]
+    table.add_row("recall promised", *(f"{p.target_recall:.3g}, confidence {p.confidence_level:.3g}" for p in points))
+    table.add_row("recall found", *(_format(row, "recall", 3) for row in rows))
+    table.add_row("threshold", *(f"{point.threshold:.4f}" for point in points))
+    table.add_row("alerts per 1,000", *(_format(row, "alerts_per_1000", 0) for row in rows))
+    table.add_row("precision", *(_format(row, "ppv", 3) for row in rows))
+    if results.is_synthetic:
+        table.add_row("note", *("synthetic posts: says nothing about people" for _ in rows))
+    table.caption = f"Intervals: 95%. Report: {folder.report / 'index.html'}"
+    table.caption_justify = "left"
     return table
+
+
+def _format(row: dict[str, Any], name: str, digits: int) -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{row[name]:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"

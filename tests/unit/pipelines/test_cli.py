@@ -1,0 +1,53 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import describe_unexpected
+
+
+def run_screening(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from pipelines.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, cwd=cwd, timeout=300, check=False
+    )
+
+
+def test_help_teaches_the_first_command_and_lists_every_other() -> None:
+    shown = run_screening("--help").stdout
+    assert "screening run --config demo" in shown
+    commands = ("run", "prepare", "train", "calibrate", "evaluate", "report", "register", "score", "explain", "doctor")
+    assert all(name in shown for name in (*commands, "review"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("run", "--config", "nowhere"), "cannot be read"),
+        (("run", "--config", "demo", "--set", "data.sauce=x"), "did you mean 'source'"),
+        (("run", "--config", "."), "found the folder"),
+        (("report", "--config", "demo", "--set", "name=absent"), "screening prepare"),
+    ],
+)
+def test_wrong_input_exits_2_with_the_next_step_and_writes_nothing(
+    arguments: tuple[str, ...], expected: str, tmp_path: Path
+) -> None:
+    done = run_screening(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"] == []
+
+
+def test_unexpected_error_hides_its_message_which_could_quote_a_post() -> None:
+    def fail() -> None:
+        message = "words of a post"
+        raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError) as caught:
+        fail()
+    shown = describe_unexpected(caught.value)
+    assert "words of a post" not in shown
+    assert "RuntimeError" in shown
+    assert "fail" in shown
