@@ -1,5 +1,6 @@
 """A small review store with harmless, self-written posts, and a clock the tests can turn."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,8 +81,17 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database to copy: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("store") / "empty.db"
+    open_store(str(path)).engine.dispose()
+    return path
+
+
 @pytest.fixture
-def context(tmp_path: Path, clock: Clock) -> ReviewContext:
+def context(tmp_path: Path, clock: Clock, empty_database: Path) -> ReviewContext:
+    shutil.copy(empty_database, tmp_path / "review.db")
     return ReviewContext(open_store(str(tmp_path / "review.db")), ReviewSettings(), clock)
 
 

@@ -1,0 +1,109 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from apps.review.cli import app
+from apps.review.server import build_command
+from screening.exceptions import ConfigError, MissingArtifactError
+
+MakeTable = Callable[..., pd.DataFrame]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Run a command against a database of its own; errors come through as they are."""
+    monkeypatch.setenv("SCREENING_REVIEW_DB", str(tmp_path / "review.db"))
+
+    def _run(*arguments: str) -> str:
+        result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return f"{result.exit_code}\n{result.output}"
+
+    return _run
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, make_scores: MakeTable, make_posts: MakeTable) -> Path:
+    folder = tmp_path / "demo"
+    for name, table in (("evaluation", make_scores()), ("data", make_posts())):
+        (folder / name).mkdir(parents=True)
+        table.to_parquet(folder / name / "test.parquet")
+    return folder
+
+
+def test_import_add_user_and_verify_from_the_command_line(
+    run: Callable[..., str], run_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores, posts = (str(run_folder / part / "test.parquet") for part in ("evaluation", "data"))
+    assert "Imported 3 posts" in run("import", scores, "--posts", posts)
+    assert "3 were there already" in run("import", scores, "--posts", posts)
+    monkeypatch.setenv("SCREENING_REVIEW_PASSWORD", "a long enough password")
+    assert "Added ada as reviewer" in run("add-user", "ada", "--role", "reviewer")
+    with pytest.raises(ConfigError, match="exists"):
+        run("add-user", "ada", "--role", "reviewer")
+    assert "New password set" in run("set-password", "ada")
+    assert "Intact: 3 events" in run("verify")
+    assert run("verify", "--known-head", "9:abc").startswith("3\n")
+
+
+def test_the_demo_makes_a_password_for_each_start_and_keeps_the_posts(
+    run: Callable[..., str], run_folder: Path
+) -> None:
+    first = run("demo", "--run", str(run_folder), "--no-start")
+    second = run("demo", "--run", str(run_folder), "--no-start")
+    assert "Imported 3 posts" in first
+    assert "3 were there already" in second
+    passwords = [line.split()[1] for text in (first, second) for line in text.splitlines() if "  password  " in line]
+    assert len(set(passwords)) == 2
+    assert (run_folder / "review.db").exists()
+
+
+def test_the_demo_leaves_a_persons_account_alone(
+    run: Callable[..., str], run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCREENING_REVIEW_PASSWORD", "a long enough password")
+    run("add-user", "reviewer", "--role", "reviewer")
+    with pytest.raises(ConfigError, match="made by a person"):
+        run("demo", "--run", str(run_folder), "--database", str(tmp_path / "review.db"), "--no-start")
+
+
+def test_the_demo_without_a_run_says_how_to_get_one(run: Callable[..., str], tmp_path: Path) -> None:
+    with pytest.raises(MissingArtifactError, match="make the run first"):
+        run("demo", "--run", str(tmp_path / "nothing"))
+
+
+def test_a_password_is_never_an_argument(run: Callable[..., str]) -> None:
+    assert run("add-user", "ada", "--role", "reviewer", "--password", "a long enough password").startswith("2\n")
+
+
+def test_the_server_listens_on_this_machine_and_sends_no_statistics() -> None:
+    command = build_command()
+    for flag in ("server.address=127.0.0.1", "browser.gatherUsageStats=false", "client.showErrorDetails=none"):
+        assert f"--{flag}" in command
+
+
+def test_the_command_line_does_not_import_what_it_may_not_need() -> None:
+    heavy = ("streamlit", "sqlalchemy", "pandas", "argon2")
+    script = f"import sys, apps.review.cli; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+def test_services_store_and_identity_know_no_streamlit() -> None:
+    script = (
+        "import sys, pkgutil, importlib, apps.review as r\n"
+        "for room in ('services', 'store', 'identity'):\n"
+        "    package = importlib.import_module(f'apps.review.{room}')\n"
+        "    for module in pkgutil.iter_modules(package.__path__, f'apps.review.{room}.'):\n"
+        "        if not module.name.endswith('migrations'):\n"
+        "            importlib.import_module(module.name)\n"
+        "print('streamlit' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,98 @@
+import html
+import re
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screening.explain.rendering import escape_visibly, render_highlights, show_visibly
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "**bold** [link](javascript:alert(1)) $\\frac{1}{2}$ :material/home: :red[x]",
+    "</div></mark><style>*{display:none}</style>",
+    "&lt;already escaped&gt;",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_comes_out_as_the_same_text(text: str) -> None:
+    page = render_highlights(text, [(0, 4, 1.0)])
+    without_our_tags = re.sub(r'<span class="for-screen-readers">.*?</span>|</?(?:div|mark|span)\b[^<>]*>', "", page)
+    assert "<" not in without_our_tags
+    assert html.unescape(without_our_tags) == text
+
+
+@given(st.text(max_size=200))
+def test_any_text_at_all_leaves_no_tag_quote_or_hidden_sign(text: str) -> None:
+    page = re.sub(r'</?span(?: class="hidden-sign")?>', "", escape_visibly(text))
+    assert not set("<>\"'") & set(page)
+    assert not [s for s in page if unicodedata.category(s) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} and s not in "\n\t"]
+
+
+@pytest.mark.parametrize(
+    ("sign", "name"),
+    [("\x1b", "ESC"), ("\u202e", "RLO"), ("\u2066", "LRI"), ("\u200b", "ZERO WIDTH SPACE"), ("\ufeff", "BOM"),
+     ("\x07", "BEL"), ("\u3164", "U+3164"), ("\U000e0041", "U+E0041"), ("\ue000", "U+E000"), ("\r", "CR"),
+     ("\ud800", "U+D800")],
+)  # fmt: skip
+def test_signs_that_hide_or_reorder_are_named(sign: str, name: str) -> None:
+    assert escape_visibly(f"a{sign}b") == f'a<span class="hidden-sign">{name}</span>b'
+    assert show_visibly(f"a{sign}b") == f"a[{name}]b"
+
+
+def test_a_long_run_of_hidden_signs_is_named_once_with_its_length() -> None:
+    assert escape_visibly("\u200b" * 50_000) == (
+        '<span class="hidden-sign">ZERO WIDTH SPACE \N{MULTIPLICATION SIGN}50000</span>'
+    )
+
+
+def test_line_ends_and_letters_of_all_scripts_stay() -> None:
+    text = "ünï 日本 عربي\n\tab"
+    assert escape_visibly(text) == text
+    assert escape_visibly("a\r\nb") == "a\nb"
+
+
+def test_a_line_of_100_kilobytes_is_rendered_whole() -> None:
+    assert render_highlights("x" * 100_000, []).count("x") == 100_000 + "<div class='post-text'>".count("x")
+
+
+@pytest.mark.parametrize(
+    ("weight", "expected"),
+    [
+        (1.0, 'class="raises level-4"'),
+        (0.5, 'class="raises level-3"'),
+        (0.01, 'class="raises level-1"'),
+        (-0.3, 'class="lowers level-2"'),
+        (-1.0, 'class="lowers level-4"'),
+    ],
+)
+def test_sign_and_strength_show_as_line_style_and_are_spoken(weight: float, expected: str) -> None:
+    page = render_highlights("a long day", [(2, 6, weight)])
+    assert expected in page
+    assert f"({'raises' if weight > 0 else 'lowers'} the score" in page
+
+
+def test_weight_zero_is_not_marked() -> None:
+    assert "<mark" not in render_highlights("a long day", [(2, 6, 0.0)])
+
+
+def test_spans_may_come_in_any_order_and_touch() -> None:
+    page = render_highlights("abcd", [(2, 4, -1.0), (0, 2, 1.0)])
+    assert re.findall(r'<mark class="(\w+) level-4">(\w+)', page) == [("raises", "ab"), ("lowers", "cd")]
+
+
+@pytest.mark.parametrize(
+    "span", [(-1, 2, 1.0), (0, 5, 1.0), (2, 2, 1.0), (3, 1, 1.0), (0, 1, 1.5), (0, 1, float("nan"))]
+)
+def test_spans_that_do_not_fit_are_refused(span: tuple[int, int, float]) -> None:
+    with pytest.raises(ValueError, match="highlight"):
+        render_highlights("abcd", [span])
+
+
+def test_overlapping_spans_are_refused() -> None:
+    with pytest.raises(ValueError, match="not overlap"):
+        render_highlights("abcd", [(0, 3, 1.0), (2, 4, 1.0)])
