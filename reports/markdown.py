@@ -20,8 +20,8 @@ def escape_markdown(text: str) -> str:
 
     Examples
     --------
-    >>> escape_markdown("a|b <script>")
-    'a\\\\|b &lt;script&gt;'
+    >>> print(escape_markdown("a|b <script>"))
+    a\|b &lt;script&gt;
     """
     return SPECIAL.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
 

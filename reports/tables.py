@@ -115,7 +115,9 @@ def is_undefined(value: Any) -> bool:
 
 
 def _join_bounds(low: str, high: str) -> str:
-    """Write an interval once with its unit; signed numbers need a word between them."""
+    """Write an interval once with its unit; signs and comparisons need a word between them."""
+    if high[0] in "<>" and low != high:
+        return f"{low} to {high}"
     if low[0] in "+\u2212":
         return f"{low} to {high}"
     return f"{low.removesuffix('%')}–{high}" if low != high else low

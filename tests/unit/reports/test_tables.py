@@ -41,6 +41,14 @@ def test_a_cell_carries_interval_and_n_under_its_value() -> None:
     assert (cell.value, cell.details) == ("90.0%", ("80.0–95.0%", "n = 1,200"))
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "words"), [(0.999, 0.99999, "99.9% to >99.9%"), (0.1, 0.2, "10.0–20.0%"), (1.0, 1.0, "100.0%")]
+)
+def test_an_interval_reads_once_with_its_unit(low: float, high: float, words: str) -> None:
+    record = {"npv": high, "npv_low": low, "npv_high": high}
+    assert format_cell(record, Column("npv", "NPV", "fraction", interval=True)).details == (words,)
+
+
 def test_operating_points_carry_target_confidence_method_positives_and_bound(results: RunResults) -> None:
     row = build_operating_points(results).frame.set_index("name").loc["suicidewatch"]
     positives = np.sort(results.calibration.loc[results.calibration["label"] == "suicidewatch", "risk_suicidewatch"])
