@@ -1,17 +1,24 @@
-"""The comparator every report shows: TF-IDF with logistic regression, saved as safetensors and JSON."""
+"""The comparator every report shows: TF-IDF with logistic regression, saved as safetensors.
 
-import json
+Terms are kept as digests: a vocabulary in clear would carry people's words out of the data folder.
+"""
+
+import hashlib
+import re
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from screening.exceptions import BundleError
 
-FORMAT_VERSION = 1
 _WEIGHTS = "baseline.safetensors"
-_VOCABULARY = "baseline.json"
+_WORD = re.compile(r"\b\w\w+\b")  # sklearn's own default
+_DIGEST_BYTES = 8
 
 
 class TfidfBaseline:
@@ -19,8 +26,8 @@ class TfidfBaseline:
 
     Parameters
     ----------
-    vocabulary : dict of str to int
-        Term to column.
+    term_digests : ndarray of uint8, shape (n_terms, 8)
+        Digest of each column's term.
     inverse_document_frequency : ndarray of shape (n_terms,)
     coefficients : ndarray of shape (n_classes, n_terms)
     intercept : ndarray of shape (n_classes,)
@@ -28,12 +35,12 @@ class TfidfBaseline:
 
     def __init__(
         self,
-        vocabulary: dict[str, int],
+        term_digests: NDArray[np.uint8],
         inverse_document_frequency: NDArray[np.float64],
         coefficients: NDArray[np.float64],
         intercept: NDArray[np.float64],
     ) -> None:
-        self.vocabulary = vocabulary
+        self.term_digests = term_digests
         self.inverse_document_frequency = inverse_document_frequency
         self.coefficients = coefficients
         self.intercept = intercept
@@ -55,31 +62,29 @@ class TfidfBaseline:
         ValueError
             If a class has no post.
         """
-        from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
 
         missing = sorted(set(range(n_classes)) - set(np.unique(y).tolist()))
         if missing:
             message = f"expected posts of all {n_classes} classes, found none of class indices {missing}"
             raise ValueError(message)
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=60_000, sublinear_tf=True)
+        vectorizer = _make_vectorizer(min_df=2, max_features=60_000)
         features = vectorizer.fit_transform(texts)
         model = LogisticRegression(C=5.0, max_iter=2_000, class_weight="balanced", random_state=seed)
         model.fit(features, y)
-        vocabulary = {term: int(column) for term, column in vectorizer.vocabulary_.items()}
+        digests = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)
+        term_digests = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, _DIGEST_BYTES)
         coefficients, intercept = np.asarray(model.coef_), np.asarray(model.intercept_)
         if n_classes == 2:  # sklearn keeps one row for two classes
             coefficients = np.vstack([np.zeros_like(coefficients), coefficients])
             intercept = np.concatenate([np.zeros_like(intercept), intercept])
-        return cls(vocabulary, np.asarray(vectorizer.idf_), coefficients, intercept)
+        return cls(term_digests, np.asarray(vectorizer.idf_), coefficients, intercept)
 
     def compute_logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Compute class logits of shape (n_posts, n_classes), in input order."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
         if not texts:
             return np.zeros((0, len(self.intercept)))
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, vocabulary=self.vocabulary)
+        vectorizer = _make_vectorizer(vocabulary={row.tobytes(): i for i, row in enumerate(self.term_digests)})
         vectorizer.idf_ = self.inverse_document_frequency
         return np.asarray(vectorizer.transform(texts) @ self.coefficients.T + self.intercept)
 
@@ -94,10 +99,8 @@ class TfidfBaseline:
         from safetensors.numpy import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        terms = sorted(self.vocabulary, key=lambda term: self.vocabulary[term])
-        record = {"format_version": FORMAT_VERSION, "terms": terms}
-        (folder / _VOCABULARY).write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
         tensors = {
+            "term_digests": np.ascontiguousarray(self.term_digests),
             "inverse_document_frequency": self.inverse_document_frequency,
             "coefficients": np.ascontiguousarray(self.coefficients),
             "intercept": self.intercept,
@@ -113,15 +116,28 @@ class TfidfBaseline:
         BundleError
             If a file is missing or of another format.
         """
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         try:
-            record = json.loads((folder / _VOCABULARY).read_text(encoding="utf-8"))
-            tensors = load_file(folder / _WEIGHTS)
-            if record["format_version"] != FORMAT_VERSION:
-                message = f"baseline format is {record['format_version']}, expected {FORMAT_VERSION}; train it again"
-                raise BundleError(message)
-            return cls({term: i for i, term in enumerate(record["terms"])}, **tensors)
-        except (OSError, KeyError, ValueError) as error:
+            return cls(**load_file(folder / _WEIGHTS))
+        except (OSError, TypeError, SafetensorError) as error:
             message = f"folder {folder.name!r} holds no whole baseline; run: screening train"
             raise BundleError(message) from error
+
+
+def list_terms(text: str) -> list[bytes]:
+    """List the digests of a text's words and pairs of neighbouring words (lower case, two letters or more)."""
+    words = _WORD.findall(text.lower())
+    return [_digest(term) for term in (*words, *(f"{a} {b}" for a, b in pairwise(words)))]
+
+
+@lru_cache(maxsize=2**18)
+def _digest(term: str) -> bytes:
+    return hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+
+
+def _make_vectorizer(**settings: Any) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(analyzer=list_terms, sublinear_tf=True, **settings)

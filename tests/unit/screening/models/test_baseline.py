@@ -47,3 +47,9 @@ def test_class_without_posts_is_refused() -> None:
 def test_folder_without_a_baseline_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no whole baseline"):
         TfidfBaseline.load(tmp_path)
+
+
+def test_saved_baseline_holds_no_word_of_a_post(tmp_path: Path) -> None:
+    TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0).save(tmp_path)
+    written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert not any(word.encode() in written for text in TEXTS for word in text.split())
