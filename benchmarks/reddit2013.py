@@ -9,6 +9,7 @@ the same test posts and controls.
 
 import argparse
 from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 
@@ -36,7 +37,7 @@ def collect_rows(results: RunResults) -> dict[str, str]:
     return rows
 
 
-def write(row: dict[str, float], name: str, digits: int = 3) -> str:
+def write(row: dict[Any, Any], name: str, digits: int = 3) -> str:
     """Write a value with its interval."""
     return f"{row[name]:.{digits}f} ({row[f'{name}_low']:.{digits}f}–{row[f'{name}_high']:.{digits}f})"
 

@@ -45,6 +45,6 @@ def build_closing_table(results: RunResults, folder: RunFolder) -> Table:
     return table
 
 
-def _format(row: dict[str, Any], name: str, digits: int) -> str:
+def _format(row: dict[Any, Any], name: str, digits: int) -> str:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return f"{row[name]:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"

@@ -99,7 +99,7 @@ class TfidfBaseline:
         from safetensors.numpy import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {
+        tensors: dict[str, NDArray[Any]] = {
             "term_digests": np.ascontiguousarray(self.term_digests),
             "inverse_document_frequency": self.inverse_document_frequency,
             "coefficients": np.ascontiguousarray(self.coefficients),
