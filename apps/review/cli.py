@@ -9,6 +9,8 @@ import typer
 from screening.exceptions import ConfigError, MissingArtifactError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from apps.review.services.context import ReviewContext
 
 PASSWORD_VARIABLE = "SCREENING_REVIEW_PASSWORD"  # noqa: S105  # the name of a variable, not a password
@@ -48,10 +50,17 @@ def import_(
     posts: Annotated[Path, typer.Option(help="File with post_id and text (.parquet, .csv, .jsonl)")],
     explanations: Annotated[Path | None, typer.Option(help="Explanation table for highlights")] = None,
     include_unflagged: Annotated[bool, typer.Option("--all", help="Import unflagged posts too")] = False,
+    text_column: Annotated[str, typer.Option(help="Column with the text")] = "text",
+    id_column: Annotated[
+        str | None, typer.Option(help="Column with the id, as given to `screening score` [default: post_id if there]")
+    ] = None,
     database: Database = None,
 ) -> None:
     """Put scored posts into the queue; a second import of the same posts changes nothing."""
-    _import(_open(database), scores, posts, explanations, include_unflagged=include_unflagged)
+    from apps.review.services.tables import read_posts
+
+    table = read_posts(posts, text_column=text_column, id_column=id_column)
+    _import(_open(database), scores, table, explanations, include_unflagged=include_unflagged)
 
 
 @app.command("add-user")
@@ -113,6 +122,7 @@ def demo(
     """Prepare a database from a run's scored test posts, print a one-time password, and start the app."""
     from apps.review import server
     from apps.review.demo import prepare_demo_user
+    from apps.review.services.tables import read_posts
 
     scores, posts = run / "evaluation" / "test.parquet", run / "data" / "test.parquet"
     for path in (scores, posts):
@@ -121,7 +131,7 @@ def demo(
             raise MissingArtifactError(message)
     explanations = run / "explanations" / "flagged.parquet"
     context = _open(database or str(run / "review.db"))
-    _import(context, scores, posts, explanations if explanations.is_file() else None)
+    _import(context, scores, read_posts(posts), explanations if explanations.is_file() else None)
     password = prepare_demo_user(context, DEMO_USER)
     typer.echo(
         f"\n  http://{address}:{port}\n  user      {DEMO_USER}\n  password  {password}   (for this start only)\n"
@@ -138,21 +148,25 @@ def _open(database: str | None) -> "ReviewContext":
 
 
 def _import(
-    context: "ReviewContext", scores: Path, posts: Path, explanations: Path | None, *, include_unflagged: bool = False
+    context: "ReviewContext",
+    scores: Path,
+    posts: "pd.DataFrame",
+    explanations: Path | None,
+    *,
+    include_unflagged: bool = False,
 ) -> None:
     from apps.review.identity.records import command_line_operator
     from apps.review.services.importing import import_explanations, import_scores
-    from apps.review.services.tables import read_table
+    from apps.review.services.tables import read_numbers
 
     operator = command_line_operator(context.clock())
-    score_table, post_table = read_table(scores), read_table(posts)
-    summary = import_scores(context, operator, score_table, post_table, include_unflagged=include_unflagged)
+    summary = import_scores(context, operator, read_numbers(scores), posts, include_unflagged=include_unflagged)
     typer.echo(
         f"Imported {summary.n_imported} posts; {summary.n_already_there} were there already, "
         f"{summary.n_not_flagged} are not flagged and were left out."
     )
     if explanations is not None:
-        n_explained = import_explanations(context, operator, read_table(explanations))
+        n_explained = import_explanations(context, operator, read_numbers(explanations))
         typer.echo(f"Added highlights to {n_explained} posts.")
 
 

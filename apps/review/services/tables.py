@@ -5,40 +5,55 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from screening.exceptions import MissingArtifactError, SchemaError
+from screening.data.file_readers import read_table
+from screening.data.sources import Columns, select_columns
+from screening.exceptions import SchemaError
 from screening.types import TRIAGE_LEVELS
 
 SCORE_COLUMNS = ("post_id", "triage")
+_TRUTH_VALUES = {"True": True, "False": False, "true": True, "false": False}
+TEXT_COLUMNS = ("post_id", "triage", "label", "head", "model_version")
 EXPLANATION_COLUMNS = ("post_id", "head", "start", "end", "weight")
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read Parquet, CSV or JSONL by the ending of its name; ``post_id`` stays text (``007`` is not ``7``).
+def read_posts(
+    path: Path, *, text_column: str = "text", id_column: str | None = None, date_column: str | None = None
+) -> pd.DataFrame:
+    """Read posts the way ``screening score`` reads them, so that the ids agree.
+
+    Parameters
+    ----------
+    id_column, date_column : str or None
+        ``None`` takes ``post_id`` and ``created_at`` where the file has them; without ``post_id`` the ids are
+        ``<file stem>-<row>``, rows counted from 1.
 
     Raises
     ------
-    MissingArtifactError
-        If there is no such file.
+    DataAccessError
+        If the file cannot be opened.
     SchemaError
-        If it is of another kind, or not readable as what its name says.
+        If it cannot be read as a table or lacks a named column; the message quotes no post.
     """
-    if not path.is_file():
-        message = f"no file at {path}; score posts first, or check the path"
-        raise MissingArtifactError(message)
-    text_columns = {"post_id": str, "text": str, "triage": str}
-    try:
-        match path.suffix.lower():
-            case ".parquet":
-                return pd.read_parquet(path)
-            case ".csv":
-                return pd.read_csv(path, dtype=text_columns, keep_default_na=False, na_values=[""])
-            case ".jsonl":
-                return pd.read_json(path, lines=True, dtype=text_columns, convert_dates=False)
-    except (ValueError, OSError) as error:
-        message = f"{path} cannot be read as {path.suffix}: {type(error).__name__}"
-        raise SchemaError(message) from None  # the original message may quote a row
-    message = f"{path} must end in .parquet, .csv or .jsonl, found {path.suffix!r}"
-    raise SchemaError(message)
+    table = read_table(path)
+    if id_column is None and "post_id" in table.columns:
+        id_column = "post_id"
+    if date_column is None and "created_at" in table.columns:
+        date_column = "created_at"
+    columns = Columns(text=text_column, label=None, id=id_column, author=None, date=date_column)
+    return select_columns(table, columns, where=str(path), stem=path.stem)
+
+
+def read_numbers(path: Path) -> pd.DataFrame:
+    """Read a score or explanation table; in CSV files numbers and truth values come as text and are read as such.
+
+    Raises
+    ------
+    DataAccessError, SchemaError
+        As :func:`read_posts`.
+    """
+    table = read_table(path)
+    names = [column for column in table.columns if column not in TEXT_COLUMNS]
+    return table.assign(**{name: table[name].map(_to_number) for name in names})
 
 
 def validate_scores(scores: pd.DataFrame) -> pd.DataFrame:
@@ -92,3 +107,14 @@ def _refuse_rows(table: pd.DataFrame, is_bad: pd.Series, rule: str) -> None:
         named = ", ".join(str(post_id) for post_id in table.loc[is_bad, "post_id"].head(10))
         message = f"{rule}: {int(is_bad.sum())} rows, first ids {named}"
         raise SchemaError(message)
+
+
+def _to_number(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    if cell in _TRUTH_VALUES:
+        return _TRUTH_VALUES[cell]
+    try:
+        return float(cell)
+    except ValueError:
+        return cell or None
