@@ -85,7 +85,7 @@ def set_password(name: str, database: Database = None) -> None:
     from apps.review.identity.records import command_line_operator
     from apps.review.services import accounts
 
-    context = _open(database)
+    context = _open(database, must_exist=True)
     operator = command_line_operator(context.clock())
     accounts.set_password(context, operator, name=name, password=_ask_password())
     typer.echo(f"New password set for {name}.")
@@ -100,7 +100,7 @@ def verify(
     from apps.review.identity.records import command_line_operator
     from apps.review.services.verifying import verify_chain
 
-    context = _open(database)
+    context = _open(database, must_exist=True)
     result = verify_chain(context, command_line_operator(context.clock()), known_head)
     if result.is_intact:
         typer.echo(f"Intact: {result.n_events} events.\nHead {result.head}\nKeep the head elsewhere for --known-head.")
@@ -134,17 +134,17 @@ def demo(
     _import(context, scores, read_posts(posts), explanations if explanations.is_file() else None)
     password = prepare_demo_user(context, DEMO_USER)
     typer.echo(
-        f"\n  http://{address}:{port}\n  user      {DEMO_USER}\n  password  {password}   (for this start only)\n"
+        f"\n  http://{address}:{port}\n  user      {DEMO_USER}\n  password  {password}   (until the next start)\n"
     )
     if start:
         server.serve(str(context.store.engine.url), address=address, port=port, is_blind=blind)
 
 
-def _open(database: str | None) -> "ReviewContext":
+def _open(database: str | None, *, must_exist: bool = False) -> "ReviewContext":
     from apps.review.services.context import ReviewContext
     from apps.review.store.database import open_store
 
-    return ReviewContext(open_store(database))
+    return ReviewContext(open_store(database, must_exist=must_exist))
 
 
 def _import(

@@ -78,6 +78,12 @@ def test_the_demo_without_a_run_says_how_to_get_one(run: Callable[..., str], tmp
         run("demo", "--run", str(tmp_path / "nothing"))
 
 
+def test_checking_a_mistyped_database_does_not_make_an_empty_one(run: Callable[..., str], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no review database"):
+        run("verify", "--database", str(tmp_path / "typo.db"))
+    assert not (tmp_path / "typo.db").exists()
+
+
 def test_a_password_is_never_an_argument(run: Callable[..., str]) -> None:
     assert run("add-user", "ada", "--role", "reviewer", "--password", "a long enough password").startswith("2\n")
 

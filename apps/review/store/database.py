@@ -86,8 +86,13 @@ def resolve_url(database: str | None = None) -> str:
     return value
 
 
-def open_store(database: str | None = None) -> Store:
+def open_store(database: str | None = None, *, must_exist: bool = False) -> Store:
     """Open the database, creating it (readable by its owner only) or bringing its tables up to date.
+
+    Parameters
+    ----------
+    must_exist : bool
+        Refuse to create a database: a check of a mistyped name would find an empty one in order.
 
     Raises
     ------
@@ -95,19 +100,22 @@ def open_store(database: str | None = None) -> Store:
         If the folder does not exist, the file is not a database, or a newer version of the toolkit wrote it.
     """
     url = resolve_url(database)
-    _create_private_file(url)
+    _create_private_file(url, must_exist=must_exist)
     engine = _create_engine(url)
     store = Store(engine)
     _migrate(store)
     return store
 
 
-def _create_private_file(url: str) -> None:
+def _create_private_file(url: str, *, must_exist: bool) -> None:
     name = make_url(url).database
     if not name or name == ":memory:":
         message = "the review database must be a file, found an in-memory address; decisions would be lost"
         raise ConfigError(message)
     path = Path(name)
+    if must_exist and not path.is_file():
+        message = f"there is no review database {path}; name it with --database or {ENVIRONMENT_VARIABLE}"
+        raise ConfigError(message)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
