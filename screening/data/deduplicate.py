@@ -106,34 +106,31 @@ class _Shingles(NamedTuple):
 
 
 def _compute_shingles(texts: Sequence[str]) -> _Shingles:
-    words, owners = _number_words(texts)
+    words, n_words = _hash_words(texts)
+    owners = np.repeat(np.arange(len(texts)), n_words)
     n_windows = max(0, len(words) - N_SHINGLE_WORDS + 1)
     values = np.zeros(n_windows, dtype=np.uint64)
     for k in range(N_SHINGLE_WORDS):
         values = (values + words[k : k + n_windows]) * _MULTIPLIER
         values ^= values >> np.uint64(29)
     inside = owners[:n_windows] == owners[N_SHINGLE_WORDS - 1 :][:n_windows]
-    values, owners = values[inside], owners[:n_windows][inside]
-    order = np.lexsort((values, owners))
-    values, owners = values[order], owners[order]
-    is_new = np.ones(len(values), dtype=bool)
-    is_new[1:] = (values[1:] != values[:-1]) | (owners[1:] != owners[:-1])
-    sizes = np.bincount(owners[is_new], minlength=len(texts))
-    return _Shingles(values[is_new], np.concatenate([[0], np.cumsum(sizes)]))
+    sizes = np.bincount(owners[:n_windows][inside], minlength=len(texts))
+    sets = [np.unique(own) for own in np.split(values[inside], np.cumsum(sizes)[:-1])] if len(texts) else []
+    bounds = np.cumsum([0, *(len(own) for own in sets)])
+    return _Shingles(np.concatenate(sets) if sets else values, bounds)
 
 
-def _number_words(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return the running word numbers of all texts and the text each word belongs to."""
-    vocabulary: defaultdict[str, int] = defaultdict()
-    vocabulary.default_factory = vocabulary.__len__
-    numbers, sizes = [], []
+def _hash_words(texts: Sequence[str]) -> tuple[NDArray[np.uint64], list[int]]:
+    """Return hashes of the words of all texts and the number of words of each text.
+
+    Python's own hash differs from process to process; only equality of words is used, so the marks do not.
+    """
+    hashes, n_words = [np.zeros(0, dtype=np.int64)], []
     for text in texts:
-        found = [vocabulary[word] for word in _WORD.findall(normalise_for_matching(text))]
-        numbers.append(np.array(found, dtype=np.uint64))
-        sizes.append(len(found))
-    words = np.concatenate(numbers) if numbers else np.zeros(0, dtype=np.uint64)
-    scrambled = (words + np.uint64(1)) * _MULTIPLIER
-    return scrambled ^ (scrambled >> np.uint64(31)), np.repeat(np.arange(len(sizes)), sizes)
+        words = _WORD.findall(normalise_for_matching(text))
+        hashes.append(np.fromiter(map(hash, words), dtype=np.int64, count=len(words)))
+        n_words.append(len(words))
+    return np.concatenate(hashes).view(np.uint64), n_words
 
 
 def _iterate_prefixes(shingles: _Shingles, similarity: float) -> Iterable[tuple[int, list[int]]]:

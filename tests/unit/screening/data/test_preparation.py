@@ -195,6 +195,7 @@ def test_new_posts_with_bad_rows_are_refused(tmp_path):
 
 
 @pytest.mark.real_data
+@pytest.mark.slow
 def test_reddit2013_gives_enough_calibration_positives_and_no_leaks(reddit2013_folder, taxonomy):
     config = DataConfig(
         source="reddit2013",
