@@ -14,6 +14,7 @@ from typing import cast
 from rich.console import Console
 
 from pipelines.artifacts import RunFolder, StageRecord, create_record, write_text_whole
+from pipelines.run_description import mask_credentials
 from screening.config import RunConfig, dump_config
 from screening.exceptions import ConfigError, MissingArtifactError
 from screening.taxonomy import Taxonomy, load_taxonomy
@@ -126,7 +127,7 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> None:
     earlier = {name: done for name, done in record.stages.items() if order.index(name) < order.index(stage.name)}
     record = record.model_copy(update={"stages": earlier, "seed": config.seed})
     folder.write_record(record)
-    write_text_whole(folder.config, dump_config(config))
+    write_text_whole(folder.config, mask_credentials(dump_config(config)))
     started = time.monotonic()
     run = cast(Callable[[RunContext], None], import_module(f"pipelines.stages.{stage.name}").run)
     run(context)

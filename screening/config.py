@@ -32,8 +32,10 @@ class DataConfig(Record):
     keep_splits: tuple[Split, ...] = Field(
         ("train", "validation", "test"), description="splits of the source kept as they are; the rest is carved anew"
     )
-    validation_fraction: Fraction = Field(0.1, gt=0, lt=1, description="share of all posts that are not kept aside")
-    calibration_fraction: Fraction = Field(0.15, gt=0, lt=1, description="share used for thresholds and nothing else")
+    validation_fraction: Fraction = Field(0.1, gt=0, lt=1, description="share of the posts outside the kept splits")
+    calibration_fraction: Fraction = Field(
+        0.15, gt=0, lt=1, description="share of the same; for thresholds, nothing else"
+    )
     test_fraction: Fraction = Field(0.2, gt=0, lt=1)
     near_duplicate_similarity: Fraction = Field(0.8, gt=0, le=1, description="Jaccard similarity of word 5-grams")
     max_characters: int = Field(40_000, ge=1, description="longer posts are refused (40,000 is Reddit's own limit)")

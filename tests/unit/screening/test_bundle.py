@@ -14,13 +14,17 @@ SaveBundle = Callable[..., Path]
 
 def test_bundle_comes_back_as_it_was_saved(save_small_bundle: SaveBundle, bert_classifier: Any, tmp_path: Path) -> None:
     bundle = load_bundle(save_small_bundle(tmp_path / "b"))
-    assert all(torch.equal(a, b) for a, b in zip(bundle.classifier.parameters(), bert_classifier.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(bundle.classifier.parameters(), bert_classifier.parameters(), strict=True)
+    )
     assert bundle.manifest.operating_points[0].threshold == 0.45
     assert len(bundle.version) == 12
     assert {path.suffix for path in (tmp_path / "b").iterdir()} <= {".json", ".safetensors"}
 
 
-def test_saving_again_replaces_the_bundle_and_leaves_nothing_aside(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
+def test_saving_again_replaces_the_bundle_and_leaves_nothing_aside(
+    save_small_bundle: SaveBundle, tmp_path: Path
+) -> None:
     first = load_bundle(save_small_bundle(tmp_path / "b")).version
     second = load_bundle(save_small_bundle(tmp_path / "b", name="other")).version
     assert first != second

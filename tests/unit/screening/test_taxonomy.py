@@ -53,7 +53,10 @@ def test_own_taxonomy_is_read_from_a_path(tmp_path: Path) -> None:
     [
         ({"incompatible_pairs": [["a", "c"]]}, "unknown labels"),
         ({"targets": []}, "at least 1"),
-        ({"labels": [{"name": "a", "risk": True, "valence": 2, "arousal": 0, "source": "x"}] * 2}, "less than or equal"),
+        (
+            {"labels": [{"name": "a", "risk": True, "valence": 2, "arousal": 0, "source": "x"}] * 2},
+            "less than or equal",
+        ),
     ],
 )
 def test_taxonomies_with_loose_ends_are_refused(changes: dict[str, object], expected: str, tmp_path: Path) -> None:
