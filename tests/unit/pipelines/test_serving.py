@@ -39,5 +39,5 @@ def test_tags_carry_the_promise_of_every_operating_point(manifest):
     for point in manifest.operating_points:
         assert tags[f"target_recall.{point.name}"] == 0.95
         assert tags[f"confidence_level.{point.name}"] == 0.95
-        assert tags[f"threshold.{point.name}"] == 0.25
+        assert tags[f"threshold.{point.name}"] == point.threshold
         assert tags[f"n_positive.{point.name}"] == 59

@@ -119,7 +119,7 @@ def test_version_carries_promise_and_data_digests(config, registered):
     tags = client.get_model_version_by_alias("screener", "champion").tags
     assert tags["data_digest.train"] == "ab12"
     assert tags["target_recall.any_risk"] == "0.95"
-    assert tags["threshold.any_risk"] == "0.25"
+    assert tags["threshold.any_risk"] == "0.93"
     assert tags["is_synthetic"] == "true"
     assert len(tags["bundle_version"]) == 12
 
