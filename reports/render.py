@@ -7,6 +7,7 @@ import math
 import shutil
 import tempfile
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -16,8 +17,6 @@ from reports import intended_use
 from reports.assembly import build_page
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
     from reports.page import Page
@@ -50,7 +49,7 @@ def write_report(results: RunResults, folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
     try:
-        target = folder.parent / aside
+        target = Path(aside)
         target.chmod(0o755)  # mkdtemp makes folders only their owner can open
         _write_files(page, target)
         _replace_folder(target, folder)

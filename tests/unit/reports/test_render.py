@@ -170,3 +170,10 @@ def test_the_answer_names_promise_finding_and_cost(page: Page) -> None:
     for sentence in page.answer[1:]:
         for words in ("95% confidence", "95% interval", "such posts were found", "reviewer hours per 1,000 posts"):
             assert words in sentence
+
+
+def test_report_is_written_to_a_relative_folder(
+    results: RunResults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert write_report(results, Path("runs/demo/report")).is_file()
