@@ -18,8 +18,9 @@ PYTHON ?= $(shell $(FIND_PYTHON))
 
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
-demo: $(VENV)/.installed ## train, calibrate, evaluate and report on the synthetic corpus (5 minutes)
+demo: $(VENV)/.installed ## train, calibrate, evaluate, report and explain on the synthetic corpus (minutes)
 	$(BIN)/screening run --config $(CONFIG)
+	$(BIN)/screening explain $(RUN) --limit 8
 
 test: $(VENV)/.installed-dev ## the whole test suite (under ten minutes on two cores)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -94,7 +94,15 @@ def score(
     """Score new posts: ids, probabilities, risk scores, triage level and model version; no text is written."""
     from pipelines.stages.score import score_file
 
-    score_file(file, bundle, out, text_column=text_column, id_column=id_column, overwrite=overwrite)
+    done = score_file(file, bundle, out, text_column=text_column, id_column=id_column, overwrite=overwrite)
+    levels = ", ".join(f"{n:,} {level}" for level, n in done.n_by_triage.items())
+    typer.echo(
+        f"scored {done.n_posts:,} posts at {done.posts_per_second:.0f} per second with model {done.model_version}: "
+        f"{levels}; {done.n_truncated:,} longer than the window"
+    )
+    if done.is_synthetic:
+        typer.echo("this model was trained on synthetic posts: its scores mean nothing about people")
+    typer.echo(f"scores: {done.out_path}")
 
 
 @app.command()
@@ -108,7 +116,11 @@ def explain(
     """Find the words the scores of flagged test posts depended on (integrated gradients; offsets, no text)."""
     from pipelines.stages.explain import ExplainOptions, explain_run
 
-    explain_run(run_folder, ExplainOptions(limit=limit, head=head))
+    done = explain_run(run_folder, ExplainOptions(limit=limit, head=head))
+    typer.echo(f"explained {done.n_explained:,} of {done.n_flagged:,} flagged posts, head {done.head}")
+    if done.share_reliable is not None:
+        typer.echo(f"{done.share_reliable:.0%} reliable (delta ≤ 5 %), {done.median_steps:.0f} steps in the median")
+    typer.echo(f"word spans: {done.out_path}")
 
 
 @app.command()

@@ -30,10 +30,11 @@ def load_results(context: RunContext) -> RunResults:
     scorer, baseline = read_scorer(folder, MODEL_FILE), read_scorer(folder, BASELINE_FILE)
     record = folder.read_record()
     facts = record.model_dump(mode="json", exclude={"stages"}) if record else {}
+    version = compute_version(folder.bundle)
     return RunResults(
         config=context.config,
         taxonomy=context.taxonomy,
-        run_info=facts | {"bundle_version": compute_version(folder.bundle)},
+        run_info=facts | {"bundle_version": version},
         data_card=json.loads(folder.data_card.read_text(encoding="utf-8")),
         history=pd.DataFrame(json.loads(folder.history.read_text(encoding="utf-8"))),
         temperature=scorer.temperature,
@@ -49,8 +50,17 @@ def load_results(context: RunContext) -> RunResults:
                 operating_points=baseline.operating_points,
             )
         },
-        explanations=_read_if_present(folder.explanations),
+        explanations=_read_explanations(folder.explanations, version),
     )
+
+
+def _read_explanations(path: Path, version: str) -> pd.DataFrame | None:
+    """Read explanations of this bundle; those of an earlier one are left out."""
+    table = _read_if_present(path)
+    if table is None:
+        return None
+    current = table[table["model_version"] == version]
+    return None if current.empty else current
 
 
 def _read_if_present(path: Path) -> pd.DataFrame | None:
