@@ -7,6 +7,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
+LINE_EVERY_STEPS = 100
+
+
 class TrainingProgress(TrainerCallback):
     """Draw steps with the time left and the current loss; print validation metrics after every epoch."""
 
@@ -41,6 +44,9 @@ class TrainingProgress(TrainerCallback):
         logs = logs or {}
         if "loss" in logs:
             self.progress.update(self.task, description=f"training, loss {float(logs['loss']):.3f}")
+            if not self.console.is_terminal and state.global_step % LINE_EVERY_STEPS == 0:  # no bar in a log file
+                steps = f"step {state.global_step:,} of {state.max_steps:,}"
+                self.console.print(f"{steps}: loss {float(logs['loss']):.3f}", highlight=False)
         if "eval_macro_f1" in logs:
             self.progress.console.print(
                 f"epoch {round(state.epoch or 0)}: validation macro-F1 {logs['eval_macro_f1']:.3f}, "

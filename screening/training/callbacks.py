@@ -1,6 +1,5 @@
 """What happens between steps: the best weights are kept, checkpoints are marked whole, training stops early."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,16 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from screening.training.ema import WeightAverage
 
+BEST_WEIGHTS = "best.safetensors"
 WHOLE_MARKER = "whole"  # written last: a checkpoint without it was cut off by a kill
 
 
 class WholeCheckpoint(TrainerCallback):
-    """Save the weight average with a checkpoint, then mark the checkpoint whole."""
+    """Save the weight average with a checkpoint, then mark the checkpoint whole.
+
+    A checkpoint at the end of an epoch is written after the epoch's evaluation, not before: a run resumed from it would
+    otherwise start the next epoch and never evaluate the last one.
+    """
 
     def __init__(self, ema: WeightAverage | None) -> None:
         self.ema = ema
@@ -24,6 +28,15 @@ class WholeCheckpoint(TrainerCallback):
         """Take the step's weights into the average."""
         if self.ema:
             self.ema.update(kwargs["model"])
+        if float(state.epoch or 0).is_integer():
+            control.should_save = False
+        return control
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Write the checkpoint that holds this evaluation."""
+        control.should_save = True
         return control
 
     def on_save(
@@ -43,7 +56,7 @@ class KeepBest(TrainerCallback):
     Parameters
     ----------
     folder : Path
-        Receives ``best.safetensors`` and ``best.json``.
+        Receives ``best.safetensors``.
     metric : str
         Name in the evaluation's metrics.
     greater_is_better : bool
@@ -62,23 +75,29 @@ class KeepBest(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
         """Compare this evaluation with all earlier ones (the log survives a resume, so this does too)."""
-        values = [self.sign * entry[self.metric] for entry in state.log_history if self.metric in entry]
-        best = max(range(len(values)), key=lambda i: values[i])
-        if best == len(values) - 1:
-            self._save(kwargs["model"], state, values[best] * self.sign)
-        control.should_training_stop = len(values) - 1 - best >= self.patience or control.should_training_stop
+        n_since_best = self.count_since_best(state)
+        if n_since_best == 0:
+            self._save(kwargs["model"], state)
+        control.should_training_stop = n_since_best >= self.patience or control.should_training_stop
         return control
 
-    def _save(self, model: Any, state: TrainerState, value: float) -> None:
+    def is_finished(self, state: TrainerState) -> bool:
+        """Tell whether a training with this log has nothing left to do."""
+        return state.global_step >= state.max_steps or self.count_since_best(state) >= self.patience
+
+    def count_since_best(self, state: TrainerState) -> int:
+        """Count evaluations since the best one; 0 if the last is the best, or there is none."""
+        values = [self.sign * entry[self.metric] for entry in state.log_history if self.metric in entry]
+        return len(values) - 1 - values.index(max(values)) if values else 0
+
+    def _save(self, model: Any, state: TrainerState) -> None:
         aside = self.folder / "best.safetensors.part"
         if self.ema:
             with self.ema.applied(model):
                 save_file(model.state_dict(), aside)
         else:
             save_file(model.state_dict(), aside)
-        aside.replace(self.folder / "best.safetensors")
-        record = {"metric": self.metric, "value": value, "step": state.global_step, "epoch": state.epoch}
-        (self.folder / "best.json").write_text(json.dumps(record), encoding="utf-8")
+        aside.replace(self.folder / BEST_WEIGHTS)
 
 
 def find_whole_checkpoint(folder: Path) -> Path | None:

@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import load_file
-from transformers import PrinterCallback
+from transformers import PrinterCallback, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 
 from screening.allocator import keep_freed_memory
 from screening.config import RunConfig
 from screening.models.classifier import RiskClassifier
 from screening.objectives import build_objective
 from screening.taxonomy import Taxonomy
-from screening.training.callbacks import KeepBest, WholeCheckpoint, find_whole_checkpoint
+from screening.training.callbacks import BEST_WEIGHTS, KeepBest, WholeCheckpoint, find_whole_checkpoint
 from screening.training.collator import PaddingCollator
 from screening.training.ema import WeightAverage
 from screening.training.trainer import RiskTrainer, count_steps
@@ -104,9 +105,12 @@ def fit_classifier(
     if checkpoint and ema:
         ema.load(checkpoint)
     trainer.remove_callback(PrinterCallback)  # callers that want progress pass a callback
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    classifier.load_state_dict(load_file(folder / "best.safetensors"))
-    return FittedClassifier(classifier.eval(), tokenizer, pd.DataFrame(trainer.state.log_history))
+    earlier = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME)) if checkpoint else None
+    if earlier is None or not keep_best.is_finished(earlier):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        earlier = trainer.state
+    classifier.load_state_dict(load_file(folder / BEST_WEIGHTS))
+    return FittedClassifier(classifier.eval(), tokenizer, pd.DataFrame(earlier.log_history))
 
 
 def tokenize_posts(posts: pd.DataFrame, tokenizer: Any, taxonomy: Taxonomy, max_tokens: int) -> Any:
