@@ -25,14 +25,15 @@ def flatten_params(params: Mapping[str, object], prefix: str = "") -> dict[str, 
 
 
 def mask_credentials(text: str) -> str:
-    """Replace the user and password of every address in a text.
+    """Replace the user and password of every address in a text, and parameters that name a secret.
 
     Examples
     --------
     >>> mask_credentials("postgresql://ann:secret@db.example/mlflow")
     'postgresql://***@db.example/mlflow'
     """
-    return re.sub(r"://[^/\s@]+@", "://***@", text)
+    text = re.sub(r"://[^/\s]+@", "://***@", text)
+    return re.sub(r"(?i)\b(\w*(?:password|passwd|token|secret|key))=[^&\s]+", r"\1=***", text)
 
 
 def write_as_text(values: Mapping[str, object]) -> dict[str, str]:

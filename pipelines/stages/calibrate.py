@@ -14,7 +14,7 @@ from screening.bundle import BundleManifest, save_bundle
 from screening.calibration.temperature import TemperatureScaling, fit_temperature
 from screening.data.preparation import load_split
 from screening.inference.forward import Logits, compute_logits
-from screening.inference.precision import resolve_precision
+from screening.inference.precision import SCORE_TOLERANCE, Precision, resolve_precision
 from screening.models.baseline import TfidfBaseline
 from screening.models.classifier import RiskClassifier
 from screening.scoring import build_score_table, compute_risk_scores
@@ -53,8 +53,8 @@ def run(context: RunContext) -> None:
             )
 
     baseline = TfidfBaseline.load(context.folder.baseline)
-    scorer, scores = _calibrate(context, compute_classifier_logits)
-    baseline_scorer, _ = _calibrate(context, lambda posts, _: wrap_baseline_logits(baseline, posts))
+    scorer, scores = _calibrate(context, compute_classifier_logits, SCORE_TOLERANCE[precision])
+    baseline_scorer, _ = _calibrate(context, lambda posts, _: wrap_baseline_logits(baseline, posts), 0.0)
     with write_folder_whole(context.folder.calibration) as aside:
         scores.to_parquet(aside / "calibration.parquet", index=False)
         write_json(aside / MODEL_FILE, scorer.model_dump(mode="json"))
@@ -84,7 +84,9 @@ def wrap_baseline_logits(baseline: TfidfBaseline, posts: pd.DataFrame) -> Logits
     return Logits(logits, absent, absent, np.zeros(len(posts), dtype=np.int64), np.zeros(len(posts), dtype=bool))
 
 
-def _calibrate(context: RunContext, logits_of: LogitFunction) -> tuple[CalibratedScorer, pd.DataFrame]:
+def _calibrate(
+    context: RunContext, logits_of: LogitFunction, score_tolerance: float
+) -> tuple[CalibratedScorer, pd.DataFrame]:
     """Fit the temperature on validation and thresholds on calibration; also return the calibration scores."""
     taxonomy, promise = context.taxonomy, context.config.calibration
     validation, calibration = (load_split(context.folder.split(name)) for name in ("validation", "calibration"))
@@ -99,6 +101,7 @@ def _calibrate(context: RunContext, logits_of: LogitFunction) -> tuple[Calibrate
             calibration["label"].isin(target.labels).to_numpy(),
             target_recall=promise.target_recall,
             confidence_level=promise.confidence_level,
+            score_tolerance=score_tolerance,
         )
         for target in taxonomy.targets
     )
@@ -114,7 +117,7 @@ def encode_labels(posts: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
     return np.array([taxonomy.names.index(label) for label in posts["label"]])
 
 
-def _build_manifest(context: RunContext, scorer: CalibratedScorer, precision: str) -> BundleManifest:
+def _build_manifest(context: RunContext, scorer: CalibratedScorer, precision: Precision) -> BundleManifest:
     record = context.folder.read_record()
     return BundleManifest(
         name=context.config.name,
@@ -122,7 +125,7 @@ def _build_manifest(context: RunContext, scorer: CalibratedScorer, precision: st
         run_id=record.run_id if record else "",
         encoder=context.config.model.encoder,
         max_tokens=context.config.model.max_tokens,
-        precision="bf16" if precision == "bf16" else "fp32",
+        precision=precision,
         is_synthetic=context.config.data.source == "synthetic",
         taxonomy=context.taxonomy,
         temperature=scorer.temperature,

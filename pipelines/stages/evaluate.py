@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pipelines.artifacts import write_folder_whole, write_json
+from pipelines.artifacts import write_folder_whole
 from pipelines.progress import show_progress
 from pipelines.run import RunContext
 from pipelines.stages.calibrate import BASELINE_FILE, CalibratedScorer, read_scorer, wrap_baseline_logits
@@ -14,7 +14,11 @@ TEXT_COLUMNS = ("text", "author_id")
 
 
 def run(context: RunContext) -> None:
-    """Write ``evaluation/``: score tables of test and controls for both scorers, without texts or authors."""
+    """Write ``evaluation/``: score tables of test and controls for both scorers, without texts or authors.
+
+    The classifier's tables name the bundle they come from (``model_version``), so that nothing explains or reviews them
+    with another one.
+    """
     screener = Screener.load(context.folder.bundle)
     baseline = TfidfBaseline.load(context.folder.baseline)
     baseline_scorer = read_scorer(context.folder, BASELINE_FILE)
@@ -24,10 +28,10 @@ def run(context: RunContext) -> None:
             posts = load_split(context.folder.split(name))
             with show_progress(context.console, name) as on_progress:
                 scores = screener.score(posts["text"].tolist(), posts["post_id"].tolist(), on_progress)
+            scores = scores.assign(model_version=screener.version)
             _join_facts(scores, posts).to_parquet(aside / f"{name}.parquet", index=False)
             baseline_scores = _score_baseline(context, baseline, baseline_scorer, posts)
             _join_facts(baseline_scores, posts).to_parquet(aside / f"baseline_{name}.parquet", index=False)
-        write_json(aside / "bundle.json", {"bundle_version": screener.version})
 
 
 def _score_baseline(

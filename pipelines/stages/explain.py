@@ -20,6 +20,10 @@ from screening.taxonomy import Taxonomy
 from screening.types import Record
 
 PART_SIZE = 16  # posts per part: what an interruption may cost
+SCORE_AGAIN = (
+    "score again with this bundle: screening evaluate --config RUN/config.yaml --force for a run, screening score for "
+    "a file"
+)
 
 
 class ExplainSummary(Record):
@@ -189,7 +193,7 @@ def _plan(scores: pd.DataFrame, posts: pd.DataFrame, bundle: Bundle, options: Ex
     ranking = f"risk_{head.removeprefix('class:')}"
     if not head.startswith("class:"):
         ranking = f"risk_{bundle.manifest.taxonomy.targets[0].name}"
-    _validate_scores(scores, ("post_id", "triage", ranking), bundle.version)
+    _validate_scores(scores, ("post_id", "triage", ranking, "model_version"), bundle.version)
     flagged = scores[scores["triage"] != "no_flag"]
     flagged = flagged.assign(rank=pd.to_numeric(flagged[ranking])).sort_values("rank", ascending=False, kind="stable")
     post_ids = flagged["post_id"].astype(str).tolist()[: options.limit]
@@ -215,15 +219,11 @@ def _choose_head(taxonomy: Taxonomy, head: str | None) -> str:
 def _validate_scores(scores: pd.DataFrame, columns: tuple[str, ...], model_version: str) -> None:
     missing = [name for name in columns if name not in scores]
     if missing:
-        message = (
-            f"expected a score table with {', '.join(columns)}, found no {', '.join(missing)}; score the posts first"
-        )
+        message = f"expected a score table with {', '.join(columns)}, found no {', '.join(missing)}; {SCORE_AGAIN}"
         raise SchemaError(message)
-    others = sorted(set(scores.get("model_version", pd.Series(dtype=object)).astype(str)) - {model_version})
+    others = sorted(set(scores["model_version"].astype(str)) - {model_version})
     if others:
-        message = (
-            f"the scores come from model {', '.join(others[:3])}, the bundle is {model_version}; score again with it"
-        )
+        message = f"the scores come from model {', '.join(others[:3])}, the bundle is {model_version}; {SCORE_AGAIN}"
         raise SchemaError(message)
 
 

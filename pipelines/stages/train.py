@@ -19,6 +19,7 @@ def run(context: RunContext) -> None:
     """Write ``model/``: classifier, tokenizer, baseline, history; checkpoints are removed once it is whole."""
     config, folder = context.config, context.folder
     train, validation = load_split(folder.split("train")), load_split(folder.split("validation"))
+    baseline = fit_baseline(context, train)  # seconds; what is wrong with the labels shows before the long part
     _discard_stale_checkpoints(context)
     fitted = fit_classifier(
         config,
@@ -32,7 +33,7 @@ def run(context: RunContext) -> None:
     with write_folder_whole(folder.model) as aside:
         fitted.classifier.save_pretrained(aside)
         fitted.tokenizer.save_pretrained(aside)
-        fit_baseline(context, train).save(aside / folder.baseline.name)
+        baseline.save(aside / folder.baseline.name)
         history = json.loads(summarise_history(fitted.history).to_json(orient="records"))
         write_json(aside / folder.history.name, history)
     shutil.rmtree(folder.checkpoints)

@@ -10,7 +10,10 @@ from screening.types import Record
 
 
 class FilterCount(Record):
-    """Posts by split and label at one step of the preparation.
+    """Posts by split and label that one step of the preparation is about.
+
+    ``read`` and ``kept`` count the posts that are there, ``cleaned`` the posts whose text changed, and every other step
+    the posts it dropped: read - dropped = kept.
 
     Steps before ``kept`` count by the split of the source; ``kept`` counts by the final split. Controls stand under
     ``controls`` with their kind as label.

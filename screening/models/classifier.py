@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
+from screening.exceptions import ConfigError
 from screening.models.encoder import build_pooler_argument, load_encoder
 from screening.models.pooling import POOLINGS
 
@@ -113,14 +114,14 @@ class RiskClassifier(PreTrainedModel):
 
         Raises
         ------
-        ValueError
+        ConfigError
             If the encoder's position table is shorter than ``max_tokens``.
         """
         encoder, tokenizer = load_encoder(name, dropout=dropout, attention_dropout=attention_dropout)
         n_positions = count_positions(encoder.config)
         if max_tokens > n_positions:
             message = f"max_tokens is {max_tokens} but encoder {name!r} has {n_positions} positions; lower max_tokens"
-            raise ValueError(message)
+            raise ConfigError(message)
         config = RiskConfig(
             encoder=encoder.config.to_dict(),
             pooling=pooling,

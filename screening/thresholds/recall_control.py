@@ -157,11 +157,24 @@ def select_threshold(
 
 
 def fit_operating_point(
-    target: RiskTarget, y_score: FloatArray, y_true: npt.ArrayLike, *, target_recall: float, confidence_level: float
+    target: RiskTarget,
+    y_score: FloatArray,
+    y_true: npt.ArrayLike,
+    *,
+    target_recall: float,
+    confidence_level: float,
+    score_tolerance: float = 0.0,
 ) -> OperatingPoint:
-    """Fit the operating point of one risk target; see :func:`select_threshold` for parameters and errors.
+    """Fit the operating point of one risk target; see :func:`select_threshold` for the other parameters and errors.
 
     The promise is made for this target alone. Promises of several targets hold together with a lower probability.
+
+    Parameters
+    ----------
+    score_tolerance : float
+        How far the score of the same post may move between two calls (floating-point sums run in the order of the
+        batch). The threshold is lowered by it, so that a post is not missed for the company it was scored in; a lower
+        threshold can only raise recall.
 
     Raises
     ------
@@ -179,7 +192,7 @@ def fit_operating_point(
         triage=target.triage,
         target_recall=target_recall,
         confidence_level=confidence_level,
-        **selection.model_dump(),
+        **selection.model_dump() | {"threshold": selection.threshold - score_tolerance},
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from screening.exceptions import ConfigError
 from screening.models.classifier import RiskClassifier, count_positions
 from screening.models.pooling import compute_cls_pooling, compute_mean_pooling
 
@@ -66,7 +67,7 @@ def test_fresh_heads_on_a_saved_encoder_take_the_asked_dropout(
     assert classifier.encoder.encoder.layer[0].attention.self.dropout.p == 0.2
     weights = classifier.get_input_embeddings().weight
     assert torch.equal(weights, bert_classifier.get_input_embeddings().weight)
-    with pytest.raises(ValueError, match="80 positions"):
+    with pytest.raises(ConfigError, match="80 positions"):
         RiskClassifier.from_encoder(str(tmp_path), ("a", "b"), max_tokens=81)
 
 
