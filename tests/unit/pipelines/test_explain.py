@@ -26,7 +26,8 @@ def bundle_dir(save_small_bundle: Callable[..., Path], tmp_path_factory: pytest.
 
 @pytest.fixture(scope="module")
 def scores(bundle_dir: Path) -> pd.DataFrame:
-    return Screener.load(bundle_dir).score(TEXTS, IDS)
+    screener = Screener.load(bundle_dir)
+    return screener.score(TEXTS, IDS).assign(model_version=screener.version)
 
 
 @pytest.fixture
@@ -156,6 +157,21 @@ def test_scores_of_another_bundle_are_refused(
         explain_flagged(scores.assign(model_version="ffff"), posts, bundle_dir, tmp_path / "flagged.parquet", QUIET)
 
 
+def test_scores_that_name_no_bundle_are_refused_with_the_next_step(
+    scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(SchemaError, match="found no model_version; score again .* screening evaluate"):
+        explain_flagged(scores.drop(columns="model_version"), posts, bundle_dir, tmp_path / "flagged.parquet", QUIET)
+
+
+def test_a_bundle_calibrated_after_the_evaluation_is_refused(
+    save_small_bundle: Callable[..., Path], scores: pd.DataFrame, posts: pd.DataFrame, tmp_path: Path
+) -> None:
+    newer = save_small_bundle(tmp_path / "bundle", run_id="1" * 12)
+    with pytest.raises(SchemaError, match="the bundle is .* screening evaluate"):
+        explain_flagged(scores, posts, newer, tmp_path / "flagged.parquet", QUIET)
+
+
 def test_scores_of_other_posts_are_refused_by_id(
     scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
 ) -> None:
@@ -165,5 +181,5 @@ def test_scores_of_other_posts_are_refused_by_id(
 
 
 def test_a_table_without_scores_is_refused(posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(SchemaError, match="found no triage, risk_suicidewatch"):
+    with pytest.raises(SchemaError, match="found no triage, risk_suicidewatch, model_version"):
         explain_flagged(posts[["post_id"]], posts, bundle_dir, tmp_path / "flagged.parquet", QUIET)
