@@ -5,7 +5,7 @@ from sqlalchemy import update
 from apps.review.identity.local import validate_name
 from apps.review.identity.passwords import hash_password
 from apps.review.identity.records import ROLES, SignedIn
-from apps.review.services.access import authorize, load_role
+from apps.review.services.access import authorize
 from apps.review.services.context import ReviewContext
 from apps.review.store.events import append_event, to_timestamp
 from apps.review.store.models import QueueItem, User
@@ -91,15 +91,3 @@ def sign_out(context: ReviewContext, actor: SignedIn) -> None:
             .values(leased_by=None, lease_expires_at=None)
         )
         append_event(session, at=context.clock(), actor=actor.user_name, kind="sign_out")
-
-
-def load_current_role(context: ReviewContext, actor: SignedIn) -> str:
-    """Read the signed-in person's present role.
-
-    Raises
-    ------
-    NotSignedInError
-        If the session is over or the account was closed or changed.
-    """
-    with context.store.read() as session:
-        return load_role(context, session, actor)
