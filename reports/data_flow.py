@@ -9,11 +9,12 @@ import pandas as pd
 
 from reports.results import RunResults
 from reports.tables import Column, Table
+from screening.exceptions import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-FINAL_STEP = "kept"
+FIRST_STEP, CHANGING_STEP, FINAL_STEP = "read", "cleaned", "kept"
 
 
 @dataclass(frozen=True)
@@ -46,23 +47,47 @@ def read_data_facts(card: Mapping[str, Any]) -> DataFacts:
 
 
 def build_flow(results: RunResults) -> Table:
-    """List the posts left after each filter."""
-    rows = []
-    previous: int | None = None
-    for step in results.data_card.get("filters", ()):
-        n_posts = int(step["n_posts"])
-        n_dropped = None if previous is None else previous - n_posts
-        name = str(step["step"]).replace("_", " ")
-        rows.append({"step": name, "description": step["description"], "n_posts": n_posts, "n_dropped": n_dropped})
-        previous = n_posts
+    """List what each filter dropped and the posts left after it.
+
+    Raises
+    ------
+    SchemaError
+        If the posts read less the posts dropped are not the posts kept.
+
+    Notes
+    -----
+    The card's ``cleaned`` counts texts that changed (no post is dropped there), ``read`` and ``kept`` count posts that
+    are there, and every other step counts posts that were dropped.
+    """
     columns = (
         Column("step", "Step"),
         Column("description", "What it does"),
         Column("n_dropped", "Dropped", "count"),
         Column("n_posts", "Posts left", "count"),
     )
+    rows = _count_posts_left(results.data_card.get("filters", ()))
     frame = pd.DataFrame(rows, columns=["step", "description", "n_posts", "n_dropped"])
     return Table("data_flow", "Posts through every filter", frame, columns, "all splits and controls")
+
+
+def _count_posts_left(steps: Iterable[Mapping[str, Any]]) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    n_left = 0
+    for step in steps:
+        name, n_posts, description = str(step["step"]), int(step["n_posts"]), str(step["description"])
+        n_dropped = None if name == FIRST_STEP else 0 if name in (CHANGING_STEP, FINAL_STEP) else n_posts
+        n_left = n_posts if name == FIRST_STEP else n_left - (n_dropped or 0)
+        if name == CHANGING_STEP:
+            description = f"{description}: {n_posts:,}; none is dropped"
+        if name == FINAL_STEP and n_left != n_posts:
+            message = (
+                f"data card: expected {n_left:,} posts kept (posts read less posts dropped), found {n_posts:,}; "
+                "run `screening prepare` again"
+            )
+            raise SchemaError(message)
+        words = {"step": name.replace("_", " "), "description": description}
+        rows.append({**words, "n_posts": n_left, "n_dropped": n_dropped})
+    return rows
 
 
 def build_splits(results: RunResults) -> Table:

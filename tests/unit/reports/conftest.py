@@ -158,8 +158,8 @@ def make_data_card() -> dict[str, object]:
         "is_synthetic": False,
         "filters": [
             {"step": "read", "description": "posts of the source", "n_posts": 1120, "counts": read},
-            {"step": "exact_duplicates", "description": "dropped: same text as an earlier post", "n_posts": 1080,
-             "counts": counts},
+            {"step": "exact_duplicates", "description": "dropped: same text as an earlier post", "n_posts": 40,
+             "counts": {"train": {"depression": 20, "offmychest": 10}, "test": {"depression": 6, "offmychest": 4}}},
             {"step": "kept", "description": "posts of the run", "n_posts": 1080, "counts": counts},
         ],
         "leakage": {"n_authors_in_two_splits": 0, "n_exact_duplicates": 0, "n_near_duplicates": 0},

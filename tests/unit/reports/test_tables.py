@@ -1,5 +1,6 @@
 """How numbers read, and the remaining tables against counting by hand."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -13,6 +14,9 @@ from reports.explanations import build_explanations
 from reports.results import RunResults
 from reports.tables import Column, format_cell, format_value
 from reports.thresholds import build_operating_points, build_triage_counts
+from screening.config import DataConfig
+from screening.data.preparation import prepare_posts
+from screening.exceptions import SchemaError
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,29 @@ def test_flow_names_what_every_filter_dropped(results: RunResults) -> None:
     assert frame["n_dropped"].tolist()[1:] == [40, 0]
     splits = build_splits(results).frame.set_index("split")
     assert splits.loc["train"].tolist() == [800, 300, 500]
+
+
+def test_flow_of_a_prepared_corpus_goes_from_read_to_kept(results: RunResults) -> None:
+    card = prepare_posts(DataConfig(n_synthetic=400), results.taxonomy, seed=1).card
+    prepared = dataclasses.replace(results, data_card=card.model_dump(mode="json"))
+    frame = build_flow(prepared).frame.set_index("step")
+    n_cleaned, n_near = (card.find_filter(step).n_posts for step in ("cleaned", "near_duplicates"))
+    assert n_cleaned > 0
+    assert n_near > 0
+    assert frame.loc["cleaned", "n_dropped"] == 0
+    assert f": {n_cleaned:,};" in frame.loc["cleaned", "description"]
+    assert frame.loc["near duplicates", "n_dropped"] == n_near
+    assert frame["n_posts"].iloc[[0, 1, -1]].tolist() == [
+        card.find_filter("read").n_posts, card.find_filter("read").n_posts, sum(s.n_posts for s in card.splits.values())
+    ]  # fmt: skip
+    assert frame["n_posts"].diff().iloc[1:].tolist() == (-frame["n_dropped"].iloc[1:]).tolist()
+
+
+def test_a_card_that_does_not_add_up_is_refused(results: RunResults) -> None:
+    card = copy.deepcopy(results.data_card)
+    card["filters"][1]["n_posts"] = 41
+    with pytest.raises(SchemaError, match=r"expected 1,079 posts kept .*found 1,080"):
+        build_flow(dataclasses.replace(results, data_card=card))
 
 
 def test_explanations_count_posts_and_not_spans(results: RunResults) -> None:
