@@ -70,8 +70,8 @@ def prepare_posts(config: DataConfig, taxonomy: Taxonomy, seed: int) -> Prepared
     ConfigError, DataAccessError
         See :func:`screening.data.sources.read_source`.
     SchemaError
-        If any row breaks the schema (rows are listed by id), fewer than two classes are left to train on, or a split
-        would be empty. Nothing is written in any case: this function has no effects on disk.
+        If any row breaks the schema (rows are listed by id or number), a class of the taxonomy has no post to train
+        on, or a split would be empty. Nothing is written in any case: this function has no effects on disk.
 
     Notes
     -----
@@ -89,6 +89,7 @@ def prepare_posts(config: DataConfig, taxonomy: Taxonomy, seed: int) -> Prepared
     ]
     posts = _drop_conflicts(posts, plan, config, filters)
     posts["split"] = _assign_splits(posts, plan, np.random.default_rng(seed))
+    _validate_training_classes(posts.loc[posts["split"] == "train", "label"], taxonomy)
     filters.append(count_posts("kept", "posts left, by final split", posts, "split"))
     frames = _divide(posts)
     return PreparedData(
@@ -224,11 +225,22 @@ def _assign_splits(posts: pd.DataFrame, plan: SplitPlan, rng: np.random.Generato
         pool = posts[is_pooled]
         groups = pool.get("author_id")
         splits[is_pooled] = carve_splits(pool["label"], groups, plan.carved, rng)
-    n_classes = posts.loc[splits == "train", "label"].nunique()
-    if n_classes < 2:
-        message = f"training needs posts of at least two classes, found {n_classes}; check the label column"
-        raise SchemaError(message)
     return splits
+
+
+def _validate_training_classes(labels: pd.Series, taxonomy: Taxonomy) -> None:
+    """Refuse a train split that lacks a class: no later stage can learn, calibrate or compare it."""
+    found = set(labels)
+    if len(found) < 2:
+        message = f"training needs posts of at least two classes, found {len(found)}; check the label column"
+        raise SchemaError(message)
+    missing = [name for name in taxonomy.names if name not in found]
+    if missing:
+        message = (
+            f"training needs posts of every class of taxonomy {taxonomy.name}; the train split has 0 posts of "
+            f"{', '.join(missing)}. Add such posts, or set data.taxonomy to a YAML file of your own labels"
+        )
+        raise SchemaError(message)
 
 
 def _divide(posts: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -133,6 +133,13 @@ def test_a_single_class_is_refused(tmp_path, make_posts, taxonomy):
         prepare_posts(DataConfig(source="file", path=tmp_path / "posts.csv"), taxonomy, seed=1)
 
 
+def test_a_class_without_training_posts_is_refused_by_name(tmp_path, make_posts, taxonomy):
+    make_posts(100, ("depression", "suicidewatch", "anxiety")).to_csv(tmp_path / "train.csv", index=False)
+    make_posts(50, LABELS, seed=1).to_csv(tmp_path / "test.csv", index=False)
+    with pytest.raises(SchemaError, match=r"0 posts of offmychest, bipolar\. .*data\.taxonomy"):
+        prepare_posts(DataConfig(source="file", path=tmp_path), taxonomy, seed=1)
+
+
 def test_a_kept_split_made_of_duplicates_is_refused(tmp_path, make_posts, taxonomy):
     make_posts(100, LABELS).to_csv(tmp_path / "train.csv", index=False)
     make_posts(10, LABELS).to_csv(tmp_path / "test.csv", index=False)
