@@ -160,7 +160,7 @@ def test_scores_of_another_bundle_are_refused(
 def test_scores_that_name_no_bundle_are_refused_with_the_next_step(
     scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(SchemaError, match="found no model_version; score again .* screening evaluate"):
+    with pytest.raises(SchemaError, match=r"found no model_version; score again .* screening evaluate"):
         explain_flagged(scores.drop(columns="model_version"), posts, bundle_dir, tmp_path / "flagged.parquet", QUIET)
 
 
@@ -168,7 +168,7 @@ def test_a_bundle_calibrated_after_the_evaluation_is_refused(
     save_small_bundle: Callable[..., Path], scores: pd.DataFrame, posts: pd.DataFrame, tmp_path: Path
 ) -> None:
     newer = save_small_bundle(tmp_path / "bundle", run_id="1" * 12)
-    with pytest.raises(SchemaError, match="the bundle is .* screening evaluate"):
+    with pytest.raises(SchemaError, match=r"the bundle is .* screening evaluate"):
         explain_flagged(scores, posts, newer, tmp_path / "flagged.parquet", QUIET)
 
 
