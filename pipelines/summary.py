@@ -1,5 +1,7 @@
 """The closing table of a run, and the few numbers that go to MLflow."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from rich.table import Table
@@ -11,18 +13,37 @@ from reports.results import RunResults
 
 
 def compute_headline_metrics(results: RunResults) -> dict[str, float | None]:
-    """Collect test metrics by name: per target recall with interval and alerts, and the class metrics."""
+    """Collect test metrics by name: per target recall with interval and alerts, and the class metrics.
+
+    Alerts on controls stand under their kind, with every character but ``A-Za-z0-9_.-`` replaced by ``_``.
+    """
     metrics: dict[str, float | None] = {}
     for row in build_performance(results).frame.to_dict("records"):
         for name in ("recall", "recall_low", "recall_high", "specificity", "ppv", "npv", "alerts_per_1000"):
             metrics[f"test_{row['target']}_{name}"] = row.get(name)
-    for row in build_alerts(results).frame.to_dict("records"):
+    alerts = build_alerts(results).frame
+    names = _name_kinds(kind for kind in alerts["posts"] if kind != "test")
+    for row in alerts.to_dict("records"):
         if row["posts"] != "test":
-            kind = str(row["posts"]).removeprefix("controls: ")
-            metrics[f"{kind}_{row['target']}_alerts_per_1000"] = row["alerts_per_1000"]
+            metrics[f"{names[row['posts']]}_{row['target']}_alerts_per_1000"] = row["alerts_per_1000"]
     for row in build_summary(results).frame.to_dict("records"):
         metrics[f"test_{row['metric']}"] = row["value"]
     return metrics
+
+
+def _name_kinds(kinds: Iterable[str]) -> dict[str, str]:
+    """Give every kind of controls a name that a tracker accepts, no two the same and none that of the test split."""
+    names: dict[str, str] = {}
+    taken = {"test"}
+    for kind in dict.fromkeys(kinds):
+        base = re.sub(r"[^A-Za-z0-9_.-]", "_", kind.removeprefix("controls: "))
+        name, count = base, 1
+        while name in taken:
+            count += 1
+            name = f"{base}_{count}"
+        taken.add(name)
+        names[kind] = name
+    return names
 
 
 def build_closing_table(results: RunResults, folder: RunFolder) -> Table:

@@ -167,6 +167,8 @@ def _check_and_clean(posts: pd.DataFrame, config: DataConfig, taxonomy: Taxonomy
     where = f"source {config.source}"
     validate = partial(validate_posts, max_characters=config.max_characters, group_columns=groups)
     validate(posts[~is_control], labels=taxonomy.index_by_text.keys(), where=where)
+    controls = posts[is_control].rename(columns={"label": "control_kind"})
+    validate(controls, group_columns=[*groups, "control_kind"], where=f"controls of {where}")
     validate(posts, where=f"{where} with controls")
     texts = posts["text"].map(clean_text)
     cleaned = posts.assign(text=texts, is_changed=texts != posts["text"])

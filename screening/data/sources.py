@@ -287,6 +287,6 @@ def _read_controls(config: DataConfig) -> pd.DataFrame | None:
         tuple(name for name in dict.fromkeys((*known.group_columns, *config.group_columns)) if name in table),
     )
     controls = select_columns(table, columns, where=str(path), stem=path.stem)
-    if "label" not in controls:
-        controls["label"] = "control"
+    kinds = controls["label"] if "label" in controls else pd.Series(None, index=controls.index, dtype=object)
+    controls["label"] = kinds.map(lambda kind: "control" if pd.isna(kind) or kind == "" else kind)
     return controls.rename(columns={"label": "control_kind"})

@@ -89,6 +89,25 @@ def test_controls_lose_their_duplicates_to_every_split(tmp_path, make_posts, tax
     assert prepared.card.find_filter("kept").counts["controls"] == {"control_plain": 9}
 
 
+def test_a_control_kind_that_may_be_a_text_is_refused(tmp_path, make_posts, taxonomy):
+    make_posts(100, LABELS).to_csv(tmp_path / "posts.csv", index=False)
+    controls = make_posts(10, ("plain",), seed=8)
+    controls.loc[3, "label"] = "the purple walrus sang " * 4
+    controls.to_csv(tmp_path / "controls.csv", index=False)
+    config = DataConfig(source="file", path=tmp_path / "posts.csv", controls=tmp_path / "controls.csv")
+    with pytest.raises(SchemaError, match=r"control_kind is over 60 characters.*: 1 rows \(controls-4\)") as caught:
+        prepare_posts(config, taxonomy, seed=1)
+    assert "walrus" not in str(caught.value)
+
+
+def test_controls_without_a_kind_are_just_controls(tmp_path, make_posts, taxonomy):
+    make_posts(100, LABELS).to_csv(tmp_path / "posts.csv", index=False)
+    make_posts(4, ("plain", ""), seed=8).to_csv(tmp_path / "controls.csv", index=False)
+    config = DataConfig(source="file", path=tmp_path / "posts.csv", controls=tmp_path / "controls.csv")
+    prepared = prepare_posts(config, taxonomy, seed=1)
+    assert prepared.controls["control_kind"].tolist() == ["plain", "control", "plain", "control"]
+
+
 def test_posts_are_cleaned_and_counted(tmp_path, make_posts, taxonomy):
     posts = make_posts(100, LABELS)
     posts.loc[4, "text"] += " &amp; more\u200b"
