@@ -1,10 +1,7 @@
 """The run folder: where every artifact of a run lies, written whole or not at all, and a record of what made it."""
 
 import json
-import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from screening.exceptions import MissingArtifactError
 from screening.types import Record
+from screening.whole_writes import write_text_whole
 
 
 class StageRecord(Record):
@@ -145,29 +143,6 @@ def create_record(name: str, seed: int) -> RunRecord:
         versions=find_versions(),
         hardware=describe_hardware(),
     )
-
-
-@contextmanager
-def write_folder_whole(folder: Path) -> Iterator[Path]:
-    """Give a folder to write aside; it takes the place of ``folder`` only if the block ends without an error."""
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    yield aside
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    aside.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def write_text_whole(path: Path, text: str) -> None:
-    """Write a text file aside, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(text, encoding="utf-8")
-    aside.replace(path)
 
 
 def write_json(path: Path, content: object) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,11 +14,14 @@ from typing import cast
 
 from rich.console import Console
 
-from pipelines.artifacts import RunFolder, StageRecord, create_record, write_text_whole
+from pipelines.artifacts import RunFolder, RunRecord, StageRecord, create_record
 from pipelines.run_description import mask_credentials
 from screening.config import RunConfig, dump_config
-from screening.exceptions import ConfigError, MissingArtifactError
+from screening.exceptions import ConfigError, MissingArtifactError, ScreeningError
 from screening.taxonomy import Taxonomy, load_taxonomy
+from screening.whole_writes import write_text_whole
+
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -122,19 +126,36 @@ def is_done(folder: RunFolder, stage: Stage, fingerprint: str) -> bool:
 def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> None:
     context.console.rule(f"[bold]{stage.name}[/bold]: {stage.description}", align="left")
     folder, config = context.folder, context.config
-    record = folder.read_record() or create_record(config.name, config.seed)
+    before = folder.read_record()
+    # what describes a model is the machine and the code that trained it
+    record = create_record(config.name, config.seed) if before is None or stage.name == "train" else before
     order = [known.name for known in STAGES]
-    earlier = {name: done for name, done in record.stages.items() if order.index(name) < order.index(stage.name)}
+    done = before.stages if before else {}
+    earlier = {name: result for name, result in done.items() if order.index(name) < order.index(stage.name)}
     record = record.model_copy(update={"stages": earlier, "seed": config.seed})
+    config_before = folder.config.read_text(encoding="utf-8") if folder.config.exists() else None
     folder.write_record(record)
     write_text_whole(folder.config, mask_credentials(dump_config(config)))
     started = time.monotonic()
     run = cast(Callable[[RunContext], None], import_module(f"pipelines.stages.{stage.name}").run)
-    run(context)
+    try:
+        run(context)
+    except ScreeningError:  # refused before anything was made: the run stays what it was
+        _restore(folder, before, config_before)
+        raise
     seconds = round(time.monotonic() - started, 1)
     finished = StageRecord(fingerprint=fingerprint, finished_at=datetime.now(UTC), seconds=seconds)
     folder.write_record(record.model_copy(update={"stages": {**earlier, stage.name: finished}}))
     context.console.print(f"[dim]{stage.name}: {seconds:.0f} s[/dim]")
+
+
+def _restore(folder: RunFolder, record: RunRecord | None, config: str | None) -> None:
+    if record is None or config is None:
+        folder.record.unlink(missing_ok=True)
+        folder.config.unlink(missing_ok=True)
+        return
+    folder.write_record(record)
+    write_text_whole(folder.config, config)
 
 
 def _comes_before(first: str, second: str) -> bool:
@@ -162,8 +183,11 @@ def _locked(folder: RunFolder) -> Iterator[None]:
 
     folder.root.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder.root / ".lock", timeout=0):
+        with FileLock(folder.root / LOCK, timeout=0):
             yield
     except Timeout as error:
         message = f"another process works on run {folder.root}; wait for it, or choose another name: --set name=OTHER"
         raise ConfigError(message) from error
+    finally:
+        if folder.root.exists() and [path.name for path in folder.root.iterdir()] == [LOCK]:
+            shutil.rmtree(folder.root)  # nothing was made: leave nothing behind

@@ -97,7 +97,7 @@ class Tracker:
         else:
             self.client.log_artifact(self.run_id, str(path), artifact_path)
 
-    def register_bundle(self, bundle_dir: Path, *, name: str, alias: str, tags: Mapping[str, object]) -> str:
+    def register_bundle(self, bundle_dir: Path, *, name: str, alias: str | None, tags: Mapping[str, object]) -> str:
         """Register a screener bundle as a model version and point an alias at it.
 
         The same bundle is registered once: a second call finds the version by the bundle's own version.
@@ -107,7 +107,7 @@ class Tracker:
         bundle_dir : Path
             Folder written by :func:`screening.bundle.save_bundle`.
         name, alias : str
-            Registered model and alias (``screener``, ``champion``).
+            Registered model and alias (``screener``, ``champion``); without an alias the version is registered only.
         tags : mapping
             Data digests, commit and the like, written as text; the manifest's own facts (encoder, precision, target
             recall, confidence level and threshold of each operating point) are added.
@@ -130,7 +130,8 @@ class Tracker:
         version = self._find_version(name, bundle_version)
         if version is None:
             version = self._create_version(bundle_dir, name, {**described, **tags, BUNDLE_VERSION_TAG: bundle_version})
-        self.client.set_registered_model_alias(name, alias, version)
+        if alias is not None:
+            self.client.set_registered_model_alias(name, alias, version)
         self.client.set_tag(self.run_id, "registered_version", f"{name}/{version}")
         return version
 

@@ -20,6 +20,7 @@ from reports.recall import build_alerts, build_deployment, build_performance
 from reports.render import load_template
 from reports.subgroups import build_subgroups
 from reports.thresholds import build_operating_points
+from screening.whole_writes import write_text_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,10 +39,7 @@ def write_model_card(results: RunResults, path: Path) -> Path:
     matter is always written anew.
     """
     text = path.read_text(encoding="utf-8") if path.exists() else _start_card(results)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(render_model_card(results, text), encoding="utf-8")
-    aside.replace(path)
+    write_text_whole(path, render_model_card(results, text))
     return path
 
 

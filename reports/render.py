@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from markupsafe import Markup
 
 from reports import intended_use
 from reports.assembly import build_page
+from screening.whole_writes import write_folder_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,15 +45,8 @@ def write_report(results: RunResults, folder: Path) -> Path:
         The HTML file.
     """
     page = build_page(results)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
-    try:
-        target = Path(aside)
-        target.chmod(0o755)  # mkdtemp makes folders only their owner can open
-        _write_files(page, target)
-        _replace_folder(target, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with write_folder_whole(folder) as aside:
+        _write_files(page, aside)
     return folder / HTML_NAME
 
 
@@ -121,14 +113,3 @@ def _write_files(page: Page, folder: Path) -> None:
     (folder / TABLES_NAME).mkdir()
     for table in page.tables:
         table.frame.to_csv(folder / TABLES_NAME / f"{table.name}.csv", index=False)
-
-
-def _replace_folder(new: Path, folder: Path) -> None:
-    """Put the new folder in the old one's place; the old one goes only after the new one stands ready."""
-    if not folder.exists():
-        new.replace(folder)
-        return
-    old = new.with_name(new.name + "-old")
-    folder.replace(old)
-    new.replace(folder)
-    shutil.rmtree(old, ignore_errors=True)

@@ -4,7 +4,6 @@ A bundle is the only thing that passes from training to everything after it. It 
 JSON and one manifest; nothing in it is executable.
 """
 
-import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -19,6 +18,7 @@ from screening.models.encoder import compute_file_digest
 from screening.taxonomy import Taxonomy
 from screening.thresholds.operating_point import OperatingPoint
 from screening.types import Record
+from screening.whole_writes import write_folder_whole
 
 MANIFEST = "screener.json"
 _ALLOWED = {".safetensors", ".json", ".txt", ".model", ".jinja"}  # what tokenizers and transformers write; no code
@@ -72,21 +72,11 @@ def save_bundle(folder: Path, classifier: Any, tokenizer: Any, manifest: BundleM
     str
         The bundle's version.
     """
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    classifier.save_pretrained(aside)
-    tokenizer.save_pretrained(aside)
-    manifest = manifest.model_copy(update={"digests": _compute_digests(aside)})
-    (aside / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
-    if folder.exists():
-        old = folder.with_name(f".{folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-        aside.rename(folder)
-        shutil.rmtree(old)
-    else:
-        aside.rename(folder)
+    with write_folder_whole(folder) as aside:
+        classifier.save_pretrained(aside)
+        tokenizer.save_pretrained(aside)
+        manifest = manifest.model_copy(update={"digests": _compute_digests(aside)})
+        (aside / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
     return compute_version(folder)
 
 

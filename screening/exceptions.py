@@ -10,7 +10,7 @@ class ConfigError(ScreeningError):
 
 
 class SchemaError(ScreeningError):
-    """Input posts break the schema; rows are named by id, never by text (exit code 2)."""
+    """Input posts break the schema; rows are named by id or number, never by text (exit code 2)."""
 
 
 class DataAccessError(ScreeningError):

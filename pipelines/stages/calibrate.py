@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.artifacts import RunFolder, write_folder_whole, write_json
+from pipelines.artifacts import RunFolder, write_json
 from pipelines.progress import show_progress
 from pipelines.run import RunContext
 from screening.bundle import BundleManifest, save_bundle
@@ -22,6 +22,7 @@ from screening.taxonomy import Taxonomy
 from screening.thresholds.operating_point import OperatingPoint
 from screening.thresholds.recall_control import fit_operating_point
 from screening.types import Record
+from screening.whole_writes import write_folder_whole
 
 LogitFunction = Callable[[pd.DataFrame, str], Logits]
 MODEL_FILE = "operating_points.json"

@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from pipelines.artifacts import write_folder_whole
 from pipelines.progress import show_progress
 from pipelines.run import RunContext
 from pipelines.stages.calibrate import BASELINE_FILE, CalibratedScorer, read_scorer, wrap_baseline_logits
 from screening.data.preparation import load_split
 from screening.models.baseline import TfidfBaseline
 from screening.scoring import Screener, build_score_table
+from screening.whole_writes import write_folder_whole
 
 TEXT_COLUMNS = ("text", "author_id")
 

@@ -2,10 +2,11 @@
 
 from rich.table import Table
 
-from pipelines.artifacts import write_folder_whole, write_json
+from pipelines.artifacts import write_json
 from pipelines.run import RunContext
 from screening.data.card import DataCard
 from screening.data.preparation import prepare_posts
+from screening.whole_writes import write_folder_whole
 
 
 def run(context: RunContext) -> None:

@@ -6,7 +6,9 @@ from pipelines.run import RunContext
 from pipelines.stages.report import load_results
 from pipelines.summary import compute_headline_metrics
 from pipelines.tracking import Tracker, track_run
+from reports.recall import compute_result
 from reports.results import RunResults
+from screening.metrics.operating import judge_promise
 
 
 def run(context: RunContext) -> None:
@@ -19,14 +21,28 @@ def run(context: RunContext) -> None:
         tracker.log_epoch_history(results.history)
         tracker.log_metrics(compute_headline_metrics(results))
         _log_files(tracker, context)
-        version = tracker.register_bundle(
-            folder.bundle,
-            name=config.tracking.registered_model,
-            alias=config.tracking.register_alias,
-            tags=tags,
+        broken = _find_broken_promises(results)
+        name, alias = config.tracking.registered_model, config.tracking.register_alias
+        version = tracker.register_bundle(folder.bundle, name=name, alias=None if broken else alias, tags=tags)
+    said = (
+        f"registered: {name} version {version}, without the alias {alias}: the test split contradicts the promise for "
+        f"{', '.join(broken)}"
+        if broken
+        else f"registered: models:/{name}@{alias} is version {version}"
+    )
+    context.console.print(said, highlight=False, soft_wrap=True)
+
+
+def _find_broken_promises(results: RunResults) -> list[str]:
+    """Name the targets whose whole recall interval on test lies below what was promised."""
+    verdicts = {
+        target.name: judge_promise(
+            compute_result(results, target, results.test, "test").recall,
+            results.point_by_target[target.name].target_recall,
         )
-    where = f"models:/{config.tracking.registered_model}@{config.tracking.register_alias}"
-    context.console.print(f"registered: {where} is version {version}", highlight=False, soft_wrap=True)
+        for target in results.targets
+    }
+    return [name for name, verdict in verdicts.items() if verdict == "contradicted"]
 
 
 def _log_files(tracker: Tracker, context: RunContext) -> None:

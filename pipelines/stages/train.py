@@ -6,13 +6,14 @@ import shutil
 import numpy as np
 import pandas as pd
 
-from pipelines.artifacts import write_folder_whole, write_json
+from pipelines.artifacts import write_json
 from pipelines.run import RunContext, compute_fingerprints
 from pipelines.training_progress import TrainingProgress
 from screening.data.preparation import load_split
 from screening.inference.precision import resolve_precision
 from screening.models.baseline import TfidfBaseline
 from screening.training.fitting import fit_classifier, summarise_history
+from screening.whole_writes import write_folder_whole
 
 
 def run(context: RunContext) -> None:

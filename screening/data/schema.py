@@ -1,4 +1,4 @@
-"""The schema of posts: every bad row is listed by id and reason, never by its text."""
+"""The schema of posts: every bad row is listed by id (or number) and reason, never by its text."""
 
 import re
 import warnings
@@ -11,7 +11,8 @@ from screening.exceptions import SchemaError
 
 MAX_LISTED = 20
 
-_SAFE_ID = re.compile(r"\S{1,100}")  # anything else may be a text in the wrong column and is not shown
+_ID = re.compile(r"\S{1,100}")
+_SHOWN_ID = re.compile(r"[A-Za-z0-9._:/-]{1,64}")  # anything else may be a text in the wrong column
 _MAX_GROUP_CHARACTERS = 60
 _NOT_UNICODE = object()  # stands for a string no UTF-8 file can hold while rows are checked
 
@@ -42,7 +43,12 @@ def validate_posts(
     Raises
     ------
     SchemaError
-        Lists, per reason, the number of rows and the ids of the first 20.
+        Lists, per reason, the number of rows and the first 20 of them, by id.
+
+    Notes
+    -----
+    An id with other characters than ``A-Za-z0-9._:/-`` or over 64 of them may be a text, and ids that repeat may be
+    authors: such rows are named by their number, counted from 1 within their source split.
     """
     reasons = _collect_failures(posts, max_characters, labels, group_columns)
     if not reasons:
@@ -105,7 +111,7 @@ def _build_schema(
             [
                 pa.Check(lambda ids: ~ids.duplicated(keep=False), error="id is not unique", ignore_na=False),
                 pa.Check(
-                    _is_safe_id,
+                    _is_id,
                     error="id is empty, has spaces or over 100 characters",
                     element_wise=True,
                     ignore_na=False,
@@ -152,8 +158,8 @@ def _is_short(value: object) -> bool:
     return value is not _NOT_UNICODE and len(str(value)) <= _MAX_GROUP_CHARACTERS
 
 
-def _is_safe_id(value: object) -> bool:
-    return isinstance(value, str) and _SAFE_ID.fullmatch(value) is not None and _is_encodable(value)
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None and _is_encodable(value)
 
 
 def _is_encodable(value: object) -> bool:
@@ -166,11 +172,15 @@ def _is_encodable(value: object) -> bool:
 
 
 def _name_rows(posts: pd.DataFrame) -> list[str]:
-    """Name each row by its id, or by its place where the id may not be shown."""
-    splits = posts["source_split"].tolist() if "source_split" in posts else ["row"] * len(posts)
+    """Name each row by its id, or by its number where the id may not be shown."""
+    splits = posts["source_split"] if "source_split" in posts else pd.Series("", index=posts.index)
+    numbers = splits.groupby(splits, sort=False).cumcount() + 1
+    by_number = [f"{split} row {number}".strip() for split, number in zip(splits, numbers, strict=True)]
+    if posts["post_id"].duplicated().any():
+        return by_number
     return [
-        post_id if _is_safe_id(post_id) else f"{split} row {row}"
-        for row, (post_id, split) in enumerate(zip(posts["post_id"], splits, strict=True), start=1)
+        post_id if isinstance(post_id, str) and _SHOWN_ID.fullmatch(post_id) else number
+        for post_id, number in zip(posts["post_id"], by_number, strict=True)
     ]
 
 

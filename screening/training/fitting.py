@@ -14,6 +14,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from screening.allocator import keep_freed_memory
 from screening.config import RunConfig
+from screening.inference.forward import tokenize
 from screening.models.classifier import RiskClassifier
 from screening.objectives import build_objective
 from screening.taxonomy import Taxonomy
@@ -117,8 +118,7 @@ def tokenize_posts(posts: pd.DataFrame, tokenizer: Any, taxonomy: Taxonomy, max_
     """Turn posts into a ``datasets.Dataset`` of ``input_ids``, ``labels`` and ``n_tokens``, cut at ``max_tokens``."""
     from datasets import Dataset
 
-    encoded = tokenizer(posts["text"].tolist(), truncation=True, max_length=max_tokens, return_attention_mask=False)
-    input_ids = encoded["input_ids"]
+    input_ids, _ = tokenize(tokenizer, posts["text"].tolist(), max_tokens)
     return Dataset.from_dict(
         {
             "input_ids": input_ids,

@@ -37,7 +37,7 @@ def test_wrong_input_exits_2_with_the_next_step_and_writes_nothing(
     assert done.returncode == 2
     assert expected in done.stderr
     assert "Traceback" not in done.stderr
-    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"] == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_unexpected_error_hides_its_message_which_could_quote_a_post() -> None:
@@ -51,3 +51,16 @@ def test_unexpected_error_hides_its_message_which_could_quote_a_post() -> None:
     assert "words of a post" not in shown
     assert "RuntimeError" in shown
     assert "fail" in shown
+
+
+def test_bad_input_leaves_an_earlier_run_as_it_was(tmp_path: Path) -> None:
+    arguments = ("prepare", "--config", "demo", "--set", "data.n_synthetic=400")
+    assert run_screening(*arguments, cwd=tmp_path).returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "bad.csv").write_text("text,label\nsome words,no such label\n", encoding="utf-8")
+    bad = run_screening(*arguments, "--set", "data.source=file", "--set", "data.path=bad.csv", cwd=tmp_path)
+    assert bad.returncode == 2
+    assert "some words" not in bad.stderr
+    (tmp_path / "bad.csv").unlink()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert "done before" in run_screening(*arguments, cwd=tmp_path).stdout

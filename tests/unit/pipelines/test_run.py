@@ -6,10 +6,11 @@ from filelock import FileLock
 from rich.console import Console
 
 from pipelines import run as run_module
-from pipelines.artifacts import RunFolder, write_folder_whole
+from pipelines.artifacts import RunFolder
 from pipelines.run import STAGES, RunContext, Stage, compute_fingerprints, run_stages
 from screening.config import RunConfig, load_config
 from screening.exceptions import ConfigError, MissingArtifactError
+from screening.whole_writes import write_folder_whole
 
 
 @pytest.fixture

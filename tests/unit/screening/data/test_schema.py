@@ -60,13 +60,29 @@ def test_long_lists_are_cut_but_counted():
     assert "id20" not in message
 
 
-def test_duplicate_ids_are_listed_once():
-    assert "id is not unique: 2 rows (x)" in catch_message(make_table(post_id=["x", "y", "x"]))
+def test_rows_with_repeated_ids_are_named_by_their_number():
+    message = catch_message(make_table(post_id=["ada", "bob", "ada"], text=["fine", "", "fine"]))
+    assert "id is not unique: 2 rows (row 1, row 3)" in message
+    assert "text is empty: 1 rows (row 2)" in message
+    assert "ada" not in message
+    assert "bob" not in message
 
 
 def test_an_id_that_may_be_a_text_is_named_by_its_row():
     message = catch_message(make_table(post_id=["x", SECRET, ""], source_split=["test"] * 3))
     assert "id is empty, has spaces or over 100 characters: 2 rows (test row 2, test row 3)" in message
+
+
+@pytest.mark.parametrize("post_id", ["我今天觉得很难过不想说话", "ada@example.org", "a" * 65, "x\ud800"])
+def test_an_id_with_characters_of_a_text_is_not_shown(post_id):
+    message = catch_message(make_table(post_id=["r/a:1", post_id], text=["", ""]))
+    assert "text is empty: 2 rows (r/a:1, row 2)" in message
+    assert post_id not in message
+
+
+def test_rows_are_numbered_within_their_split():
+    table = make_table(post_id=["一", "二", "三"], text=["", "fine", ""], source_split=["train", "train", "test"])
+    assert "text is empty: 2 rows (train row 1, test row 1)" in catch_message(table)
 
 
 def test_bad_dates_are_listed():
