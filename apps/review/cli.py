@@ -57,10 +57,10 @@ def import_(
     database: Database = None,
 ) -> None:
     """Put scored posts into the queue; a second import of the same posts changes nothing."""
-    from apps.review.services.tables import read_posts
+    from apps.review.services.tables import read_numbers, read_posts
 
     table = read_posts(posts, text_column=text_column, id_column=id_column)
-    _import(_open(database), scores, table, explanations, include_unflagged=include_unflagged)
+    _import(_open(database), read_numbers(scores), table, explanations, include_unflagged=include_unflagged)
 
 
 @app.command("add-user")
@@ -121,8 +121,8 @@ def demo(
 ) -> None:
     """Prepare a database from a run's scored test posts, print a one-time password, and start the app."""
     from apps.review import server
-    from apps.review.demo import prepare_demo_user
-    from apps.review.services.tables import read_posts
+    from apps.review.demo import choose_demo_database, prepare_demo_user
+    from apps.review.services.tables import read_numbers, read_posts
 
     scores, posts = run / "evaluation" / "test.parquet", run / "data" / "test.parquet"
     for path in (scores, posts):
@@ -130,10 +130,12 @@ def demo(
             message = f"no {path}; make the run first (screening run) or name its folder with --run"
             raise MissingArtifactError(message)
     explanations = run / "explanations" / "flagged.parquet"
-    context = _open(database or str(run / "review.db"))
-    _import(context, scores, read_posts(posts), explanations if explanations.is_file() else None)
+    table = read_numbers(scores)
+    context = _open(database or choose_demo_database(run, table))
+    _import(context, table, read_posts(posts), explanations if explanations.is_file() else None)
     password = prepare_demo_user(context, DEMO_USER)
     typer.echo(
+        f"Reviews are kept in {context.store.engine.url.database}\n"
         f"\n  http://{address}:{port}\n  user      {DEMO_USER}\n  password  {password}   (until the next start)\n"
     )
     if start:
@@ -149,7 +151,7 @@ def _open(database: str | None, *, must_exist: bool = False) -> "ReviewContext":
 
 def _import(
     context: "ReviewContext",
-    scores: Path,
+    scores: "pd.DataFrame",
     posts: "pd.DataFrame",
     explanations: Path | None,
     *,
@@ -160,14 +162,21 @@ def _import(
     from apps.review.services.tables import read_numbers
 
     operator = command_line_operator(context.clock())
-    summary = import_scores(context, operator, read_numbers(scores), posts, include_unflagged=include_unflagged)
+    summary = import_scores(context, operator, scores, posts, include_unflagged=include_unflagged)
     typer.echo(
         f"Imported {summary.n_imported} posts; {summary.n_already_there} were there already, "
         f"{summary.n_not_flagged} are not flagged and were left out."
     )
+    if summary.n_other_scores:
+        typer.echo(
+            f"{summary.n_other_scores} of those there already come with another model or score now; they keep the ones "
+            "they were imported with. To review under the new ones, use another --database."
+        )
     if explanations is not None:
-        n_explained = import_explanations(context, operator, read_numbers(explanations))
-        typer.echo(f"Added highlights to {n_explained} posts.")
+        added = import_explanations(context, operator, read_numbers(explanations))
+        typer.echo(f"Added highlights to {added.n_explained} posts.")
+        if added.n_other_model:
+            typer.echo(f"{added.n_other_model} posts got none: these highlights explain another model than theirs.")
 
 
 def _ask_password() -> str:

@@ -19,6 +19,7 @@ from apps.review.services.importing import import_scores
 from apps.review.store.database import open_store
 
 PASSWORD = "a long enough password"
+MODEL_VERSION = "0123456789ab"
 
 
 class Clock:
@@ -51,6 +52,7 @@ def _make_scores(n_posts: int = 4) -> pd.DataFrame:
             "triage": triage[min(i, 3)],
             "n_tokens": 8,
             "is_truncated": False,
+            "model_version": MODEL_VERSION,
         }
         for i in range(n_posts)
     ]

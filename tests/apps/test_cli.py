@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from apps.review.cli import app
 from apps.review.server import build_command
-from screening.exceptions import ConfigError, MissingArtifactError
+from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
 
 MakeTable = Callable[..., pd.DataFrame]
 
@@ -52,6 +52,23 @@ def test_import_add_user_and_verify_from_the_command_line(
     assert run("verify", "--known-head", "9:abc").startswith("3\n")
 
 
+def test_a_second_import_under_another_model_says_what_is_kept(
+    run: Callable[..., str], tmp_path: Path, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    spans = pd.DataFrame({"post_id": ["p3"], "head": "class:urgent", "start": 0, "end": 1, "weight": 1.0})
+    tables = {
+        "scores": make_scores(), "newer": make_scores().assign(model_version="ffff"), "posts": make_posts(),
+        "spans": spans.assign(model_version="ffff"),
+    }  # fmt: skip
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    scores, newer, posts, highlights = (str(tmp_path / f"{name}.csv") for name in tables)
+    assert "model or score" not in run("import", scores, "--posts", posts)
+    shown = run("import", newer, "--posts", posts, "--explanations", highlights)
+    assert "3 of those there already come with another model or score now; they keep" in shown
+    assert "Added highlights to 0 posts.\n1 posts got none" in shown
+
+
 def test_the_demo_makes_a_password_for_each_start_and_keeps_the_posts(
     run: Callable[..., str], run_folder: Path
 ) -> None:
@@ -61,7 +78,28 @@ def test_the_demo_makes_a_password_for_each_start_and_keeps_the_posts(
     assert "3 were there already" in second
     passwords = [line.split()[1] for text in (first, second) for line in text.splitlines() if "  password  " in line]
     assert len(set(passwords)) == 2
-    assert (run_folder / "review.db").exists()
+    database = run_folder / "review" / "review-0123456789ab.db"
+    assert str(database) in first
+    assert database.exists()
+    assert database.parent.stat().st_mode & 0o077 == 0
+
+
+def test_the_demo_of_a_newer_screener_starts_with_a_database_of_its_own(
+    run: Callable[..., str], run_folder: Path, make_scores: MakeTable
+) -> None:
+    run("demo", "--run", str(run_folder), "--no-start")
+    make_scores().assign(model_version="ffffffffffff").to_parquet(run_folder / "evaluation" / "test.parquet")
+    assert "Imported 3 posts; 0 were there already" in run("demo", "--run", str(run_folder), "--no-start")
+    assert len(list((run_folder / "review").glob("*.db"))) == 2
+
+
+def test_the_demo_of_scores_without_a_model_version_says_how_to_get_them(
+    run: Callable[..., str], run_folder: Path, make_scores: MakeTable
+) -> None:
+    make_scores().drop(columns="model_version").to_parquet(run_folder / "evaluation" / "test.parquet")
+    with pytest.raises(SchemaError, match=r"screening evaluate --config .*config\.yaml --force"):
+        run("demo", "--run", str(run_folder), "--no-start")
+    assert not (run_folder / "review").exists()
 
 
 def test_the_demo_leaves_a_persons_account_alone(

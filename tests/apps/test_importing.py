@@ -13,7 +13,7 @@ from apps.review.services.judging import record_decision
 from apps.review.services.posts import load_post
 from apps.review.services.queue import claim_post, count_queue
 from apps.review.services.tables import read_numbers, read_posts
-from apps.review.store.models import Event, PostText
+from apps.review.store.models import Event, Highlight, Post, PostText
 from screening.exceptions import DataAccessError, SchemaError
 
 SignIn = Callable[..., SignedIn]
@@ -41,6 +41,39 @@ def test_a_second_import_changes_nothing_not_even_a_decided_post(
     assert count_queue(filled, ada).n_waiting == 2
     with filled.store.read() as session:
         assert len(session.scalars(select(Event)).all()) == events
+
+
+def test_a_known_post_with_another_text_stops_the_whole_import_and_is_named_by_id(
+    context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    import_scores(context, operator, make_scores(12).query("post_id != 'p1'"), make_posts(12))
+    changed = make_posts(12).assign(text="a planted phrase")
+    with pytest.raises(SchemaError, match=r"10 posts .* another text, ids p10, p11, p2.*--database") as caught:
+        import_scores(context, operator, make_scores(12), changed)
+    assert "planted" not in str(caught.value)
+    with context.store.read() as session:
+        assert session.get(Post, "p1") is None
+        assert len(session.scalars(select(Event)).all()) == 1
+
+
+@pytest.mark.parametrize("change", [{"model_version": "ffffffffffff"}, {"risk_urgent": 0.9}, {"triage": "review"}])
+def test_known_posts_with_another_model_or_score_keep_the_first_and_are_counted(
+    filled: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable, change: dict
+) -> None:
+    scores = make_scores()
+    scores.loc[scores["post_id"] == "p3", list(change)] = list(change.values())
+    summary = import_scores(filled, operator, scores, make_posts())
+    assert (summary.n_imported, summary.n_already_there, summary.n_other_scores) == (0, 3, 1)
+    with filled.store.read() as session:
+        post = session.get_one(Post, "p3")
+        assert (post.model_version, post.risk, post.triage) == ("0123456789ab", 0.75, "refer")
+
+
+def test_a_table_without_flagged_posts_imports_nothing(
+    context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    summary = import_scores(context, operator, make_scores().assign(triage="no_flag"), make_posts())
+    assert (summary.n_imported, summary.n_already_there, summary.n_not_flagged) == (0, 0, 4)
 
 
 def test_a_post_without_text_stops_the_whole_import_and_is_named_by_id(
@@ -106,6 +139,12 @@ def test_ids_are_made_and_named_as_scoring_makes_and_names_them(tmp_path: Path) 
     assert read_posts(path, text_column="body", id_column="key")["post_id"].tolist() == ["x", "y"]
 
 
+def test_posts_are_cleaned_as_scoring_cleans_them_so_that_highlights_fit(tmp_path: Path) -> None:
+    path = tmp_path / "day1.csv"
+    pd.DataFrame({"text": ["  It&#39;s \u200b late "]}).to_csv(path, index=False)
+    assert read_posts(path)["text"].tolist() == ["It's late"]
+
+
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
 def test_every_kind_of_file_gives_the_same_queue(
     context: ReviewContext,
@@ -163,10 +202,12 @@ def test_highlights_appear_after_the_first_judgement_and_are_imported_once(
             "start": [0, 2, 0],
             "end": [1, 7, 1],
             "weight": [-0.5, 2.0, 1.0],
+            "model_version": "0123456789ab",
         }
     )
-    assert import_explanations(filled, operator, spans) == 1
-    assert import_explanations(filled, operator, spans) == 0
+    assert import_explanations(filled, operator, spans).n_explained == 1
+    again = import_explanations(filled, operator, spans)
+    assert (again.n_explained, again.n_other_model) == (0, 0)
     ada = sign_in()
     claim_post(filled, ada, "p3")
     assert load_post(filled, ada, "p3").revealed is None
@@ -176,10 +217,34 @@ def test_highlights_appear_after_the_first_judgement_and_are_imported_once(
     assert [(span.start, span.end, span.weight) for span in revealed.highlights] == [(0, 1, -1.0)]
 
 
+def test_highlights_of_another_model_than_the_posts_are_left_out_and_counted(
+    filled: ReviewContext, operator: SignedIn
+) -> None:
+    spans = pd.DataFrame({"post_id": ["p2", "p3"], "head": "class:urgent", "start": 0, "end": 1, "weight": 1.0})
+    added = import_explanations(filled, operator, spans.assign(model_version=["0123456789ab", "ffffffffffff"]))
+    assert (added.n_explained, added.n_other_model) == (1, 1)
+    with filled.store.read() as session:
+        assert session.scalars(select(Highlight.post_id)).all() == ["p2"]
+    with pytest.raises(SchemaError, match="model_version"):
+        import_explanations(filled, operator, spans)
+
+
+def test_highlights_of_posts_without_a_known_model_are_left_out(
+    context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    import_scores(context, operator, make_scores().drop(columns="model_version"), make_posts())
+    with context.store.read() as session:
+        assert session.get_one(Post, "p3").model_version == "unknown"
+    spans = pd.DataFrame({"post_id": ["p3"], "head": "class:urgent", "start": 0, "end": 1, "weight": 1.0})
+    added = import_explanations(context, operator, spans.assign(model_version="0123456789ab"))
+    assert (added.n_explained, added.n_other_model) == (0, 1)
+
+
 @pytest.mark.parametrize(("start", "end"), [([0, 3], [4, 5]), ([0, 5], [2, 999]), ([0, 3], [2, 3]), ([-1, 3], [2, 4])])
 def test_highlights_outside_a_post_or_over_each_other_are_refused(
     filled: ReviewContext, operator: SignedIn, start: list[int], end: list[int]
 ) -> None:
     spans = pd.DataFrame({"post_id": "p3", "head": "class:urgent", "start": start, "end": end, "weight": 1.0})
+    spans["model_version"] = "0123456789ab"
     with pytest.raises(SchemaError, match="highlight of post p3"):
         import_explanations(filled, operator, spans)

@@ -23,7 +23,7 @@ def show_revealed(revealed: Revealed) -> None:
     st.html(
         "<table class='probabilities quiet'><caption class='for-screen-readers'>Probability per class</caption>"
         f"{rows}</table><p class='quiet'>Classes are subreddits of origin, not diagnoses."
-        f"{_describe_version(revealed.model_version)}</p>"
+        f" Model {html.escape(revealed.model_version)}.</p>"
     )
 
 
@@ -41,7 +41,3 @@ def _to_words(name: str) -> str:
 
 def _to_percent(value: float) -> str:
     return "below 1%" if value < 0.01 else "above 99%" if value > 0.99 else f"{value:.0%}"
-
-
-def _describe_version(model_version: str | None) -> str:
-    return f" Model {html.escape(model_version)}." if model_version else ""

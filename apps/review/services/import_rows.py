@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 
 import pandas as pd
 
@@ -17,6 +17,7 @@ Row = dict[str, object]
 DIGESTED_FIELDS = (
     "post_id", "imported_at", "created_at", "triage", "risk", "priority", "scores", "model_version", "text_digest",
 )  # fmt: skip
+UNKNOWN_MODEL = "unknown"  # the model version of scores that name none
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SHOWN_COLUMNS = ("valence", "intensity", "n_tokens", "is_truncated")
 
@@ -57,7 +58,7 @@ def build_rows(scores: pd.DataFrame, posts: pd.DataFrame, imported_at: str) -> t
                 "risk": risk,
                 "priority": 2.0 * TRIAGE_LEVELS.index(record["triage"]) + (1.0 - risk),
                 "scores": {name: _to_plain(record[name]) for name in shown},
-                "model_version": _to_optional_text(record.get("model_version")),
+                "model_version": _read_model_version(record),
                 "text_digest": compute_text_digest(str(text_row["text"]), str(text_row["salt"])),
             }
         )
@@ -125,5 +126,6 @@ def _to_plain(value: object) -> object:
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain
 
 
-def _to_optional_text(value: object) -> str | None:
-    return None if value is None or value != value else str(value)  # noqa: PLR0124  # nan is not equal to itself
+def _read_model_version(record: Mapping[Hashable, object]) -> str:
+    value = record.get("model_version")
+    return value if isinstance(value, str) and value else UNKNOWN_MODEL

@@ -29,7 +29,7 @@ class Revealed(Record):
     triage: str
     risk: float
     scores: Mapping[str, object]
-    model_version: str | None
+    model_version: str
     head: str | None
     is_reliable: bool
     highlights: tuple[HighlightSpan, ...]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from screening.data.cleaning import clean_text
 from screening.data.file_readers import read_table
 from screening.data.sources import Columns, select_columns
 from screening.exceptions import SchemaError
@@ -13,13 +14,13 @@ from screening.types import TRIAGE_LEVELS
 SCORE_COLUMNS = ("post_id", "triage")
 _TRUTH_VALUES = {"True": True, "False": False, "true": True, "false": False}
 TEXT_COLUMNS = ("post_id", "triage", "label", "head", "model_version")
-EXPLANATION_COLUMNS = ("post_id", "head", "start", "end", "weight")
+EXPLANATION_COLUMNS = ("post_id", "head", "start", "end", "weight", "model_version")
 
 
 def read_posts(
     path: Path, *, text_column: str = "text", id_column: str | None = None, date_column: str | None = None
 ) -> pd.DataFrame:
-    """Read posts the way ``screening score`` reads them, so that the ids agree.
+    """Read posts the way ``screening score`` reads and cleans them, so that ids and the offsets of highlights agree.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ def read_posts(
     if date_column is None and "created_at" in table.columns:
         date_column = "created_at"
     columns = Columns(text=text_column, label=None, id=id_column, author=None, date=date_column)
-    return select_columns(table, columns, where=str(path), stem=path.stem)
+    posts = select_columns(table, columns, where=str(path), stem=path.stem)
+    return posts.assign(text=[clean_text(text) if isinstance(text, str) else text for text in posts["text"]])
 
 
 def read_numbers(path: Path) -> pd.DataFrame:

@@ -72,7 +72,7 @@ class Post(Base):
     risk: Mapped[float]
     priority: Mapped[float]
     scores: Mapped[dict[str, object]] = mapped_column(JSON)
-    model_version: Mapped[str | None]
+    model_version: Mapped[str]
     text_digest: Mapped[str]
 
 

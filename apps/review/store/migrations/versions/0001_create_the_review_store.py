@@ -84,7 +84,7 @@ def _create_posts() -> None:
         sa.Column("risk", sa.Double(), nullable=False),
         sa.Column("priority", sa.Double(), nullable=False),
         sa.Column("scores", sa.JSON(), nullable=False),
-        sa.Column("model_version", sa.String()),
+        sa.Column("model_version", sa.String(), nullable=False),
         sa.Column("text_digest", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["import_seq"], ["events.seq"], name="fk_posts_import_seq_events"),
         sa.PrimaryKeyConstraint("post_id", name="pk_posts"),
