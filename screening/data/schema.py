@@ -176,7 +176,7 @@ def _name_rows(posts: pd.DataFrame) -> list[str]:
     splits = posts["source_split"] if "source_split" in posts else pd.Series("", index=posts.index)
     numbers = splits.groupby(splits, sort=False).cumcount() + 1
     by_number = [f"{split} row {number}".strip() for split, number in zip(splits, numbers, strict=True)]
-    if posts["post_id"].map(str).duplicated().any():
+    if len({str(post_id) for post_id in posts["post_id"]}) < len(posts):
         return by_number
     return [
         post_id if isinstance(post_id, str) and _SHOWN_ID.fullmatch(post_id) else number
