@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.estimates import spread_estimate
 from reports.recall import compute_result, flag_posts
-from reports.results import RunResults
+from reports.results import CONTROL_KIND, RunResults
 from reports.tables import Column, Table
 from screening.metrics.workload import compute_alert_rate
 
@@ -19,6 +19,8 @@ MIN_POSITIVES = 10
 MAX_LEVELS = 20
 LENGTH_EDGES = (0, 25, 50, 100, 200, float("inf"))
 LENGTH_NAMES = ("up to 25 tokens", "26 to 50 tokens", "51 to 100 tokens", "101 to 200 tokens", "over 200 tokens")
+OWN_COLUMNS = ("post_id", "label", CONTROL_KIND, "created_at", "author_id", "text", "valence", "intensity", "triage",
+               "n_tokens", "is_truncated")  # fmt: skip
 SUPPRESSED = ("n_samples", "n_positive", "recall", "recall_low", "recall_high", "recall_n", "alerts_per_1000",
               "alerts_per_1000_low", "alerts_per_1000_high", "alerts_per_1000_n")  # fmt: skip
 
@@ -47,11 +49,17 @@ def build_subgroups(results: RunResults) -> Table:
         f"A dash: fewer than {MIN_POSITIVES} positives, not shown. Exact 95% intervals per row, not corrected for the "
         "number of rows. The recall promise is made for all posts together, not within a group."
     )
+    implied = [name for name in find_group_columns(results.test, results) if _follows_from_label(results.test, name)]
+    if implied:
+        note += f" Not grouped by {', '.join(implied)}: the label alone decides the group."
     return Table("subgroups", "Recall and alerts by group", frame, columns, "test split", note)
 
 
 def iterate_groupings(results: RunResults) -> Iterator[tuple[str, list[tuple[str, pd.DataFrame]]]]:
-    """Yield the name of each grouping with its groups: length, cut or not, year, and the configured columns."""
+    """Yield the name of each grouping with its groups: length, cut or not, year, and the group columns of the posts.
+
+    A group column that follows from the label is left out: recall in its groups is recall by class.
+    """
     test = results.test
     length = pd.cut(test["n_tokens"], LENGTH_EDGES, labels=LENGTH_NAMES, include_lowest=True)
     yield "length", _divide(test, length)
@@ -59,10 +67,22 @@ def iterate_groupings(results: RunResults) -> Iterator[tuple[str, list[tuple[str
     yield "window", _divide(test, cut)
     if "created_at" in test:
         yield "year", _divide(test, pd.to_datetime(test["created_at"]).dt.year.astype("Int64").astype("string"))
-    author_column = results.config.data.author_column
-    for column in results.config.data.group_columns:
-        if column in test and column not in (author_column, "author_id", "created_at"):
+    for column in find_group_columns(test, results):
+        if not _follows_from_label(test, column):
             yield column, _divide(test, test[column])
+
+
+def find_group_columns(scores: pd.DataFrame, results: RunResults) -> list[str]:
+    """List the columns beside the score table's own, in table order: configured ones and those the source brings."""
+    taxonomy = results.taxonomy
+    own = {f"{kind}_{name}" for kind in ("prob", "logit") for name in taxonomy.names}
+    own |= {f"risk_{target.name}" for target in taxonomy.targets}
+    not_groups = {*OWN_COLUMNS, *own, results.config.data.author_column}
+    return [str(name) for name in scores if name not in not_groups]
+
+
+def _follows_from_label(scores: pd.DataFrame, column: str) -> bool:
+    return bool((scores.groupby("label")[column].nunique() <= 1).all())
 
 
 def _divide(test: pd.DataFrame, by: pd.Series) -> list[tuple[str, pd.DataFrame]]:

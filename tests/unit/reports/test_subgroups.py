@@ -45,3 +45,24 @@ def test_the_author_is_never_a_group(results: RunResults) -> None:
     test = results.test.assign(writer="somebody", author_id="somebody")
     frame = build_subgroups(dataclasses.replace(results, config=config, test=test)).frame
     assert set(frame["grouping"]) == {"length", "window", "year", "community"}
+
+
+def test_group_columns_a_source_brings_are_reported_without_being_configured(results: RunResults) -> None:
+    config = load_config(overrides=["data.source=synthetic"])
+    assert config.data.group_columns == ()
+    style = ["negated", "first_person"] * (len(results.test) // 2)
+    test = results.test.assign(post_style=style)
+    table = build_subgroups(dataclasses.replace(results, config=config, test=test))
+    assert set(table.frame["grouping"]) == {"length", "window", "year", "community", "post_style"}
+    assert "Not grouped by" not in table.note
+
+
+def test_a_group_that_follows_from_the_label_is_named_and_not_shown(results: RunResults) -> None:
+    subreddit = results.test["label"].str.upper()
+    by_label = dataclasses.replace(results, test=results.test.assign(subreddit=subreddit))
+    table = build_subgroups(by_label)
+    assert "subreddit" not in set(table.frame["grouping"])
+    assert "Not grouped by subreddit: the label alone decides the group." in table.note
+    two = subreddit.where(results.test.index % 2 == 0, subreddit + "_two")
+    finer = dataclasses.replace(results, test=results.test.assign(subreddit=two))
+    assert "subreddit" in set(build_subgroups(finer).frame["grouping"])
