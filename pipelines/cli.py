@@ -12,6 +12,7 @@ import typer
 from screening.exceptions import ConfigError, RecallNotReachableError, ScreeningError
 
 if TYPE_CHECKING:
+    from pipelines.stages.explain import ExplainSummary
     from screening.config import RunConfig
 
 EXIT_UNEXPECTED, EXIT_BAD_INPUT, EXIT_GATE = 1, 2, 3
@@ -106,21 +107,44 @@ def score(
 
 
 @app.command()
-def explain(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, e.g. runs/demo.")],
+def explain(  # noqa: PLR0913  # every parameter is an option of the command
+    run_folder: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="Run folder, e.g. runs/demo; or name four files instead.")
+    ] = None,
+    *,
+    scores: Annotated[Path | None, typer.Option(help="Score table that `screening score` wrote.")] = None,
+    posts: Annotated[Path | None, typer.Option(help="File of posts that was scored.")] = None,
+    bundle: Annotated[Path | None, typer.Option("--bundle", "-b", help="Bundle folder that scored them.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Output file: .parquet, .csv or .jsonl.")] = None,
+    text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
+    id_column: Annotated[str | None, typer.Option(help="Column with the id, as given to `screening score`.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only so many flagged posts, highest risk first.", min=1)] = None,
     head: Annotated[
         str | None, typer.Option(help="class:TARGET (default: the most urgent), valence or intensity.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing output file; a run's is always replaced.")
+    ] = False,
 ) -> None:
-    """Find the words the scores of flagged test posts depended on (integrated gradients; offsets, no text)."""
-    from pipelines.stages.explain import ExplainOptions, explain_run
+    """Find the words the scores of flagged posts depended on (integrated gradients; offsets, no text).
 
-    done = explain_run(run_folder, ExplainOptions(limit=limit, head=head))
-    typer.echo(f"explained {done.n_explained:,} of {done.n_flagged:,} flagged posts, head {done.head}")
-    if done.share_reliable is not None:
-        typer.echo(f"{done.share_reliable:.0%} reliable (delta ≤ 5 %), {done.median_steps:.0f} steps in the median")
-    typer.echo(f"word spans: {done.out_path}")
+    For the test posts of a run: screening explain RUN; its report gains the section on explanations. For a file of
+    your own: screening explain --scores scores.parquet --posts posts.csv --bundle RUN/bundle --out spans.parquet
+    """
+    from pipelines.stages.explain import ExplainOptions, explain_file, explain_run
+
+    options = ExplainOptions(limit=limit, head=head, overwrite=overwrite)
+    files = {"--scores": scores, "--posts": posts, "--bundle": bundle, "--out": out}
+    if run_folder is not None and not any(files.values()):
+        _describe_explained(explain_run(run_folder, options))
+        _renew_report(run_folder)
+    elif run_folder is None and scores and posts and bundle and out:
+        done = explain_file(posts, scores, bundle, out, options, text_column=text_column, id_column=id_column)
+        _describe_explained(done)
+    else:
+        given = ["RUN"] * (run_folder is not None) + [name for name, path in files.items() if path is not None]
+        message = f"expected either RUN or all of {', '.join(files)}; found {', '.join(given) or 'none of them'}"
+        raise ConfigError(message)
 
 
 @app.command()
@@ -181,6 +205,23 @@ def _run(
 
         context = RunContext(resolved, load_taxonomy(resolved.data.taxonomy), folder, console)
         console.print(build_closing_table(load_results(context), folder))
+
+
+def _describe_explained(done: "ExplainSummary") -> None:
+    typer.echo(f"explained {done.n_explained:,} of {done.n_flagged:,} flagged posts, head {done.head}")
+    if done.share_reliable is not None:
+        typer.echo(f"{done.share_reliable:.0%} reliable (delta ≤ 5 %), {done.median_steps:.0f} steps in the median")
+    typer.echo(f"word spans: {done.out_path}")
+
+
+def _renew_report(run_folder: Path) -> None:
+    from rich.console import Console
+
+    from pipelines.stages.explain import renew_report
+
+    if not renew_report(run_folder, Console()):
+        again = f"screening report --config {run_folder / 'config.yaml'} --force"
+        typer.echo(f"the run has no report of its present config; one with explanations: {again}")
 
 
 def _load_config(name: str, overrides: list[str]) -> "RunConfig":

@@ -93,6 +93,30 @@ def explain_run(run_dir: Path, options: ExplainOptions = DEFAULTS, *, console: C
     )
 
 
+def renew_report(run_dir: Path, console: Console) -> bool:
+    """Write a run's report again, now with its explanations, if it has a report of its present config.
+
+    Returns
+    -------
+    bool
+        Whether it was written; ``False`` leaves everything as it was.
+    """
+    from pipelines.run import STAGES, RunContext, compute_fingerprints, is_done
+    from pipelines.stages import report
+    from screening.config import load_config
+    from screening.taxonomy import load_taxonomy
+
+    folder = RunFolder(run_dir)
+    if not folder.config.is_file():
+        return False
+    config = load_config(folder.config)
+    stage = next(stage for stage in STAGES if stage.name == "report")
+    if not is_done(folder, stage, compute_fingerprints(config)[stage.name]):
+        return False
+    report.run(RunContext(config, load_taxonomy(config.data.taxonomy), folder, console))
+    return True
+
+
 def explain_file(
     posts_path: Path,
     scores_path: Path,

@@ -1,18 +1,26 @@
 """Explaining flagged posts: highest risk first, resumable, and never their text."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from pipelines.artifacts import RunFolder, StageRecord, create_record
+from pipelines.cli import app
+from pipelines.run import RunContext, compute_fingerprints
 from pipelines.stages import explain as stage
+from pipelines.stages import report
 from pipelines.stages.explain import ExplainOptions, explain_file, explain_flagged, explain_run
 from pipelines.stages.score import score_file
+from screening.config import dump_config, load_config
 from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
 from screening.explain import explanations
 from screening.scoring import Screener
+from screening.whole_writes import write_text_whole
 
 QUIET = ExplainOptions(progress=False)
 TEXTS = [f"{word} {letter} no sleep" for word in ("happy", "my dog", "tired", "today") for letter in "abcxyz"]
@@ -183,3 +191,49 @@ def test_scores_of_other_posts_are_refused_by_id(
 def test_a_table_without_scores_is_refused(posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match="found no triage, risk_suicidewatch, model_version"):
         explain_flagged(posts[["post_id"]], posts, bundle_dir, tmp_path / "flagged.parquet", QUIET)
+
+
+def test_the_command_explains_a_run_or_a_scored_file_and_nothing_between(bundle_dir: Path, tmp_path: Path) -> None:
+    source, scored, out = tmp_path / "posts.csv", tmp_path / "scores.parquet", tmp_path / "spans.parquet"
+    pd.DataFrame({"key": IDS, "body": TEXTS}).to_csv(source, index=False)
+    score_file(source, bundle_dir, scored, text_column="body", id_column="key", progress=False)
+    files = ["--scores", str(scored), "--posts", str(source), "--bundle", str(bundle_dir), "--out", str(out)]
+    columns = ["--text-column", "body", "--id-column", "key"]
+    for arguments in ([], ["run", *files], files[:-2]):
+        with pytest.raises(ConfigError, match="expected either RUN or all of --scores, --posts, --bundle, --out"):
+            _invoke("explain", *arguments)
+    shown = _invoke("explain", *files, *columns, "--limit", "2")
+    assert "explained 2 of 2 flagged posts" in shown
+    table = pd.read_parquet(out)
+    assert table["post_id"].isin(IDS).all()
+    with pytest.raises(ConfigError, match="exists already"):
+        _invoke("explain", *files, *columns)
+    assert "explained 1 of 1" in _invoke("explain", *files, *columns, "--limit", "1", "--overwrite")
+
+
+def test_explaining_a_run_renews_its_report_if_that_is_done_and_else_says_how(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    summary = stage.ExplainSummary(
+        out_path=tmp_path, model_version="0", head="valence", n_flagged=0, n_explained=0, share_reliable=None,
+        median_steps=None,
+    )  # fmt: skip
+    monkeypatch.setattr(stage, "explain_run", lambda *_: summary)
+    contexts: list[RunContext] = []
+    monkeypatch.setattr(report, "run", contexts.append)
+    config = load_config(overrides=[f"output_dir={tmp_path}", "name=r"])
+    folder = RunFolder(tmp_path / "r")
+    hint = f"screening report --config {folder.config} --force"
+    assert hint in _invoke("explain", str(folder.root)).replace("\n", "")
+    write_text_whole(folder.config, dump_config(config))
+    assert hint in _invoke("explain", str(folder.root)).replace("\n", "")
+    done = StageRecord(fingerprint=compute_fingerprints(config)["report"], finished_at=datetime.now(UTC), seconds=1.0)
+    folder.write_record(create_record("r", 0).model_copy(update={"stages": {"report": done}}))
+    folder.report.mkdir()
+    folder.model_card.touch()
+    assert hint not in _invoke("explain", str(folder.root)).replace("\n", "")
+    assert [(context.folder, context.config) for context in contexts] == [(folder, config)]
+
+
+def _invoke(*arguments: str) -> str:
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False).output
