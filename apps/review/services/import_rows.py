@@ -102,7 +102,7 @@ def _select_posts(scores: pd.DataFrame, posts: pd.DataFrame) -> pd.DataFrame:
     if missing:
         message = (
             f"{len(missing)} scored posts have no text in the posts file, first ids {', '.join(missing[:10])}; "
-            "pass the posts these scores were made from"
+            "pass the posts these scores were made from, and score and import them with the same --id-column"
         )
         raise SchemaError(message)
     return found
