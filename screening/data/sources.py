@@ -1,6 +1,7 @@
 """Posts by source name: every reader returns the same columns, with the labels as the source spells them."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -169,7 +170,8 @@ def select_columns(table: pd.DataFrame, columns: Columns, *, where: str, stem: s
     if columns.id:
         post_ids = table[columns.id].map(lambda value: "" if pd.isna(value) else str(value).strip())
     else:
-        post_ids = pd.Series([f"{stem}-{row}" for row in range(1, len(table) + 1)], index=table.index)
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40]  # ids have no spaces and no unusual characters
+        post_ids = pd.Series([f"{plain}-{row}" for row in range(1, len(table) + 1)], index=table.index)
     posts.insert(0, "post_id", post_ids.astype(object))
     if "label" in posts:
         posts["label"] = posts["label"].map(lambda value: value.strip() if isinstance(value, str) else value)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -137,3 +139,9 @@ def test_controls_can_come_from_any_file_even_without_kinds(tmp_path, make_posts
     make_posts(2, ("a",), seed=1).drop(columns="label").to_csv(tmp_path / "others.csv", index=False)
     config = DataConfig(source="file", path=tmp_path / "posts.csv", controls=tmp_path / "others.csv")
     assert read_source(config, seed=0).controls["control_kind"].tolist() == ["control", "control"]
+
+
+def test_ids_made_from_a_file_name_have_no_spaces(tmp_path: Path) -> None:
+    path = tmp_path / "my posts (new).csv"
+    path.write_text("text\nsome words\n", encoding="utf-8")
+    assert read_posts_file(path, text_column="text")["post_id"].tolist() == ["my-posts-new--1"]
