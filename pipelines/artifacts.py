@@ -52,7 +52,7 @@ class RunFolder:
 
     @property
     def data(self) -> Path:
-        """Prepared splits; the only folder with post text."""
+        """Prepared splits, with post text; a review database is the only other place with it."""
         return self.root / "data"
 
     @property

@@ -88,7 +88,7 @@ def score(
     out: Annotated[Path, typer.Option("--out", "-o", help="Output file: .parquet, .csv or .jsonl.")],
     text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
     id_column: Annotated[
-        str | None, typer.Option(help="Column with a unique id; made from row numbers if absent.")
+        str | None, typer.Option(help="Column with a unique id; default: post_id, else row numbers.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
 ) -> None:

@@ -24,7 +24,7 @@ class DataConfig(Record):
     taxonomy: str = Field("mh5", description="name of a shipped taxonomy (mh5, emotion6) or path of a YAML file")
     text_column: str = "text"
     label_column: str = "label"
-    id_column: str | None = Field(None, description="column with a unique post id; made from file and row if absent")
+    id_column: str | None = Field(None, description="column with a unique id; post_id, or made from file and row")
     author_column: str | None = Field(None, description="column with the author: no author stands in two splits")
     date_column: str | None = None
     group_columns: tuple[str, ...] = Field((), description="columns to report subgroups by")

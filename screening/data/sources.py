@@ -134,7 +134,7 @@ def read_posts_file(
     text_column : str
         Column with the post.
     id_column : str, optional
-        Column with a unique id; without it ids are ``<file stem>-<row>``, rows counted from 1.
+        Column with a unique id; by default ``post_id`` if there is one, else ids are ``<file stem>-<row>``, from 1.
     label_column, author_column, date_column : str, optional
         Further columns; left out of the result if not given.
     group_columns : sequence of str
@@ -164,11 +164,12 @@ def select_columns(table: pd.DataFrame, columns: Columns, *, where: str, stem: s
     named = {new: old for new, old in wanted.items() if old is not None}
     _refuse_reserved_names(columns.groups)
     named |= {name: name for name in columns.groups if name not in named}
-    for old in [*named.values(), *([columns.id] if columns.id else [])]:
+    id_column = columns.id or ("post_id" if "post_id" in table else None)
+    for old in [*named.values(), *([id_column] if id_column else [])]:
         _require_column(table, old, where)
     posts = pd.DataFrame({new: table[old].astype(object) for new, old in named.items()}, dtype=object)
-    if columns.id:
-        post_ids = table[columns.id].map(lambda value: "" if pd.isna(value) else str(value).strip())
+    if id_column:
+        post_ids = table[id_column].map(lambda value: "" if pd.isna(value) else str(value).strip())
     else:
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40]  # ids have no spaces and no unusual characters
         post_ids = pd.Series([f"{plain}-{row}" for row in range(1, len(table) + 1)], index=table.index)

@@ -145,3 +145,9 @@ def test_ids_made_from_a_file_name_have_no_spaces(tmp_path: Path) -> None:
     path = tmp_path / "my posts (new).csv"
     path.write_text("text\nsome words\n", encoding="utf-8")
     assert read_posts_file(path, text_column="text")["post_id"].tolist() == ["my-posts-new--1"]
+
+
+def test_post_id_column_is_the_id_without_being_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("post_id,text\na7,some words\n", encoding="utf-8")
+    assert read_posts_file(path, text_column="text")["post_id"].tolist() == ["a7"]
