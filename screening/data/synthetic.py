@@ -29,9 +29,9 @@ _NEIGHBOURS = {
     "offmychest": "depression",
     "bipolar": "depression",
 }
-_LABEL_NOISE = 0.06  # share of posts published in a subreddit their content does not match
-_STRAY = 0.18  # chance of a sentence from another class
-_TOPICAL = 0.42  # chance of a sentence from the post's own class; all others are shared
+_LABEL_NOISE = 0.02  # share of posts published in a subreddit their content does not match
+_STRAY = 0.17  # chance of a sentence from another class
+_TOPICAL = 0.48  # chance of a sentence from the post's own class; all others are shared
 _REPOSTS = 0.02
 _FIRST_DAY, _N_DAYS = np.datetime64("2019-01-01"), 3 * 365
 
