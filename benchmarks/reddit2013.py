@@ -38,8 +38,9 @@ def collect_rows(results: RunResults) -> dict[str, str]:
 
 
 def write(row: dict[Any, Any], name: str, digits: int = 3) -> str:
-    """Write a value with its interval."""
-    return f"{row[name]:.{digits}f} ({row[f'{name}_low']:.{digits}f}–{row[f'{name}_high']:.{digits}f})"
+    """Write a value with its interval, which stands under ``low`` and ``high`` in long tables."""
+    low, high = ("low", "high") if name == "value" else (f"{name}_low", f"{name}_high")
+    return f"{row[name]:.{digits}f} ({row[low]:.{digits}f}–{row[high]:.{digits}f})"
 
 
 def main() -> None:
