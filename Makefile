@@ -18,7 +18,7 @@ PYTHON ?= $(shell $(FIND_PYTHON))
 
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
-demo: $(VENV)/.installed ## train, calibrate, evaluate, report and explain on the synthetic corpus (minutes)
+demo: $(VENV)/.installed ## train, calibrate, evaluate, report and explain on the synthetic corpus (3 minutes on 2 cores)
 	$(BIN)/screening run --config $(CONFIG)
 	$(BIN)/screening explain $(RUN) --limit 8
 
