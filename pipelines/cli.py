@@ -208,7 +208,9 @@ def _run(
 
 
 def _describe_explained(done: "ExplainSummary") -> None:
-    typer.echo(f"explained {done.n_explained:,} of {done.n_flagged:,} flagged posts, head {done.head}")
+    without = done.n_flagged - done.n_explained
+    said = f" ({without:,} more hold no word)" if without else ""
+    typer.echo(f"explained {done.n_explained:,} flagged posts, highest risk first, head {done.head}{said}")
     if done.share_reliable is not None:
         typer.echo(f"{done.share_reliable:.0%} reliable (delta ≤ 5 %), {done.median_steps:.0f} steps in the median")
     typer.echo(f"word spans: {done.out_path}")
