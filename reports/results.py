@@ -102,7 +102,7 @@ def extract_probabilities(scores: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarra
 
 def encode_labels(scores: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
     """Encode true labels as class indices in taxonomy order, shape (n,)."""
-    return scores["label"].map(taxonomy.index_by_text).to_numpy(dtype=int)
+    return np.array(taxonomy.encode(scores["label"]), dtype=int)
 
 
 def predict_labels(scores: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarray:

@@ -4,6 +4,7 @@ Labels are weak (a subreddit of origin, a hashtag); none is a diagnosis.
 """
 
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -78,6 +79,10 @@ class Taxonomy(Record):
     def incompatible_indices(self) -> tuple[tuple[int, int], ...]:
         """Incompatible pairs as label indices."""
         return tuple((self.names.index(a), self.names.index(b)) for a, b in self.incompatible_pairs)
+
+    def encode(self, labels: Iterable[str]) -> list[int]:
+        """Turn labels, in any accepted spelling, into indices of the model's logits."""
+        return [self.index_by_text[label] for label in labels]
 
     def target_indices(self, target: RiskTarget) -> list[int]:
         """Return indices of a target's labels in the model's logits."""

@@ -18,7 +18,6 @@ from screening.inference.precision import SCORE_TOLERANCE, Precision, resolve_pr
 from screening.models.baseline import TfidfBaseline
 from screening.models.classifier import RiskClassifier
 from screening.scoring import build_score_table, compute_risk_scores
-from screening.taxonomy import Taxonomy
 from screening.thresholds.operating_point import OperatingPoint
 from screening.thresholds.recall_control import fit_operating_point
 from screening.types import Record
@@ -92,7 +91,7 @@ def _calibrate(
     taxonomy, promise = context.taxonomy, context.config.calibration
     validation, calibration = (load_split(context.folder.split(name)) for name in ("validation", "calibration"))
     on_validation = logits_of(validation, "validation").logits
-    temperature = fit_temperature(on_validation, encode_labels(validation, taxonomy))
+    temperature = fit_temperature(on_validation, taxonomy.encode(validation["label"]))
     outputs = logits_of(calibration, "calibration")
     risks = compute_risk_scores(temperature.compute_probabilities(outputs.logits), taxonomy)
     points = tuple(
@@ -111,11 +110,6 @@ def _calibrate(
     for i, name in enumerate(taxonomy.names):
         scores[f"logit_{name}"] = outputs.logits[:, i]
     return CalibratedScorer(temperature=temperature, operating_points=points), scores
-
-
-def encode_labels(posts: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
-    """Encode labels as class indices, shape (n_posts,)."""
-    return np.array([taxonomy.names.index(label) for label in posts["label"]])
 
 
 def _build_manifest(context: RunContext, scorer: CalibratedScorer, precision: Precision) -> BundleManifest:

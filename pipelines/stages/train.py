@@ -42,9 +42,8 @@ def run(context: RunContext) -> None:
 
 def fit_baseline(context: RunContext, train: pd.DataFrame) -> TfidfBaseline:
     """Fit the comparator on the same training posts."""
-    names = context.taxonomy.names
-    y = np.array([names.index(label) for label in train["label"]])
-    return TfidfBaseline.fit(train["text"].tolist(), y, len(names), context.config.seed)
+    y = np.array(context.taxonomy.encode(train["label"]))
+    return TfidfBaseline.fit(train["text"].tolist(), y, len(context.taxonomy.names), context.config.seed)
 
 
 def _discard_stale_checkpoints(context: RunContext) -> None:

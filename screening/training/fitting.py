@@ -13,7 +13,7 @@ from transformers import PrinterCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from screening.allocator import keep_freed_memory
-from screening.config import RunConfig
+from screening.config import ModelConfig, RunConfig
 from screening.inference.forward import tokenize
 from screening.models.classifier import RiskClassifier
 from screening.objectives import build_objective
@@ -73,15 +73,8 @@ def fit_classifier(
     keep_freed_memory()
     torch.set_num_threads(settings.n_threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
-    model = config.model
-    classifier, tokenizer = RiskClassifier.from_encoder(
-        model.encoder,
-        taxonomy.names,
-        pooling=model.pooling,
-        max_tokens=model.max_tokens,
-        dropout=model.dropout,
-        attention_dropout=model.attention_dropout,
-    )
+    max_tokens = config.model.max_tokens
+    classifier, tokenizer = _build_classifier(config.model, taxonomy)
     counts = tuple(int((train["label"] == name).sum()) for name in taxonomy.names)
     ema = WeightAverage(classifier, settings.ema_decay) if settings.ema_decay else None
     keep_best = KeepBest(
@@ -96,22 +89,42 @@ def fit_classifier(
         args=_build_arguments(config, folder, precision, count_steps(len(train), settings.batch_size, settings.epochs)),
         objective=build_objective(config.objective, taxonomy, counts),
         ema=ema,
-        train_dataset=tokenize_posts(train, tokenizer, taxonomy, model.max_tokens),
-        eval_dataset=tokenize_posts(validation, tokenizer, taxonomy, model.max_tokens),
-        data_collator=PaddingCollator(tokenizer, model.max_tokens),
+        train_dataset=tokenize_posts(train, tokenizer, taxonomy, max_tokens),
+        eval_dataset=tokenize_posts(validation, tokenizer, taxonomy, max_tokens),
+        data_collator=PaddingCollator(tokenizer, max_tokens),
         compute_metrics=_build_metrics(taxonomy),
         callbacks=[WholeCheckpoint(ema), keep_best, *callbacks],
     )
-    checkpoint = find_whole_checkpoint(folder)
-    if checkpoint and ema:
-        ema.load(checkpoint)
     trainer.remove_callback(PrinterCallback)  # callers that want progress pass a callback
-    earlier = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME)) if checkpoint else None
-    if earlier is None or not keep_best.is_finished(earlier):
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        earlier = trainer.state
+    state = _train_or_resume(trainer, keep_best)
     classifier.load_state_dict(load_file(folder / BEST_WEIGHTS))
-    return FittedClassifier(classifier.eval(), tokenizer, pd.DataFrame(earlier.log_history))
+    return FittedClassifier(classifier.eval(), tokenizer, pd.DataFrame(state.log_history))
+
+
+def _build_classifier(model: ModelConfig, taxonomy: Taxonomy) -> tuple[RiskClassifier, Any]:
+    return RiskClassifier.from_encoder(
+        model.encoder,
+        taxonomy.names,
+        pooling=model.pooling,
+        max_tokens=model.max_tokens,
+        dropout=model.dropout,
+        attention_dropout=model.attention_dropout,
+    )
+
+
+def _train_or_resume(trainer: RiskTrainer, keep_best: KeepBest) -> TrainerState:
+    """Train from the last whole checkpoint, if there is one and it is not the end already."""
+    checkpoint = find_whole_checkpoint(keep_best.folder)
+    if checkpoint is None:
+        trainer.train()
+        return trainer.state
+    state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+    if keep_best.is_finished(state):
+        return state
+    if trainer.ema:
+        trainer.ema.load(checkpoint)
+    trainer.train(resume_from_checkpoint=str(checkpoint))
+    return trainer.state
 
 
 def tokenize_posts(posts: pd.DataFrame, tokenizer: Any, taxonomy: Taxonomy, max_tokens: int) -> Any:
@@ -122,7 +135,7 @@ def tokenize_posts(posts: pd.DataFrame, tokenizer: Any, taxonomy: Taxonomy, max_
     return Dataset.from_dict(
         {
             "input_ids": input_ids,
-            "labels": [taxonomy.names.index(label) for label in posts["label"]],
+            "labels": taxonomy.encode(posts["label"]),
             "n_tokens": [len(ids) for ids in input_ids],
         }
     )

@@ -68,3 +68,7 @@ def test_taxonomies_with_loose_ends_are_refused(changes: dict[str, object], expe
 def test_unknown_taxonomy_lists_the_shipped_ones() -> None:
     with pytest.raises(ConfigError, match="emotion6, mh5"):
         load_taxonomy("mh6")
+
+
+def test_labels_are_encoded_in_any_accepted_spelling() -> None:
+    assert load_taxonomy("mh5").encode(["bipolar", "self.Anxiety"]) == [4, 2]
