@@ -86,11 +86,12 @@ def run_stages(config: RunConfig, names: tuple[str, ...], console: Console, *, f
     """
     context = RunContext(config, load_taxonomy(config.data.taxonomy), RunFolder(config.run_dir), console)
     fingerprints = compute_fingerprints(config)
+    last = max(i for i, stage in enumerate(STAGES) if stage.name in names)
     with _locked(context.folder):
-        for stage in STAGES:
+        for stage in STAGES[: last + 1]:
             done = is_done(context.folder, stage, fingerprints[stage.name])
             if stage.name not in names:
-                if not done and any(_comes_before(stage.name, name) for name in names):
+                if not done:
                     message = (
                         f"stage {stage.name!r} of run {config.name!r} is not done for this config; "
                         f"run it first: screening {stage.name} --config FILE (or all: screening run --config FILE)"
@@ -129,9 +130,8 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> None:
     before = folder.read_record()
     # what describes a model is the machine and the code that trained it
     record = create_record(config.name, config.seed) if before is None or stage.name == "train" else before
-    order = [known.name for known in STAGES]
     done = before.stages if before else {}
-    earlier = {name: result for name, result in done.items() if order.index(name) < order.index(stage.name)}
+    earlier = {known.name: done[known.name] for known in STAGES[: STAGES.index(stage)] if known.name in done}
     record = record.model_copy(update={"stages": earlier, "seed": config.seed})
     config_before = folder.config.read_text(encoding="utf-8") if folder.config.exists() else None
     folder.write_record(record)
@@ -158,11 +158,6 @@ def _restore(folder: RunFolder, record: RunRecord | None, config: str | None) ->
     write_text_whole(folder.config, config)
 
 
-def _comes_before(first: str, second: str) -> bool:
-    order = [stage.name for stage in STAGES]
-    return order.index(first) < order.index(second)
-
-
 def _compute_source_digest(config: RunConfig) -> str:
     paths = [path for path in (config.data.path, config.data.controls) if path is not None]
     digest = hashlib.sha256()
@@ -184,10 +179,11 @@ def _locked(folder: RunFolder) -> Iterator[None]:
     folder.root.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder.root / LOCK, timeout=0):
-            yield
+            try:
+                yield
+            finally:
+                if [path.name for path in folder.root.iterdir()] == [LOCK]:
+                    shutil.rmtree(folder.root)  # nothing was made: leave nothing behind
     except Timeout as error:
         message = f"another process works on run {folder.root}; wait for it, or choose another name: --set name=OTHER"
         raise ConfigError(message) from error
-    finally:
-        if folder.root.exists() and [path.name for path in folder.root.iterdir()] == [LOCK]:
-            shutil.rmtree(folder.root)  # nothing was made: leave nothing behind

@@ -53,6 +53,14 @@ def test_second_process_on_the_same_run_is_refused(config: RunConfig, calls: lis
     assert calls == []
 
 
+def test_refused_second_process_leaves_the_lock_of_the_first(config: RunConfig, calls: list[str]) -> None:
+    config.run_dir.mkdir()
+    with FileLock(config.run_dir / ".lock"):
+        with pytest.raises(ConfigError, match="another process"):
+            run_stages(config, ("prepare",), Console(quiet=True))
+        assert (config.run_dir / ".lock").exists()
+
+
 @pytest.mark.parametrize(
     ("override", "first_changed"),
     [("seed=1", "prepare"), ("training.epochs=9", "train"), ("calibration.target_recall=.9", "calibrate"),
