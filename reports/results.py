@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from screening.calibration.temperature import TemperatureScaling
     from screening.config import RunConfig
     from screening.taxonomy import RiskTarget, Taxonomy
+    from screening.thresholds.budget import BudgetAssessment
     from screening.thresholds.operating_point import OperatingPoint
 
 CONTROL_KIND = "control_kind"
@@ -54,6 +55,18 @@ class RunResults:
         Other scorers on the same test posts.
     explanations : pandas.DataFrame or None
         Explanation table of flagged posts.
+    alternatives : tuple of OperatingPoint
+        Points at other recalls from the same calibration posts; their promises share one confidence.
+    budgets : tuple of BudgetAssessment
+        Whether each operating point stays within the alert budget, where one was set.
+    robustness : pandas.DataFrame or None
+        Risk scores of positive test posts after small changes of their text: ``post_id``, ``label``, ``perturbation``.
+    text_facts : pandas.DataFrame or None
+        Yes-or-no facts about the text of each test post, by ``post_id``.
+    external : pandas.DataFrame or None
+        Score table of labelled posts from another place or time.
+    faithfulness : pandas.DataFrame or None
+        How much scores fall when explained words are removed, against random words, per explained post.
     """
 
     config: RunConfig
@@ -68,6 +81,12 @@ class RunResults:
     controls: pd.DataFrame | None = None
     comparators: dict[str, Comparator] = field(default_factory=dict)
     explanations: pd.DataFrame | None = None
+    alternatives: tuple[OperatingPoint, ...] = ()
+    budgets: tuple[BudgetAssessment, ...] = ()
+    robustness: pd.DataFrame | None = None
+    text_facts: pd.DataFrame | None = None
+    external: pd.DataFrame | None = None
+    faithfulness: pd.DataFrame | None = None
 
     @property
     def is_synthetic(self) -> bool:
