@@ -192,6 +192,7 @@ def _build_arguments(config: RunConfig, folder: Path, precision: str, n_steps: i
         lr_scheduler_type=settings.scheduler,
         max_grad_norm=settings.gradient_clip,
         optim="adamw_torch_fused",
+        use_cpu=not torch.cuda.is_available(),  # without it, bf16 is refused on a CPU that has it
         bf16=precision == "bf16",
         seed=config.seed,
         data_seed=config.seed,
