@@ -59,6 +59,8 @@ def build_comparison(results: RunResults) -> Table:
     own = _summarise(results, results.test).set_index("metric")
     rows = []
     for comparator in results.comparators.values():
+        if not names_classes(comparator.test, results):
+            continue
         scores = align_posts(comparator.test, results.test)
         other = _summarise(results, scores).set_index("metric")
         for metric, words in METRICS.items():
@@ -74,6 +76,11 @@ def build_comparison(results: RunResults) -> Table:
     )
     note = f"Same posts, resampled together; above 0 this screener is better. {PAIRED_NOTE}"
     return Table("comparison", "One class per post, other scorers", pd.DataFrame(rows), columns, "test split", note)
+
+
+def names_classes(scores: pd.DataFrame, results: RunResults) -> bool:
+    """Whether a score table has a probability for every class; a keyword list's has none."""
+    return {f"prob_{name}" for name in results.taxonomy.names} <= set(scores)
 
 
 def align_posts(scores: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:

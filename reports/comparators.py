@@ -2,59 +2,102 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from reports.estimates import spread_estimate
-from reports.recall import compute_result, flag_posts
-from reports.results import RunResults
+from reports.recall import flag_posts
+from reports.results import RunResults, binarize_labels, extract_scores
 from reports.tables import Column, Table
+from screening.metrics.operating import compute_operating_result
 from screening.metrics.workload import compute_alert_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reports.results import Comparator
     from screening.taxonomy import RiskTarget
 
 OWN_NAME = "this screener"
+BY_PROMISE = "the same promise"
+
+
+@dataclass(frozen=True)
+class ScorerFlags:
+    """What one scorer flags for one target, by ``decision``: its threshold for the promise, or a rule of its own.
+
+    ``test`` (shape (n_test,), bool) goes with ``y_true``, in the order of the scorer's own table, whose ids are
+    ``post_ids``; ``controls`` is ``None`` without controls.
+    """
+
+    scorer: str
+    decision: str
+    post_ids: pd.Series
+    y_true: np.ndarray
+    test: np.ndarray
+    controls: np.ndarray | None
 
 
 def build_promise_comparison(results: RunResults) -> Table:
-    """Compare scorers at their own thresholds, each fitted to the same promise on the same calibration posts."""
-    scorers = [(OWN_NAME, results)] + [(other.name, _pretend(results, other)) for other in results.comparators.values()]
+    """Compare scorers at their own thresholds, each fitted to the same promise on the same calibration posts.
+
+    A scorer with a rule of its own gets a second row for what teams do with it; no promise stands behind that one.
+    """
     rows = [
-        {"target": target.name, "scorer": name} | _describe(scorer, target)
+        {"target": target.name, "scorer": flags.scorer, "decision": flags.decision} | _describe(flags)
         for target in results.targets
-        for name, scorer in scorers
-        if target.name in scorer.point_by_target
+        for flags in iterate_flags(results, target)
     ]
     columns = (
         Column("target", "Risk target"),
         Column("scorer", "Scorer"),
+        Column("decision", "Flags by"),
         Column("recall", "Recall", "fraction", interval=True, n_key="recall_n"),
         Column("ppv", "PPV", "fraction", interval=True, n_key="ppv_n"),
         Column("alerts_per_1000", "Alerts per 1,000, test", "number", interval=True, n_key="alerts_per_1000_n"),
         Column("control_alerts", "Alerts per 1,000, controls", "number", interval=True, n_key="control_alerts_n"),
     )
     note = "Each scorer has its own threshold for the same promise: what differs is the reading it costs."
+    if any(other.rule_threshold for other in results.comparators.values()):
+        note += " A rule of its own promises nothing: its recall is what was found on this split."
     return Table("promise_comparison", "The same promise, other scorers", pd.DataFrame(rows), columns,
                  "test split and controls", note)  # fmt: skip
 
 
-def _pretend(results: RunResults, other: Comparator) -> RunResults:
-    """Put a comparator's scores and thresholds in the screener's place."""
-    return dataclasses.replace(
-        results, operating_points=other.operating_points, test=other.test, controls=other.controls, comparators={}
-    )
+def iterate_flags(results: RunResults, target: RiskTarget) -> Iterator[ScorerFlags]:
+    """Yield what this screener flags for a target, then every comparator by the promise, by its rule, or both."""
+    y_true = binarize_labels(results.test, target)
+    controls = None if results.controls is None else flag_posts(results, target, results.controls)
+    own = flag_posts(results, target, results.test)
+    yield ScorerFlags(OWN_NAME, BY_PROMISE, results.test["post_id"], y_true, own, controls)
+    for other in results.comparators.values():
+        points = {point.name: point for point in other.operating_points}
+        if target.name in points:
+            threshold = points[target.name].threshold
+            yield _flag(other, target, threshold, BY_PROMISE)
+        if target.name in other.rule_threshold:
+            yield _flag(other, target, other.rule_threshold[target.name], other.rule)
 
 
-def _describe(scorer: RunResults, target: RiskTarget) -> dict[str, object]:
-    result = compute_result(scorer, target, scorer.test, "test")
+def _flag(other: Comparator, target: RiskTarget, threshold: float, decision: str) -> ScorerFlags:
+    """Flag scores at or above a threshold, compared in the precision of the scores."""
+
+    def flag(scores: pd.DataFrame) -> np.ndarray:
+        values = extract_scores(scores, target)
+        return values >= np.asarray(threshold, dtype=values.dtype)
+
+    controls = None if other.controls is None else flag(other.controls)
+    y_true = binarize_labels(other.test, target)
+    return ScorerFlags(other.name, decision, other.test["post_id"], y_true, flag(other.test), controls)
+
+
+def _describe(flags: ScorerFlags) -> dict[str, object]:
+    result = compute_operating_result(flags.y_true, flags.test, split="test")
     record: dict[str, object] = dict(spread_estimate("recall", result.recall) | spread_estimate("ppv", result.ppv))
-    rate = compute_alert_rate(flag_posts(scorer, target, scorer.test), split="test")
-    record |= spread_estimate("alerts_per_1000", rate)
-    if scorer.controls is not None and len(scorer.controls):
-        rate = compute_alert_rate(flag_posts(scorer, target, scorer.controls), split="controls")
-        record |= spread_estimate("control_alerts", rate)
+    record |= spread_estimate("alerts_per_1000", compute_alert_rate(flags.test, split="test"))
+    if flags.controls is not None and len(flags.controls):
+        record |= spread_estimate("control_alerts", compute_alert_rate(flags.controls, split="controls"))
     return record

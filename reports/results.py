@@ -21,12 +21,19 @@ CONTROL_KIND = "control_kind"
 
 @dataclass(frozen=True)
 class Comparator:
-    """Another scorer on the same posts, with operating points fitted the same way."""
+    """Another scorer on the same posts, with operating points fitted the same way.
+
+    ``rule_threshold`` holds, by target, the score from which the scorer's own rule flags a post, where it has one that
+    no recall promise stands behind (a keyword list: any phrase); ``rule`` says it in a few words. A score table without
+    ``prob_`` columns names no classes.
+    """
 
     name: str
     test: pd.DataFrame
     controls: pd.DataFrame | None = None
     operating_points: tuple[OperatingPoint, ...] = ()
+    rule_threshold: dict[str, float] = field(default_factory=dict)
+    rule: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,10 @@ class RunResults:
         Yes-or-no facts about the text of each test post, by ``post_id``.
     external : pandas.DataFrame or None
         Score table of labelled posts from another place or time.
+    external_card : dict or None
+        Where the external posts come from and how many each step dropped.
+    fitted_until : pandas.Timestamp or None
+        Time of the latest training, validation or calibration post, where posts have one.
     faithfulness : pandas.DataFrame or None
         How much scores fall when explained words are removed, against random words, per explained post.
     """
@@ -87,6 +98,8 @@ class RunResults:
     text_facts: pd.DataFrame | None = None
     external: pd.DataFrame | None = None
     faithfulness: pd.DataFrame | None = None
+    external_card: dict[str, Any] | None = None
+    fitted_until: pd.Timestamp | None = None
 
     @property
     def is_synthetic(self) -> bool:
