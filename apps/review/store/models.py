@@ -24,7 +24,10 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """An account and its role; ``password_hash`` is argon2id, ``None`` where another provider signs the user in."""
+    """An account and its role; ``password_hash`` is argon2id, ``None`` where another provider signs the user in.
+
+    ``subject`` is the identity provider's own, lasting name for the person; bound at the first sign-in.
+    """
 
     __tablename__ = "users"
     __table_args__ = (CheckConstraint("role IN ('reviewer', 'lead', 'auditor', 'admin')", name="role"),)
@@ -35,9 +38,26 @@ class User(Base):
     password_hash: Mapped[str | None]
     is_active: Mapped[bool] = mapped_column(default=True)
     is_generated: Mapped[bool] = mapped_column(default=False)
+    must_change_password: Mapped[bool] = mapped_column(default=False)
+    subject: Mapped[str | None]
     n_failures: Mapped[int] = mapped_column(default=0)
     locked_until: Mapped[str | None]
     created_at: Mapped[str]
+
+
+class UserSession(Base):
+    """A sign-in that may still be in use; the browser holds the token, this table only its SHA-256."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index(None, "user_name"),)
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    user_name: Mapped[str] = mapped_column(ForeignKey("users.name"))
+    provider: Mapped[str]
+    password_tag: Mapped[str]
+    signed_in_at: Mapped[str]
+    last_seen_at: Mapped[str]
+    ended_at: Mapped[str | None]
 
 
 class Event(Base):
