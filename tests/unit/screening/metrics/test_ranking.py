@@ -2,9 +2,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
+from scipy.stats import norm
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from screening.metrics.ranking import compute_average_precision, count_at_thresholds, estimate_average_precision
+from screening.metrics.ranking import (
+    compute_average_precision,
+    compute_roc_curve,
+    count_at_thresholds,
+    estimate_average_precision,
+    estimate_roc_area,
+)
 
 POSTS = st.lists(st.tuples(st.booleans(), st.integers(0, 20)), min_size=1, max_size=80).filter(
     lambda posts: any(positive for positive, _ in posts)
@@ -54,3 +61,63 @@ def test_estimate_holds_its_value_in_a_seeded_interval():
     assert first == second
     assert first.interval.low < first.value < first.interval.high
     assert (first.n_samples, first.split) == (300, "test")
+
+
+@given(POSTS)
+def test_roc_agrees_with_scikit_learn_with_ties(posts):
+    y_true, y_score = np.array([p for p, _ in posts]), np.array([s for _, s in posts]) / 20
+    if y_true.all():
+        return
+    false_alarms, recall, thresholds = roc_curve(y_true, y_score, drop_intermediate=False)
+    curve = compute_roc_curve(y_true, y_score, split="test")
+    assert curve["recall"].to_numpy() == pytest.approx(recall[1:])  # scikit-learn starts at an infinite threshold
+    assert curve["false_alarm_rate"].to_numpy() == pytest.approx(false_alarms[1:])
+    assert curve["threshold"].tolist() == thresholds[1:].tolist()
+    assert estimate_roc_area(y_true, y_score, split="test").value == pytest.approx(roc_auc_score(y_true, y_score))
+
+
+def test_roc_of_three_posts_by_hand():
+    curve = compute_roc_curve([1, 0, 1], np.array([0.9, 0.5, 0.1]), split="test")
+    assert curve["recall"].tolist() == [0.5, 0.5, 1]
+    assert curve["false_alarm_rate"].tolist() == [0, 1, 1]
+    assert (curve["n_positive"].iloc[0], curve["n_negative"].iloc[0]) == (2, 1)
+
+
+def test_a_rate_without_posts_to_count_is_undefined():
+    assert compute_roc_curve([1, 1], np.array([0.9, 0.5]), split="test")["false_alarm_rate"].isna().all()
+    assert compute_roc_curve([0, 0], np.array([0.9, 0.5]), split="test")["recall"].isna().all()
+    assert compute_roc_curve([], np.array([]), split="test").empty
+    for y_true in ([], [1, 1], [0, 0]):
+        area = estimate_roc_area(y_true, np.linspace(0, 1, len(y_true)), split="test")
+        assert (area.value, area.interval, area.n_samples) == (None, None, len(y_true))
+
+
+def test_area_interval_follows_the_placements_compared_one_by_one():
+    rng = np.random.default_rng(4)
+    y_true = rng.random(90) < 0.4
+    y_score = np.round(rng.normal(y_true), 1)  # ties
+    wins = (y_score[y_true][:, None] > y_score[~y_true]) + 0.5 * (y_score[y_true][:, None] == y_score[~y_true])
+    variance = wins.mean(axis=1).var(ddof=1) / y_true.sum() + wins.mean(axis=0).var(ddof=1) / (~y_true).sum()
+    area = wins.mean()
+    reach = 1.959964 * np.sqrt(variance) / (area * (1 - area))
+    found = estimate_roc_area(y_true, y_score, split="test")
+    expected = [1 / (1 + np.exp(-(np.log(area / (1 - area)) + side * reach))) for side in (-1, 1)]
+    assert [found.interval.low, found.interval.high] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_perfect_ranking_of_few_posts_keeps_a_wide_interval():
+    found = estimate_roc_area([1] * 10 + [0] * 500, np.linspace(1, 0, 510), split="test")
+    assert found.value == 1
+    assert found.interval.low == pytest.approx(0.025 ** (1 / 10))  # ten pairs, all in order
+    assert estimate_roc_area([1, 0, 0], np.array([0.5, 0.4, 0.6]), split="test").interval.low == 0
+
+
+@pytest.mark.statistical
+def test_area_interval_covers_the_true_area_nearly_as_often_as_it_says():
+    rng, kept = np.random.default_rng(6), 0
+    truth = norm.cdf(2 / np.sqrt(2))
+    for _ in range(2_000):
+        y_true = np.arange(200) < 60
+        found = estimate_roc_area(y_true, rng.normal(2 * y_true), split="test")
+        kept += found.interval.low <= truth <= found.interval.high
+    assert kept / 2_000 > 0.935  # three standard errors below .95
