@@ -2,10 +2,10 @@
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from screening.exceptions import ConfigError
 from screening.types import Record, Split
@@ -85,6 +85,41 @@ class CalibrationConfig(Record):
 
     target_recall: Fraction = Field(0.95, gt=0, lt=1)
     confidence_level: Fraction = Field(0.95, gt=0, lt=1)
+    other_recalls: tuple[Annotated[Fraction, Field(gt=0, lt=1)], ...] = Field(
+        (), description="recalls offered beside target_recall; the confidence is shared, so one may be picked later"
+    )
+    is_family_wise: bool = Field(
+        False, description="all risk targets share the confidence: their promises hold at once"
+    )
+    group_columns: tuple[str, ...] = Field(
+        (), description="the recall is promised in each group of these columns too, by one threshold"
+    )
+    unit: Literal["post", "author"] = Field(
+        "post", description="author: one positive post of each author is drawn; for posts that cluster by author"
+    )
+    max_alerts_per_1000: float | None = Field(
+        None, gt=0, le=1000, description="alert budget per risk target; calibrate exits 3 if the promise needs more"
+    )
+    budget_prevalence: Fraction | None = Field(
+        None, gt=0, lt=1, description="share of a target's posts in deployment, for the alert budget"
+    )
+    abstention_false_alarm_rate: Fraction | None = Field(
+        None, gt=0, lt=1, description="also fit an upper threshold that few other posts reach; a person decides between"
+    )
+
+    @model_validator(mode="after")
+    def _validate_together(self) -> Self:
+        recalls = (self.target_recall, *self.other_recalls)
+        if len(set(recalls)) != len(recalls):
+            message = f"expected target_recall and other_recalls to differ from each other, found {recalls}"
+            raise ValueError(message)
+        if (self.max_alerts_per_1000 is None) != (self.budget_prevalence is None):
+            message = (
+                "expected max_alerts_per_1000 and budget_prevalence together (alerts depend on how common such posts "
+                f"are), found {self.max_alerts_per_1000} and {self.budget_prevalence}"
+            )
+            raise ValueError(message)
+        return self
 
 
 class ReportConfig(Record):

@@ -18,8 +18,8 @@ from screening.inference.precision import SCORE_TOLERANCE, Precision, resolve_pr
 from screening.models.baseline import TfidfBaseline
 from screening.models.classifier import RiskClassifier
 from screening.scoring import build_score_table, compute_risk_scores
+from screening.thresholds.fitting import fit_operating_point
 from screening.thresholds.operating_point import OperatingPoint
-from screening.thresholds.recall_control import fit_operating_point
 from screening.types import Record
 from screening.whole_writes import write_folder_whole
 

@@ -7,16 +7,39 @@ import numpy.typing as npt
 from pydantic import Field, FiniteFloat, model_validator
 
 from screening.metrics.validation import FloatArray, validate_scores
+from screening.thresholds.assumptions import ASSUMPTIONS
 from screening.types import Record, Split
 
-ASSUMPTIONS: tuple[str, ...] = (
-    "The positives it meets are exchangeable with the positives among the calibration posts.",
-    "It survives a change of prevalence (recall does not depend on it), "
-    "but not a change of what positive posts look like.",
-    "Model, temperature and preprocessing were fixed before the calibration posts were scored, and stay as they are.",
-    "Calibration posts are independent of each other; several posts of one author make the promise too optimistic.",
-    "A positive is a post with one of these labels, as the data source labels it (not a clinical finding).",
-)
+
+class GroupPromise(Record):
+    """The same promise inside one group of posts; fields mean what they mean in :class:`OperatingPoint`."""
+
+    column: str = Field(min_length=1)
+    group: str
+    n_positive: int = Field(ge=1)
+    n_allowed_misses: int = Field(ge=0)
+    recall_lower_bound: float = Field(ge=0, le=1)
+    confidence_achieved: float = Field(ge=0, le=1)
+
+
+def share_confidence(confidence_level: float, n_promises: int) -> float:
+    """Compute the confidence each of several promises needs for all to hold at once (union bound, Bonferroni).
+
+    Returns
+    -------
+    float
+        ``1 - (1 - confidence_level) / n_promises``.
+
+    Notes
+    -----
+    P(any of m promises breaks) is at most the sum of m probabilities, whatever the dependence between them.
+
+    Examples
+    --------
+    >>> share_confidence(0.95, 1), round(share_confidence(0.95, 5), 4)
+    (0.95, 0.99)
+    """
+    return confidence_level if n_promises == 1 else 1 - (1 - confidence_level) / n_promises
 
 
 class OperatingPoint(Record):
@@ -32,21 +55,28 @@ class OperatingPoint(Record):
     target_recall, confidence_level : float
         What was asked for, both in (0, 1).
     threshold : float
-        A calibration post's score, kept exactly (JSON keeps every bit); in the unit of the score.
+        A calibration post's score, less the score tolerance if there is one (JSON keeps every bit).
     method : str
         ``order_statistic``, the only rule so far.
     n_samples, n_positive : int
-        Calibration posts, and positives among them.
+        Calibration posts, and positives among them (authors with a positive post if ``unit`` is ``author``).
     n_allowed_misses : int
         Order-statistic rank ``k``: at most this many calibration positives lie strictly below the threshold.
     recall_lower_bound : float
-        Exact one-sided lower bound on recall at ``confidence_level``; never below ``target_recall``.
+        Exact one-sided lower bound on recall at ``confidence_each``; never below ``target_recall``.
     confidence_achieved : float
-        Exact probability that the promise holds for continuous scores (ties raise it); ``>= confidence_level``.
+        Exact probability that this promise holds for continuous scores (ties raise it); ``>= confidence_each``. With
+        groups, a lower bound on the probability that it holds in all posts and in every group at once.
     split : str
         Split the threshold was chosen on.
     assumptions : tuple of str
         What the promise rests on, in sentences; printed next to the number.
+    unit : str
+        ``post``, or ``author``: the promise is about a random positive post of a random author.
+    n_promises : int
+        Promises that share ``confidence_level``; all of them hold at once with it.
+    groups : tuple of GroupPromise
+        Groups in which the recall is promised as well, with the same threshold.
 
     Examples
     --------
@@ -73,6 +103,19 @@ class OperatingPoint(Record):
     confidence_achieved: float = Field(ge=0, le=1)
     split: Split = "calibration"
     assumptions: tuple[str, ...] = Field(ASSUMPTIONS, min_length=1)
+    unit: Literal["post", "author"] = "post"
+    n_promises: int = Field(1, ge=1)
+    groups: tuple[GroupPromise, ...] = ()
+
+    @property
+    def confidence_each(self) -> float:
+        """Confidence this promise is made at, so that all that share ``confidence_level`` hold at once with it."""
+        return share_confidence(self.confidence_level, self.n_promises)
+
+    @property
+    def group_columns(self) -> tuple[str, ...]:
+        """Columns whose groups the promise covers."""
+        return tuple(dict.fromkeys(group.column for group in self.groups))
 
     @model_validator(mode="after")
     def _validate_promise(self) -> Self:
@@ -82,20 +125,31 @@ class OperatingPoint(Record):
                 f"{self.n_positive}, {self.n_samples}"
             )
             raise ValueError(message)
-        if self.confidence_achieved < self.confidence_level or self.recall_lower_bound < self.target_recall:
+        kept = min((self.confidence_achieved, *(group.confidence_achieved for group in self.groups)))
+        bound = min((self.recall_lower_bound, *(group.recall_lower_bound for group in self.groups)))
+        if kept < self.confidence_each or bound < self.target_recall:
             message = (
-                f"the promise is not kept: confidence {self.confidence_achieved} for {self.confidence_level}, "
-                f"recall bound {self.recall_lower_bound} for {self.target_recall}; calibrate again"
+                f"the promise is not kept: confidence {kept} for {self.confidence_each}, "
+                f"recall bound {bound} for {self.target_recall}; calibrate again"
             )
             raise ValueError(message)
         return self
 
     def __str__(self) -> str:
-        return (
+        whose, counted = "", f"{self.n_positive} positives"
+        if self.unit == "author":
+            whose = " for a random positive post of a random author"
+            counted = f"{self.n_positive} authors with a positive post, one drawn of each,"
+        words = (
             f"{self.name}: flag for {self.triage} at score >= {self.threshold:.6g}; "
-            f"recall >= {self.target_recall:.6g} with confidence {self.confidence_achieved:.4f} "
-            f"({self.n_positive} positives in {self.n_samples} calibration posts)"
+            f"recall >= {self.target_recall:.6g}{whose} with confidence {self.confidence_achieved:.4f} "
+            f"({counted} in {self.n_samples} calibration posts)"
         )
+        if self.groups:
+            words += f"; also in each of {len(self.groups)} groups of {', '.join(self.group_columns)}"
+        if self.n_promises > 1:
+            words += f"; {self.n_promises} promises hold at once with confidence {self.confidence_level:.6g}"
+        return words
 
     def flag(self, y_score: FloatArray) -> npt.NDArray[np.bool_]:
         """Decide which posts are flagged: score at or above the threshold.

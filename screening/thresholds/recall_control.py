@@ -31,8 +31,6 @@ from scipy.special import bdtrc, betaincinv
 
 from screening.exceptions import RecallNotReachableError
 from screening.metrics.validation import FloatArray, validate_binary, validate_scores
-from screening.taxonomy import RiskTarget
-from screening.thresholds.operating_point import OperatingPoint
 from screening.types import Record
 
 
@@ -135,71 +133,50 @@ def select_threshold(
     0.01
     """
     scores = validate_scores(y_score)
-    positives = np.sort(scores[validate_binary(y_true, scores.size)])
+    positives = scores[validate_binary(y_true, scores.size)]
+    found = select_order_statistic(
+        positives, scores.size, target_recall=target_recall, confidence_level=confidence_level
+    )
+    if found is not None:
+        return found
+    needed = compute_required_positives(target_recall, confidence_level)
+    message = (
+        f"recall {target_recall} at confidence {confidence_level} needs at least {needed} positive calibration "
+        f"posts, found {positives.size} among {scores.size}; label {needed - positives.size} more, or choose a lower "
+        "target or confidence yourself"
+    )
+    raise RecallNotReachableError(message)
+
+
+def select_order_statistic(
+    positives: FloatArray, n_samples: int, *, target_recall: float, confidence_level: float
+) -> ThresholdSelection | None:
+    """Select the threshold from the scores of the positives, validated before; ``None`` if there are too few."""
     n_positive = int(positives.size)
     rank = compute_allowed_misses(n_positive, target_recall=target_recall, confidence_level=confidence_level)
     if rank is None:
-        needed = compute_required_positives(target_recall, confidence_level)
-        message = (
-            f"recall {target_recall} at confidence {confidence_level} needs at least {needed} positive calibration "
-            f"posts, found {n_positive} among {scores.size}; label {needed - n_positive} more, or choose a lower "
-            "target or confidence yourself"
-        )
-        raise RecallNotReachableError(message)
+        return None
     return ThresholdSelection(
-        threshold=float(positives[rank]),
-        n_samples=int(scores.size),
+        threshold=float(np.partition(positives, rank)[rank]),
+        n_samples=n_samples,
         n_positive=n_positive,
         n_allowed_misses=rank,
-        recall_lower_bound=_compute_recall_bound(n_positive, rank, target_recall, confidence_level),
+        recall_lower_bound=max(compute_recall_bound(n_positive, rank, confidence_level), target_recall),
         confidence_achieved=compute_confidence(n_positive, rank, target_recall),
     )
 
 
-def fit_operating_point(
-    target: RiskTarget,
-    y_score: FloatArray,
-    y_true: npt.ArrayLike,
-    *,
-    target_recall: float,
-    confidence_level: float,
-    score_tolerance: float = 0.0,
-) -> OperatingPoint:
-    """Fit the operating point of one risk target; see :func:`select_threshold` for the other parameters and errors.
+def compute_recall_bound(n_positive: int, n_missed: int, confidence_level: float) -> float:
+    """Compute Clopper-Pearson's exact one-sided lower bound on recall; 0 if every positive is missed.
 
-    The promise is made for this target alone. Promises of several targets hold together with a lower probability.
-
-    Parameters
-    ----------
-    score_tolerance : float
-        How far the score of the same post may move between two calls (floating-point sums run in the order of the
-        batch). The threshold is lowered by it, so that a post is not missed for the company it was scored in; a lower
-        threshold can only raise recall.
-
-    Raises
-    ------
-    RecallNotReachableError
-        If there are too few positives; the message names the target.
+    Examples
+    --------
+    >>> round(compute_recall_bound(59, 0, 0.95), 4), compute_recall_bound(59, 59, 0.95)
+    (0.9505, 0.0)
     """
-    try:
-        selection = select_threshold(y_score, y_true, target_recall=target_recall, confidence_level=confidence_level)
-    except RecallNotReachableError as error:
-        message = f"risk target {target.name!r} ({', '.join(target.labels)}): {error}"
-        raise RecallNotReachableError(message) from error
-    return OperatingPoint(
-        name=target.name,
-        labels=target.labels,
-        triage=target.triage,
-        target_recall=target_recall,
-        confidence_level=confidence_level,
-        **selection.model_dump() | {"threshold": selection.threshold - score_tolerance},
-    )
-
-
-def _compute_recall_bound(n_positive: int, rank: int, target_recall: float, confidence_level: float) -> float:
-    """Compute Clopper-Pearson's one-sided lower bound; the rank puts it at or above target, rounding aside."""
-    bound = float(betaincinv(n_positive - rank, rank + 1, 1 - confidence_level))
-    return max(bound, target_recall)
+    if n_missed >= n_positive:
+        return 0.0
+    return float(betaincinv(n_positive - n_missed, n_missed + 1, 1 - confidence_level))
 
 
 def _validate_promise(target_recall: float, confidence_level: float) -> None:

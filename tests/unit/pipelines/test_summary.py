@@ -10,8 +10,8 @@ from pipelines.summary import compute_headline_metrics
 from reports.results import RunResults
 from screening.config import RunConfig
 from screening.taxonomy import load_taxonomy
+from screening.thresholds.fitting import fit_operating_point
 from screening.thresholds.operating_point import OperatingPoint
-from screening.thresholds.recall_control import fit_operating_point
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from reports.results import Comparator, RunResults
 from screening.calibration.temperature import TemperatureScaling
 from screening.config import RunConfig, load_config
 from screening.taxonomy import Taxonomy, load_taxonomy
+from screening.thresholds.fitting import fit_operating_point
 from screening.thresholds.operating_point import OperatingPoint
-from screening.thresholds.recall_control import fit_operating_point
 from screening.thresholds.triage import assign_triage
 
 SHARES = (0.13, 0.18, 0.14, 0.22, 0.33)
@@ -162,7 +162,8 @@ def make_data_card() -> dict[str, object]:
              "counts": {"train": {"depression": 20, "offmychest": 10}, "test": {"depression": 6, "offmychest": 4}}},
             {"step": "kept", "description": "posts of the run", "n_posts": 1080, "counts": counts},
         ],
-        "leakage": {"n_authors_in_two_splits": 0, "n_exact_duplicates": 0, "n_near_duplicates": 0},
+        "leakage": {"n_authors_in_two_splits": 0, "n_exact_duplicates": 0, "n_near_duplicates": 0,
+                    "n_ids_in_two_splits": 0},
         "first_date": "2012-01-01",
         "last_date": "2014-09-27",
     }  # fmt: skip

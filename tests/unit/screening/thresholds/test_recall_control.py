@@ -6,12 +6,12 @@ from scipy.stats import binom, binomtest
 
 from screening.exceptions import RecallNotReachableError
 from screening.taxonomy import RiskTarget
+from screening.thresholds.fitting import fit_operating_point
 from screening.thresholds.operating_point import OperatingPoint
 from screening.thresholds.recall_control import (
     compute_allowed_misses,
     compute_confidence,
     compute_required_positives,
-    fit_operating_point,
     select_threshold,
 )
 
@@ -167,19 +167,3 @@ def test_non_finite_scores_are_refused():
     y_score[3] = np.nan
     with pytest.raises(ValueError, match="1 of 100 NaN or infinite"):
         select_threshold(y_score, np.ones(100, dtype=bool), **PROMISE)
-
-
-def test_tolerance_lowers_the_threshold_so_that_a_rounded_score_is_still_flagged() -> None:
-    target = RiskTarget(name="t", labels=("t",), triage="refer", description="t")
-    y_score = np.linspace(0.2, 0.9, 100)
-    y_true = np.ones(100, dtype=bool)
-    exact, tolerant = (
-        fit_operating_point(
-            target, y_score, y_true, target_recall=0.95, confidence_level=0.95, score_tolerance=tolerance
-        )
-        for tolerance in (0.0, 1e-5)
-    )
-    moved = np.array([exact.threshold - 7e-9])
-    assert not exact.flag(moved)[0]
-    assert tolerant.flag(moved)[0]
-    assert tolerant.threshold == exact.threshold - 1e-5
