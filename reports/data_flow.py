@@ -28,6 +28,7 @@ class DataFacts:
     n_shared_authors: int | None
     n_near_duplicates: int | None
     n_exact_duplicates: int | None
+    n_ids_in_two_splits: int | None
     first_date: str | None
     last_date: str | None
 
@@ -41,6 +42,7 @@ def read_data_facts(card: Mapping[str, Any]) -> DataFacts:
         n_shared_authors=n_shared,
         n_near_duplicates=leakage.get("n_near_duplicates"),
         n_exact_duplicates=leakage.get("n_exact_duplicates"),
+        n_ids_in_two_splits=leakage.get("n_ids_in_two_splits"),
         first_date=card.get("first_date"),
         last_date=card.get("last_date"),
     )

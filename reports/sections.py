@@ -12,7 +12,7 @@ from reports.classification import build_comparison, build_confusion, build_per_
 from reports.comparators import build_promise_comparison
 from reports.curves import build_curve, build_histogram
 from reports.data_flow import build_flow, build_splits, read_data_facts
-from reports.explanations import build_explanations
+from reports.explanations import build_explanation_section
 from reports.page import Section
 from reports.recall import build_alerts, build_deployment, build_performance
 from reports.subgroups import build_subgroups
@@ -128,12 +128,6 @@ def build_subgroup_section(results: RunResults) -> Section:
     """Build groups of posts."""
     words = ("Groups of posts, not of people. A wide interval is no evidence of equality.",)
     return Section("subgroups", "Groups of posts", words, (build_subgroups(results),))
-
-
-def build_explanation_section(results: RunResults) -> Section | None:
-    """Build explanation reliability, where the run explained anything."""
-    table = build_explanations(results)
-    return Section("explanations", "Words the score depended on", (), (table,)) if table else None
 
 
 def build_data_section(results: RunResults) -> Section:

@@ -12,7 +12,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-Kind = Literal["text", "count", "fraction", "percent_points", "number", "score"]
+Kind = Literal["text", "count", "fraction", "percent_points", "number", "score", "signed"]
 UNDEFINED = "–"
 
 
@@ -150,4 +150,5 @@ WRITERS: dict[Kind, Callable[[Any], str]] = {
     "percent_points": lambda value: f"{100 * value:+.1f}".replace("-", "\u2212"),
     "score": lambda value: f"{value:.4f}",
     "number": lambda value: _format_number(float(value)),
+    "signed": lambda value: f"{value:+.2f}".replace("-", "\u2212"),
 }

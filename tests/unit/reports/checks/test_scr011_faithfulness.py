@@ -1,0 +1,43 @@
+"""SCR011: words an explanation names must lower the score more than random words do."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from reports.checks.explanations import check_faithfulness
+from reports.results import RunResults
+
+
+def with_gain(results: RunResults, gain: float, n: int = 80) -> RunResults:
+    generator = np.random.default_rng(0)
+    random = generator.normal(1.0, 0.3, n)
+    columns = {
+        "comprehensiveness_aopc": random + generator.normal(gain, 0.3, n),
+        "comprehensiveness_aopc_random": random,
+    }
+    table = pd.DataFrame({"post_id": results.test["post_id"].head(n), **columns})
+    return dataclasses.replace(results, faithfulness=table)
+
+
+def test_words_no_better_than_random_ones_fail(results: RunResults) -> None:
+    for gain in (0.0, -1.0):
+        assert check_faithfulness(with_gain(results, gain)).outcome == "fail"
+
+
+def test_a_gain_within_chance_of_nothing_fails(results: RunResults) -> None:
+    assert check_faithfulness(with_gain(results, 0.05, n=12)).outcome == "fail"
+
+
+def test_not_measured_is_said(results: RunResults) -> None:
+    assert check_faithfulness(results).outcome == "not_measured"
+
+
+def test_a_clear_gain_passes_with_its_interval(results: RunResults) -> None:
+    made = with_gain(results, 0.8)
+    check = check_faithfulness(made)
+    assert check.outcome == "pass"
+    assert made.faithfulness is not None
+    gain = made.faithfulness["comprehensiveness_aopc"] - made.faithfulness["comprehensiveness_aopc_random"]
+    assert f"{gain.mean():+.2f} (95% interval +" in check.sentence
+    assert "80 flagged test posts" in check.sentence
