@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from screening.exceptions import ConfigError
 from screening.types import Record
+
+Phrase = Annotated[str, Field(pattern=r"\w", max_length=100)]
 
 
 class Label(Record):
@@ -41,13 +43,15 @@ class Label(Record):
 class RiskTarget(Record):
     """A set of labels one recall promise is made for, and the triage level a flag leads to.
 
-    The risk score of a target is the sum of its labels' probabilities.
+    The risk score of a target is the sum of its labels' probabilities. ``keywords`` are phrases a keyword list for this
+    target would search for; they only make a comparator and decide no flag.
     """
 
     name: str
     labels: tuple[str, ...] = Field(min_length=1)
     triage: Literal["refer", "review"]
     description: str
+    keywords: tuple[Phrase, ...] = ()
 
 
 class Taxonomy(Record):
