@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from screening.calibration.temperature import TemperatureScaling
     from screening.config import RunConfig
     from screening.taxonomy import RiskTarget, Taxonomy
@@ -116,6 +115,11 @@ class RunResults:
         """Risk targets that have an operating point, most urgent first."""
         return tuple(target for target in self.taxonomy.targets if target.name in self.point_by_target)
 
+    @property
+    def scored_targets(self) -> tuple[RiskTarget, ...]:
+        """Risk targets whose score stands in the test table, with or without an operating point."""
+        return tuple(target for target in self.taxonomy.targets if f"risk_{target.name}" in self.test)
+
 
 def binarize_labels(scores: pd.DataFrame, target: RiskTarget) -> np.ndarray:
     """Mark the posts whose label belongs to a risk target, shape (n,), bool."""
@@ -134,7 +138,8 @@ def extract_probabilities(scores: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarra
 
 def encode_labels(scores: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
     """Encode true labels as class indices in taxonomy order, shape (n,)."""
-    return np.array(taxonomy.encode(scores["label"]), dtype=int)
+    codes, labels = pd.factorize(scores["label"], use_na_sentinel=False)
+    return np.array(taxonomy.encode(labels), dtype=int)[codes]
 
 
 def predict_labels(scores: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarray:

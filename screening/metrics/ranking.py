@@ -1,10 +1,9 @@
-"""How well a score ranks positives above the rest: counts at every threshold, ROC, and average precision."""
+"""How well a score ranks positives above the rest: counts at every threshold, areas under its curves."""
 
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy.special import expit, logit, ndtri
 from scipy.stats import rankdata
 
@@ -80,31 +79,6 @@ def estimate_average_precision(
     )
     value = compute_average_precision(positives, scores)
     return Estimate(value=value, interval=interval, n_samples=scores.size, split=split)
-
-
-def compute_roc_curve(y_true: npt.ArrayLike, y_score: FloatArray, *, split: str) -> pd.DataFrame:
-    """Compute recall against the false-alarm rate at every distinct score (receiver operating characteristic).
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per distinct score, highest first: ``threshold``, ``recall`` (higher is better), ``false_alarm_rate``
-        (1 - specificity, lower is better), ``n_positive``, ``n_negative``, ``split``. A rate without posts to count is
-        NaN; the point where nothing is flagged, (0, 0), is left out; no rows for no posts.
-
-    Notes
-    -----
-    Neither rate depends on prevalence.
-    """
-    threshold, n_flagged, n_hits = count_at_thresholds(y_true, y_score)
-    n_positive = int(n_hits[-1]) if n_hits.size else 0
-    n_negative = int(n_flagged[-1]) - n_positive if n_flagged.size else 0
-    rates = {
-        "recall": n_hits / n_positive if n_positive else np.nan,
-        "false_alarm_rate": (n_flagged - n_hits) / n_negative if n_negative else np.nan,
-    }
-    frame = pd.DataFrame({"threshold": threshold, **rates, "n_positive": n_positive, "n_negative": n_negative})
-    return frame.assign(split=split)
 
 
 def estimate_roc_area(

@@ -12,12 +12,13 @@ from screening.metrics.validation import FloatArray, validate_binary
 from screening.types import Estimate, Interval
 
 PER_POSTS = 1_000
+Bounds = tuple[npt.ArrayLike, npt.ArrayLike]
 
 
 def compute_recall_alert_curve(
-    y_true: npt.ArrayLike, y_score: FloatArray, *, split: str, confidence_level: float = 0.95
+    y_true: npt.ArrayLike, y_score: FloatArray, *, split: str, n_rows: int | None = None, confidence_level: float = 0.95
 ) -> pd.DataFrame:
-    """Compute recall against alerts at every threshold that makes a difference.
+    """Compute recall against alerts and false alarms at every threshold that makes a difference.
 
     Parameters
     ----------
@@ -25,30 +26,37 @@ def compute_recall_alert_curve(
         Whether a post is positive.
     y_score : ndarray of float, shape (n_posts,)
         Posts with ``score >= threshold`` are flagged.
+    n_rows : int, optional
+        Keep at most this many thresholds: the first, the last, and others evenly between.
 
     Returns
     -------
     pandas.DataFrame
         One row per distinct score, highest first, ending where every post is flagged: ``threshold``, ``value``
-        (recall) with exact pointwise bounds ``low`` and ``high``, ``n`` (positives), ``alerts_per_1000``,
-        ``precision``, ``n_flagged``, ``n_samples``, ``split``. Recall is NaN without positives; no rows for no posts.
+        (recall) with exact pointwise bounds ``low`` and ``high``, ``n`` (positives), ``false_alarm_rate`` with its
+        bounds and ``false_alarm_rate_n`` (other posts), ``alerts_per_1000``, ``precision``, ``n_flagged``,
+        ``n_samples``, ``split``. A rate without posts to count is NaN; no rows for no posts.
 
     Notes
     -----
-    Alerts and precision hold at the prevalence of these posts; see :func:`compute_deployment_table` for others. Bounds
-    hold for one threshold fixed in advance, not for one picked from the curve.
+    Recall against the false-alarm rate (1 - specificity) is the ROC curve; neither depends on prevalence. Alerts and
+    precision hold at the prevalence of these posts; see :func:`compute_deployment_table` for others. Bounds hold for
+    one threshold fixed in advance, not for one picked from the curve.
     """
-    threshold, n_flagged, n_hits = count_at_thresholds(y_true, y_score)
-    n_samples = int(n_flagged[-1]) if n_flagged.size else 0
-    n_positive = int(n_hits[-1]) if n_hits.size else 0
-    low, high = compute_proportion_bounds(n_hits, np.full(n_hits.shape, n_positive), confidence_level)
+    counts = count_at_thresholds(y_true, y_score)
+    n_samples = int(counts.n_flagged[-1]) if counts.n_flagged.size else 0
+    n_positive = int(counts.n_true_positive[-1]) if counts.n_true_positive.size else 0
+    kept = _choose_rows(counts.threshold.size, n_rows)
+    threshold, n_flagged, n_hits = counts.threshold[kept], counts.n_flagged[kept], counts.n_true_positive[kept]
+    recall = _divide_counts(n_hits, n_positive, confidence_level)
+    alarms = _divide_counts(n_flagged - n_hits, n_samples - n_positive, confidence_level)
     frame = pd.DataFrame(
         {
             "threshold": threshold,
-            "value": n_hits / n_positive if n_positive else np.nan,
-            "low": low if n_positive else np.nan,
-            "high": high if n_positive else np.nan,
+            **dict(zip(("value", "low", "high"), recall, strict=True)),
             "n": n_positive,
+            **dict(zip(("false_alarm_rate", "false_alarm_rate_low", "false_alarm_rate_high"), alarms, strict=True)),
+            "false_alarm_rate_n": n_samples - n_positive,
             "alerts_per_1000": PER_POSTS * n_flagged / max(n_samples, 1),
             "precision": n_hits / n_flagged,
             "n_flagged": n_flagged,
@@ -56,6 +64,23 @@ def compute_recall_alert_curve(
         }
     )
     return frame.assign(split=split)
+
+
+def _choose_rows(n: int, n_rows: int | None) -> npt.NDArray[np.int64]:
+    """Choose the first place, the last, and others evenly between."""
+    if n_rows is None or n <= n_rows:
+        return np.arange(n)
+    return np.linspace(0, n - 1, n_rows).round().astype(np.int64)
+
+
+def _divide_counts(
+    n_success: npt.NDArray[np.int64], n: int, confidence_level: float
+) -> tuple[npt.NDArray[np.float64], ...]:
+    """Share with its exact bounds; NaN where there is nothing to count."""
+    if n == 0:
+        undefined = np.full(n_success.shape, np.nan)
+        return undefined, undefined, undefined
+    return n_success / n, *compute_proportion_bounds(n_success, np.full(n_success.shape, n), confidence_level)
 
 
 def compute_alert_rate(flags: npt.ArrayLike, *, split: str, confidence_level: float = 0.95) -> Estimate:
@@ -132,23 +157,59 @@ def compute_deployment_table(
     """
     _validate_deployment(recall, false_alarm_rate, prevalences, minutes_per_post)
     share = np.asarray(prevalences, dtype=np.float64)
-    table = _compute_deployment(recall, false_alarm_rate, share, minutes_per_post)
-    if recall_interval is None or false_alarm_interval is None:
-        return pd.DataFrame({"prevalence": share, **table})
+    bounds = (_spread(recall_interval), _spread(false_alarm_interval))
+    table = compute_workload(recall, false_alarm_rate, share, minutes_per_post, bounds=bounds)
+    return pd.DataFrame({"prevalence": share, **table})
+
+
+def compute_workload(
+    recall: npt.ArrayLike,
+    false_alarm_rate: npt.ArrayLike,
+    prevalence: npt.ArrayLike,
+    minutes_per_post: float,
+    *,
+    bounds: tuple[Bounds | None, Bounds | None] = (None, None),
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Compute the quantities of :func:`compute_deployment_table` for many thresholds or prevalences at once.
+
+    Parameters
+    ----------
+    recall, false_alarm_rate, prevalence : array-like of float, of one shape or scalars
+        As there.
+    bounds : pair of (low, high) arrays or None
+        Bounds of recall and of the false-alarm rate; where both are given, quantities get bounds too.
+
+    Returns
+    -------
+    dict of str to ndarray
+        By the names of that table's columns.
+    """
+    hit, alarm, share = (np.asarray(values, dtype=np.float64) for values in (recall, false_alarm_rate, prevalence))
+    table = _compute_deployment(hit, alarm, share, minutes_per_post)
+    recall_bounds, alarm_bounds = bounds
+    if recall_bounds is None or alarm_bounds is None:
+        return table
     corners = [
-        _compute_deployment(rate, alarm, share, minutes_per_post)
-        for rate in (recall_interval.low, recall_interval.high)
-        for alarm in (false_alarm_interval.low, false_alarm_interval.high)
+        _compute_deployment(np.asarray(rate), np.asarray(false), share, minutes_per_post)
+        for rate in recall_bounds
+        for false in alarm_bounds
     ]
-    columns: dict[str, npt.NDArray[np.float64]] = {"prevalence": share}
+    columns: dict[str, npt.NDArray[np.float64]] = {}
     for name, values in table.items():
-        bounds = np.stack([corner[name] for corner in corners])  # fmin and fmax leave out a corner that is NaN
-        columns |= {name: values, f"{name}_low": np.fmin.reduce(bounds), f"{name}_high": np.fmax.reduce(bounds)}
-    return pd.DataFrame(columns)
+        ends = np.stack([corner[name] for corner in corners])  # fmin and fmax leave out a corner that is NaN
+        columns |= {name: values, f"{name}_low": np.fmin.reduce(ends), f"{name}_high": np.fmax.reduce(ends)}
+    return columns
+
+
+def _spread(interval: Interval | None) -> Bounds | None:
+    return None if interval is None else (interval.low, interval.high)
 
 
 def _compute_deployment(
-    recall: float, false_alarm_rate: float, prevalence: npt.NDArray[np.float64], minutes_per_post: float
+    recall: npt.NDArray[np.float64],
+    false_alarm_rate: npt.NDArray[np.float64],
+    prevalence: npt.NDArray[np.float64],
+    minutes_per_post: float,
 ) -> dict[str, npt.NDArray[np.float64]]:
     hits, missed = prevalence * recall, prevalence * (1 - recall)
     false_alarms, passed = (1 - prevalence) * false_alarm_rate, (1 - prevalence) * (1 - false_alarm_rate)

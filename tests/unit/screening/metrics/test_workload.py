@@ -3,9 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
-from sklearn.metrics import precision_recall_curve
+from sklearn.metrics import precision_recall_curve, roc_curve
 
-from screening.metrics.workload import compute_alert_rate, compute_deployment_table, compute_recall_alert_curve
+from screening.metrics.workload import (
+    compute_alert_rate,
+    compute_deployment_table,
+    compute_recall_alert_curve,
+    compute_workload,
+)
 from screening.types import Interval
 
 RATE = st.floats(0.01, 0.99)
@@ -21,6 +26,48 @@ def test_curve_agrees_with_scikit_learn():
     np.testing.assert_allclose(curve["threshold"], thresholds[::-1])
     np.testing.assert_allclose(curve["value"], recall[:-1][::-1])
     np.testing.assert_allclose(curve["precision"], precision[:-1][::-1])
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 20)), min_size=1, max_size=60))
+def test_recall_and_false_alarms_agree_with_the_roc_of_scikit_learn(posts):
+    y_true, y_score = np.array([p for p, _ in posts]), np.array([s for _, s in posts]) / 20
+    curve = compute_recall_alert_curve(y_true, y_score, split="test")
+    assert curve["value"].isna().all() == (not y_true.any())
+    assert curve["false_alarm_rate"].isna().all() == y_true.all()
+    if 0 < y_true.sum() < y_true.size:
+        false_alarms, recall, _ = roc_curve(y_true, y_score, drop_intermediate=False)
+        np.testing.assert_allclose(curve["value"], recall[1:])  # scikit-learn starts where nothing is flagged
+        np.testing.assert_allclose(curve["false_alarm_rate"], false_alarms[1:])
+
+
+def test_a_thinned_curve_holds_rows_of_the_whole_one_with_both_ends():
+    rng = np.random.default_rng(2)
+    y_true, y_score = rng.random(500) < 0.2, rng.random(500)
+    whole = compute_recall_alert_curve(y_true, y_score, split="test")
+    thin = compute_recall_alert_curve(y_true, y_score, split="test", n_rows=7)
+    assert thin["n_flagged"].tolist() == [1, 84, 167, 250, 334, 417, 500]
+    assert thin.to_dict("records") == whole[whole["n_flagged"].isin(thin["n_flagged"])].to_dict("records")
+
+
+def test_false_alarm_bounds_are_exact():
+    curve = compute_recall_alert_curve([1, 0, 0, 0, 0], np.array([0.9, 0.8, 0.3, 0.2, 0.1]), split="test")
+    oracle = binomtest(1, 4).proportion_ci(method="exact")
+    row = curve.iloc[1]
+    assert (row["false_alarm_rate_low"], row["false_alarm_rate_high"]) == pytest.approx((oracle.low, oracle.high))
+    assert row["false_alarm_rate_n"] == 4
+
+
+def test_workload_of_many_thresholds_is_the_table_of_each():
+    recall, alarms = np.array([0.2, 0.9, 0.99]), np.array([0.01, 0.1, 0.6])
+    bounds = ((recall - 0.01, recall + 0.005), (alarms / 2, alarms * 1.5))
+    many = compute_workload(recall, alarms, 0.02, 3.0, bounds=bounds)
+    for i in range(3):
+        one = compute_deployment_table(
+            recall[i], alarms[i], [0.02], 3.0,
+            recall_interval=Interval(low=recall[i] - 0.01, high=recall[i] + 0.005),
+            false_alarm_interval=Interval(low=alarms[i] / 2, high=alarms[i] * 1.5),
+        ).iloc[0]  # fmt: skip
+        assert {name: values[i] for name, values in many.items()} == pytest.approx(one.drop("prevalence").to_dict())
 
 
 def test_curve_rises_to_all_posts_flagged():
