@@ -40,9 +40,9 @@ def prepare_demo_user(context: ReviewContext, name: str) -> str:
         If a person's account has this name.
     """
     operator, password = command_line_operator(context.clock()), generate_password()
-    match is_generated_account(context, name):
+    match is_generated_account(context, operator, name):
         case None:
-            add_user(context, operator, name=name, role="reviewer", password=password, is_generated=True)
+            add_user(context, operator, name=name, role="reviewer", password=password, credential="demonstration")
         case True:
             set_password(context, operator, name=name, password=password)
         case False:

@@ -9,9 +9,9 @@ from apps.review.identity.local import LocalAccounts
 from apps.review.identity.records import SignedIn, SignInRequest
 from apps.review.server import BLIND_VARIABLE
 from apps.review.services.access import Permission, is_permitted, load_role
-from apps.review.services.accounts import sign_out
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.errors import NotSignedInError
+from apps.review.services.own_account import sign_out
 from apps.review.store.database import open_store, resolve_url
 
 _SIGNED_IN = "signed_in"

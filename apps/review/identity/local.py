@@ -13,7 +13,7 @@ from apps.review.identity.passwords import (
     needs_rehash,
     prepare_decoy,
 )
-from apps.review.identity.records import ROLES, Role, SignedIn, SignInRequest
+from apps.review.identity.records import SignedIn, SignInRequest, to_role
 from apps.review.store.database import Store
 from apps.review.store.events import append_event, to_timestamp
 from apps.review.store.models import User
@@ -21,7 +21,7 @@ from screening.exceptions import ConfigError
 from screening.types import Record
 
 UNKNOWN_NAME = "(unknown name)"
-_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+_NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 
 
 class LockoutPolicy(Record):
@@ -35,7 +35,6 @@ class LocalAccounts:
     """The provider of accounts kept in the review store itself."""
 
     name = "local"
-    needs_password = True
 
     def __init__(self, store: Store, lockout: LockoutPolicy | None = None) -> None:
         self._store = store
@@ -82,11 +81,12 @@ class LocalAccounts:
             append_event(session, at=now, actor=name, kind="sign_in", payload={"provider": self.name})
             return SignedIn(
                 user_name=name,
-                role=_to_role(user.role),
+                role=to_role(user.role),
                 provider=self.name,
                 signed_in_at=now,
                 last_seen_at=now,
                 password_tag=compute_password_tag(user.password_hash),
+                must_change_password=user.must_change_password,
             )
 
 
@@ -101,11 +101,11 @@ def validate_name(user_name: str) -> str:
     Raises
     ------
     ConfigError
-        If it is empty, longer than 64 characters, or holds others than ``a-z 0-9 . _ @ -``.
+        If it is empty, longer than 64 characters, or holds others than ``a-z 0-9 . _ @ + -``.
     """
     name = normalize_name(user_name)
     if not _NAME_PATTERN.fullmatch(name):
-        message = "a user name needs 1 to 64 characters of a-z 0-9 . _ @ - and starts with a letter or digit"
+        message = "a user name needs 1 to 64 characters of a-z 0-9 . _ @ + - and starts with a letter or digit"
         raise ConfigError(message)
     return name
 
@@ -118,7 +118,3 @@ def _write_nothing(session: Session) -> None:
 
 def _is_locked(user: User, now: datetime) -> bool:
     return user.locked_until is not None and user.locked_until > to_timestamp(now)
-
-
-def _to_role(text: str) -> Role:
-    return next(role for role in ROLES if role == text)

@@ -12,7 +12,16 @@ from screening.exceptions import ConfigError
 
 MIN_PASSWORD_CHARACTERS = 12
 MAX_PASSWORD_CHARACTERS = 256
+MIN_DISTINCT_CHARACTERS = 5
 
+# What people type when asked for something long; compared without digits and punctuation.
+_COMMON = frozenset(
+    {
+        "abcdefghijkl", "administrator", "asdfghjkl", "changeme", "iloveyou", "letmein", "password", "passwordpassword",
+        "passwords", "passwort", "qwerty", "qwertyuiop", "qwertyuiopasdfgh", "qwertzuiop", "reviewapp", "reviewer",
+        "screening", "screeningreview", "secret", "welcome", "willkommen",
+    }
+)  # fmt: skip
 _HASHER = PasswordHasher()
 
 
@@ -31,6 +40,29 @@ def hash_password(password: str) -> str:
         )
         raise ConfigError(message)
     return _HASHER.hash(_normalize(password))
+
+
+def validate_password(password: str, user_name: str) -> None:
+    """Refuse passwords that are guessed first; length is checked where the hash is made.
+
+    Raises
+    ------
+    ConfigError
+        If it holds the user name, repeats few characters, or is a well-known word with digits. The message never
+        holds it.
+    """
+    plain = _normalize(password).lower()
+    letters = "".join(character for character in plain if character.isalpha())
+    problem = None
+    if user_name.split("@", maxsplit=1)[0] in plain:
+        problem = "holds the user name"
+    elif len(set(plain)) < MIN_DISTINCT_CHARACTERS:
+        problem = f"uses fewer than {MIN_DISTINCT_CHARACTERS} different characters"
+    elif not letters or letters in _COMMON:
+        problem = "is a common word with digits around it, or digits only"
+    if problem is not None:
+        message = f"this password {problem} and would be guessed early; choose a sentence of your own"
+        raise ConfigError(message)
 
 
 def is_password_right(password: str, password_hash: str | None) -> bool:

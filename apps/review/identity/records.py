@@ -10,22 +10,22 @@ from screening.types import Record
 
 Role = Literal["reviewer", "lead", "auditor", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
+PROVIDERS = ("local", "oidc", "proxy")
 
 
 class SignInRequest(Record):
-    """Whatever a provider may need: a name and password, or headers of a trusted proxy, or claims of an OIDC token."""
+    """Whatever a provider may need: a name and a password, a name a proxy vouches for, or claims of an OIDC token."""
 
     user_name: str = ""
     password: SecretStr | None = None
-    headers: Mapping[str, str] = Field(default_factory=dict)
-    claims: Mapping[str, str] = Field(default_factory=dict)
-    remote_address: str | None = None
+    claims: Mapping[str, object] = Field(default_factory=dict)
 
 
 class SignedIn(Record):
     """A person who proved who they are; ``role`` is for display, the services read it anew from the store.
 
     ``password_tag`` changes with the password, so a new password ends every session opened with the old one.
+    ``session_id`` names the server's row of this session; ``""`` before one is opened.
     """
 
     user_name: str
@@ -34,17 +34,23 @@ class SignedIn(Record):
     signed_in_at: datetime
     last_seen_at: datetime
     password_tag: str = ""
+    session_id: str = ""
+    must_change_password: bool = False
 
 
 class IdentityProvider(Protocol):
-    """One way to sign in. Local accounts now; OIDC and a trusted proxy header fit the same door."""
+    """One way to sign in: local accounts, OpenID Connect, or a header set by a trusted proxy."""
 
     name: str
-    needs_password: bool
 
     def identify(self, request: SignInRequest, now: datetime) -> SignedIn | None:
         """Return who this is, or ``None``, without telling why not."""
         ...
+
+
+def to_role(text: str) -> Role:
+    """Turn what the store holds into a role; the store's own check keeps others out."""
+    return next(role for role in ROLES if role == text)
 
 
 def command_line_operator(now: datetime) -> SignedIn:

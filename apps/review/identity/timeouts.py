@@ -7,17 +7,23 @@ from screening.types import Record
 
 
 class SessionPolicy(Record):
-    """How long a session may rest, and how long it may live at all."""
+    """How long a session may rest, and how long it may live at all.
+
+    ``clock_tolerance`` is how far a clock may step back, as clocks do that are kept in time, before the age of a
+    session counts as unknown.
+    """
 
     idle_timeout: timedelta = timedelta(minutes=15)
     absolute_timeout: timedelta = timedelta(hours=10)
+    clock_tolerance: timedelta = timedelta(seconds=5)
 
     def is_expired(self, signed_in: SignedIn, now: datetime) -> bool:
         """Tell whether the session is over.
 
-        A clock that ran backwards past the sign-in ends the session too: its age is no longer known.
+        A clock that ran backwards ends the session too: its age is no longer known, and a pause before the step
+        would not count.
         """
-        if now < signed_in.signed_in_at:
+        if now < signed_in.last_seen_at - self.clock_tolerance or now < signed_in.signed_in_at - self.clock_tolerance:
             return True
         return (
             now - signed_in.last_seen_at >= self.idle_timeout or now - signed_in.signed_in_at >= self.absolute_timeout
