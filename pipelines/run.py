@@ -106,12 +106,20 @@ def run_stages(config: RunConfig, names: tuple[str, ...], console: Console, *, f
 
 
 def compute_fingerprints(config: RunConfig) -> dict[str, str]:
-    """Compute what each stage depends on: its config sections, the source files, and all stages before it."""
-    tree = json.loads(config.model_dump_json())
+    """Compute what each stage depends on: its config sections, the files it reads, and all stages before it.
+
+    External posts count for the stage that scores them, not for training; an earlier run for the report.
+    """
+    tree = json.loads(config.model_dump_json(exclude={"data": {"external"}}))
+    champion = config.report.champion
+    late_files = {"evaluate": config.data.external, "report": champion / "run.json" if champion else None}
     fingerprints: dict[str, str] = {}
     upstream = _compute_source_digest(config)
     for stage in STAGES:
-        content = json.dumps([stage.name, {key: tree[key] for key in stage.sections}, upstream], sort_keys=True)
+        parts: list[object] = [stage.name, {key: tree[key] for key in stage.sections}, upstream]
+        if (path := late_files.get(stage.name)) is not None:
+            parts.append(_digest_files(path).hexdigest())
+        content = json.dumps(parts, sort_keys=True)
         upstream = fingerprints[stage.name] = hashlib.sha256(content.encode()).hexdigest()
     return fingerprints
 
@@ -159,17 +167,22 @@ def _restore(folder: RunFolder, record: RunRecord | None, config: str | None) ->
 
 
 def _compute_source_digest(config: RunConfig) -> str:
-    paths = [path for path in (config.data.path, config.data.controls) if path is not None]
+    digest = _digest_files(*(path for path in (config.data.path, config.data.controls) if path is not None))
+    taxonomy = Path(config.data.taxonomy)
+    if taxonomy.is_file():
+        digest.update(taxonomy.read_bytes())
+    return digest.hexdigest()
+
+
+def _digest_files(*paths: Path) -> "hashlib._Hash":
+    """Digest names and contents of files, and of all files in folders; what is not there is left out."""
     digest = hashlib.sha256()
     for path in paths:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in files:
             if file.is_file():
                 digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    taxonomy = Path(config.data.taxonomy)
-    if taxonomy.is_file():
-        digest.update(taxonomy.read_bytes())
-    return digest.hexdigest()
+    return digest
 
 
 @contextmanager

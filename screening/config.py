@@ -29,6 +29,9 @@ class DataConfig(Record):
     date_column: str | None = None
     group_columns: tuple[str, ...] = Field((), description="columns to report subgroups by")
     controls: Path | None = Field(None, description="file of posts from outside the task, to count false alarms on")
+    external: Path | None = Field(
+        None, description="labelled file from another place or time, with the same columns: scored, never trained on"
+    )
     keep_splits: tuple[Split, ...] = Field(
         ("train", "validation", "test"), description="splits of the source kept as they are; the rest is carved anew"
     )
@@ -127,6 +130,9 @@ class ReportConfig(Record):
 
     prevalences: tuple[Fraction, ...] = Field((0.001, 0.01, 0.05), description="share of risk posts in deployment")
     minutes_per_post: float = Field(2.0, gt=0, description="reviewer minutes per flagged post")
+    champion: Path | None = Field(
+        None, description="folder of an earlier run with the same test posts, to compare with"
+    )
     crisis_resources: tuple[str, ...] = Field(
         (
             "United States: call or text 988 (Suicide & Crisis Lifeline)",

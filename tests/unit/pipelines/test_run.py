@@ -82,6 +82,26 @@ def test_changed_source_file_redoes_everything(tmp_path: Path) -> None:
     assert compute_fingerprints(config)["prepare"] != before["prepare"]
 
 
+@pytest.mark.parametrize(
+    ("field", "file", "first_changed"),
+    [("data.external", "", "evaluate"), ("report.champion", "run.json", "report")],
+)
+def test_external_posts_and_an_earlier_run_change_no_training(
+    field: str, file: str, first_changed: str, tmp_path: Path
+) -> None:
+    source = tmp_path / "there"
+    changing = source / file if file else source
+    changing.parent.mkdir(exist_ok=True)
+    config = load_config(overrides=[f"{field}={source}"])
+    changing.write_text("text,label\na,b\n", encoding="utf-8")
+    before = compute_fingerprints(config)
+    changing.write_text("text,label\na,c\n", encoding="utf-8")
+    order = [stage.name for stage in STAGES]
+    for after in (compute_fingerprints(config), compute_fingerprints(load_config())):
+        changed = [name for name in order if before[name] != after[name]]
+        assert changed == order[order.index(first_changed) :]
+
+
 def test_failed_block_leaves_the_old_folder_as_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     with write_folder_whole(folder) as aside:
