@@ -101,6 +101,11 @@ class RunFolder:
         return self.root / "explanations" / "flagged.parquet"
 
     @property
+    def faithfulness(self) -> Path:
+        """How far scores of explained posts fall when words are masked; ids and numbers."""
+        return self.root / "explanations" / "faithfulness.parquet"
+
+    @property
     def report(self) -> Path:
         """The HTML report and its tables."""
         return self.root / "report"

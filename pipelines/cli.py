@@ -122,6 +122,9 @@ def explain(  # noqa: PLR0913  # every parameter is an option of the command
     head: Annotated[
         str | None, typer.Option(help="class:TARGET (default: the most urgent), valence or intensity.")
     ] = None,
+    masked_posts: Annotated[
+        int, typer.Option(help="For a run: compare marked with random words on so many explained posts.", min=0)
+    ] = 100,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output file; a run's is always replaced.")
     ] = False,
@@ -133,7 +136,7 @@ def explain(  # noqa: PLR0913  # every parameter is an option of the command
     """
     from pipelines.stages.explain import ExplainOptions, explain_file, explain_run
 
-    options = ExplainOptions(limit=limit, head=head, overwrite=overwrite)
+    options = ExplainOptions(limit=limit, head=head, overwrite=overwrite, n_masked_posts=masked_posts)
     files = {"--scores": scores, "--posts": posts, "--bundle": bundle, "--out": out}
     if run_folder is not None and not any(files.values()):
         _describe_explained(explain_run(run_folder, options))
@@ -213,6 +216,12 @@ def _describe_explained(done: "ExplainSummary") -> None:
     typer.echo(f"explained {done.n_explained:,} flagged posts, highest risk first, head {done.head}{said}")
     if done.share_reliable is not None:
         typer.echo(f"{done.share_reliable:.0%} reliable (delta ≤ 5 %), {done.median_steps:.0f} steps in the median")
+    if done.faithfulness is not None:
+        found = done.faithfulness
+        typer.echo(
+            f"masking marked words lowers the score by {found.mean_fall:.2f}, as many random words by "
+            f"{found.mean_fall_random:.2f} (mean over 1 to 50 % of words, {found.n_posts:,} explained posts)"
+        )
     typer.echo(f"word spans: {done.out_path}")
 
 

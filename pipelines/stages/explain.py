@@ -12,6 +12,7 @@ from pydantic import Field
 from rich.console import Console
 
 from pipelines.artifacts import RunFolder
+from pipelines.faithfulness import FaithfulnessSummary, measure_faithfulness
 from pipelines.progress import show_progress
 from pipelines.stages.score import choose_console, validate_output, write_table_whole
 from screening.bundle import Bundle, load_bundle
@@ -31,7 +32,7 @@ class ExplainSummary(Record):
 
     ``share_reliable`` is the share of explained posts whose weights sum to the change of score within 5 %;
     ``median_steps`` the median number of integration steps. Both are ``None`` if nothing was explained. Posts without
-    words (``n_flagged - n_explained``) have no explanation.
+    words (``n_flagged - n_explained``) have no explanation. ``faithfulness`` is measured for the posts of a run only.
     """
 
     out_path: Path
@@ -41,6 +42,7 @@ class ExplainSummary(Record):
     n_explained: int
     share_reliable: float | None
     median_steps: float | None
+    faithfulness: FaithfulnessSummary | None = None
 
 
 class ExplainOptions(Record):
@@ -54,6 +56,8 @@ class ExplainOptions(Record):
         Explain only that many flagged posts, those of the highest risk.
     overwrite : bool
         Replace an existing output.
+    n_masked_posts : int
+        For a run: on so many explained posts, drawn at random, compare marked with random words; 0 leaves it out.
     progress : bool
         Draw a progress bar (on a terminal).
     """
@@ -61,6 +65,7 @@ class ExplainOptions(Record):
     head: str | None = None
     limit: int | None = Field(None, ge=1)
     overwrite: bool = False
+    n_masked_posts: int = Field(100, ge=0)
     progress: bool = True
 
 
@@ -69,6 +74,9 @@ DEFAULTS = ExplainOptions()
 
 def explain_run(run_dir: Path, options: ExplainOptions = DEFAULTS, *, console: Console | None = None) -> ExplainSummary:
     """Explain the flagged test posts of an evaluated run, into ``explanations/flagged.parquet`` (replaced if there).
+
+    Then measure on some of them whether the marked words matter more than random ones, into
+    ``explanations/faithfulness.parquet``.
 
     Raises
     ------
@@ -83,14 +91,19 @@ def explain_run(run_dir: Path, options: ExplainOptions = DEFAULTS, *, console: C
         if not path.exists():
             message = f"{path} does not exist; evaluate the run first: screening evaluate"
             raise MissingArtifactError(message)
-    return explain_flagged(
-        pd.read_parquet(scores),
-        pd.read_parquet(posts, columns=["post_id", "text"]),
+    texts = pd.read_parquet(posts, columns=["post_id", "text"])
+    again = options.model_copy(update={"overwrite": True})
+    done = explain_flagged(pd.read_parquet(scores), texts, folder.bundle, folder.explanations, again, console=console)
+    faithfulness = measure_faithfulness(
+        pd.read_parquet(folder.explanations),
+        texts,
         folder.bundle,
-        folder.explanations,
-        options.model_copy(update={"overwrite": True}),
+        folder.faithfulness,
+        n_posts=options.n_masked_posts,
         console=console,
+        is_shown=options.progress,
     )
+    return done.model_copy(update={"faithfulness": faithfulness})
 
 
 def renew_report(run_dir: Path, console: Console) -> bool:

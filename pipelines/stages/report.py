@@ -51,6 +51,10 @@ def load_results(context: RunContext) -> RunResults:
             )
         },
         explanations=_read_explanations(folder.explanations, version),
+        alternatives=scorer.alternatives,
+        budgets=scorer.budgets,
+        bands=scorer.bands,
+        faithfulness=_read_explanations(folder.faithfulness, version),
     )
 
 

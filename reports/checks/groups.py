@@ -95,5 +95,5 @@ def _judge_elsewhere(results: RunResults, external: pd.DataFrame) -> Check:
         return ELSEWHERE.conclude("warn", words)
     if not n_known:
         return ELSEWHERE.conclude("not_measured", "The external posts hold no positive of any target.")
-    words = f"On {len(external):,} external posts recall reaches what was promised, for {n_known} targets with positives."
+    words = f"On {len(external):,} external posts recall reaches the promise, for {n_known} targets with positives."
     return ELSEWHERE.conclude("pass", words)
