@@ -126,7 +126,7 @@ def prepare_new_posts(
     validate_posts(posts, max_characters=max_characters, group_columns=group_columns, where=str(path))
     posts = posts.assign(text=posts["text"].map(clean_text))
     validate_posts(posts, max_characters=max_characters, where=f"{path} after cleaning")
-    return _fix_types(posts)
+    return fix_types(posts)
 
 
 def load_split(path: Path | str) -> pd.DataFrame:
@@ -175,13 +175,13 @@ def _check_and_clean(posts: pd.DataFrame, config: DataConfig, taxonomy: Taxonomy
     validate(cleaned, where=f"{where} after cleaning")
     names = {spelling: taxonomy.names[index] for spelling, index in taxonomy.index_by_text.items()}
     cleaned["label"] = cleaned["label"].where(is_control, cleaned["label"].map(names))
-    return _fix_types(cleaned)
+    return fix_types(cleaned)
 
 
 _OWN_COLUMNS = ("post_id", "text", "label", "author_id", "created_at", "source_split")
 
 
-def _fix_types(posts: pd.DataFrame) -> pd.DataFrame:
+def fix_types(posts: pd.DataFrame) -> pd.DataFrame:
     """Give checked columns their final types: strings and times."""
     typed = {name: posts[name].astype("str") for name in ("post_id", "text", "label", "source_split") if name in posts}
     if "author_id" in posts:
