@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from screening.calibration.temperature import TemperatureScaling
     from screening.config import RunConfig
     from screening.taxonomy import RiskTarget, Taxonomy
+    from screening.thresholds.abstention import AbstentionBand
     from screening.thresholds.budget import BudgetAssessment
     from screening.thresholds.operating_point import OperatingPoint
 
@@ -64,7 +65,9 @@ class RunResults:
     alternatives : tuple of OperatingPoint
         Points at other recalls from the same calibration posts; their promises share one confidence.
     budgets : tuple of BudgetAssessment
-        Whether each operating point stays within the alert budget, where one was set.
+        Whether each operating point, then each alternative, stays within the alert budget, where one was set.
+    bands : tuple of AbstentionBand
+        Scores between which a person decides, one band per operating point, where asked for.
     robustness : pandas.DataFrame or None
         Risk scores of positive test posts after small changes of their text: ``post_id``, ``label``, ``perturbation``.
     text_facts : pandas.DataFrame or None
@@ -93,6 +96,7 @@ class RunResults:
     explanations: pd.DataFrame | None = None
     alternatives: tuple[OperatingPoint, ...] = ()
     budgets: tuple[BudgetAssessment, ...] = ()
+    bands: tuple[AbstentionBand, ...] = ()
     robustness: pd.DataFrame | None = None
     text_facts: pd.DataFrame | None = None
     external: pd.DataFrame | None = None

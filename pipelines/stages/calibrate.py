@@ -18,25 +18,33 @@ from screening.inference.precision import SCORE_TOLERANCE, Precision, resolve_pr
 from screening.models.baseline import TfidfBaseline
 from screening.models.classifier import RiskClassifier
 from screening.scoring import build_score_table, compute_risk_scores
-from screening.thresholds.fitting import fit_operating_point
-from screening.thresholds.operating_point import OperatingPoint
-from screening.types import Record
+from screening.thresholds.promises import Promises, fit_promises, require_budget
+from screening.thresholds.scope import PromiseScope, build_scope
 from screening.whole_writes import write_folder_whole
 
 LogitFunction = Callable[[pd.DataFrame, str], Logits]
 MODEL_FILE = "operating_points.json"
 BASELINE_FILE = "baseline_operating_points.json"
+SCOPE_KEY = 1  # a stream of its own: splits are carved from the same seed
 
 
-class CalibratedScorer(Record):
-    """A temperature and the operating points found with it; one for the classifier, one for the baseline."""
+class CalibratedScorer(Promises):
+    """A temperature and what is promised with it; one for the classifier, one for the baseline."""
 
     temperature: TemperatureScaling
-    operating_points: tuple[OperatingPoint, ...]
 
 
 def run(context: RunContext) -> None:
-    """Write ``calibration/`` (operating points, scores of the calibration split) and ``bundle/``."""
+    """Write ``calibration/`` (operating points, scores of the calibration split) and ``bundle/``.
+
+    Raises
+    ------
+    ConfigError
+        If the calibration split lacks a configured column.
+    RecallNotReachableError
+        If a recall promise or the alert budget cannot be kept; nothing is written.
+    """
+    scope = load_scope(context)
     classifier, tokenizer = load_model(context.folder)
     precision = resolve_precision(context.config.training.precision)
     max_tokens = context.config.model.max_tokens
@@ -53,15 +61,25 @@ def run(context: RunContext) -> None:
             )
 
     baseline = TfidfBaseline.load(context.folder.baseline)
-    scorer, scores = _calibrate(context, compute_classifier_logits, SCORE_TOLERANCE[precision])
-    baseline_scorer, _ = _calibrate(context, lambda posts, _: wrap_baseline_logits(baseline, posts), 0.0)
+    scorer, scores = _calibrate(context, scope, compute_classifier_logits, SCORE_TOLERANCE[precision])
+    require_budget(scorer)
+    baseline_scorer, _ = _calibrate(context, scope, lambda posts, _: wrap_baseline_logits(baseline, posts), 0.0)
     with write_folder_whole(context.folder.calibration) as aside:
         scores.to_parquet(aside / "calibration.parquet", index=False)
         write_json(aside / MODEL_FILE, scorer.model_dump(mode="json"))
         write_json(aside / BASELINE_FILE, baseline_scorer.model_dump(mode="json"))
     save_bundle(context.folder.bundle, classifier, tokenizer, _build_manifest(context, scorer, precision))
-    for point in scorer.operating_points:
-        context.console.print(str(point), highlight=False)
+    for line in (*scorer.operating_points, *scorer.alternatives, *scorer.budgets):
+        context.console.print(str(line), highlight=False)
+
+
+def load_scope(context: RunContext) -> PromiseScope:
+    """Read authors and groups of the calibration posts; the run's seed draws one post of each author."""
+    promise = context.config.calibration
+    posts = load_split(context.folder.split("calibration")).drop(columns="text")
+    seeds = np.random.SeedSequence(context.config.seed, spawn_key=(SCOPE_KEY,))
+    rng = np.random.default_rng(seeds)
+    return build_scope(posts, unit=promise.unit, group_columns=promise.group_columns, rng=rng)
 
 
 def load_model(folder: RunFolder) -> tuple[Any, Any]:
@@ -85,31 +103,29 @@ def wrap_baseline_logits(baseline: TfidfBaseline, posts: pd.DataFrame) -> Logits
 
 
 def _calibrate(
-    context: RunContext, logits_of: LogitFunction, score_tolerance: float
+    context: RunContext, scope: PromiseScope, logits_of: LogitFunction, score_tolerance: float
 ) -> tuple[CalibratedScorer, pd.DataFrame]:
     """Fit the temperature on validation and thresholds on calibration; also return the calibration scores."""
-    taxonomy, promise = context.taxonomy, context.config.calibration
+    taxonomy = context.taxonomy
     validation, calibration = (load_split(context.folder.split(name)) for name in ("validation", "calibration"))
     on_validation = logits_of(validation, "validation").logits
     temperature = fit_temperature(on_validation, taxonomy.encode(validation["label"]))
     outputs = logits_of(calibration, "calibration")
     risks = compute_risk_scores(temperature.compute_probabilities(outputs.logits), taxonomy)
-    points = tuple(
-        fit_operating_point(
-            target,
-            risks[target.name],
-            calibration["label"].isin(target.labels).to_numpy(),
-            target_recall=promise.target_recall,
-            confidence_level=promise.confidence_level,
-            score_tolerance=score_tolerance,
-        )
-        for target in taxonomy.targets
+    promises = fit_promises(
+        taxonomy.targets,
+        risks,
+        calibration["label"].to_numpy(),
+        context.config.calibration,
+        scope=scope,
+        score_tolerance=score_tolerance,
     )
-    scores = build_score_table(calibration["post_id"].tolist(), outputs, taxonomy, temperature, points)
+    ids = calibration["post_id"].tolist()
+    scores = build_score_table(ids, outputs, taxonomy, temperature, promises.operating_points)
     scores.insert(1, "label", calibration["label"].to_numpy())
     for i, name in enumerate(taxonomy.names):
         scores[f"logit_{name}"] = outputs.logits[:, i]
-    return CalibratedScorer(temperature=temperature, operating_points=points), scores
+    return CalibratedScorer(temperature=temperature, **dict(promises)), scores
 
 
 def _build_manifest(context: RunContext, scorer: CalibratedScorer, precision: Precision) -> BundleManifest:
