@@ -65,7 +65,9 @@ class RunResults:
     alternatives : tuple of OperatingPoint
         Points at other recalls from the same calibration posts; their promises share one confidence.
     budgets : tuple of BudgetAssessment
-        Whether each operating point, then each alternative, stays within the alert budget, where one was set.
+        Whether each operating point stays within the alert budget, where one was set.
+    alternative_budgets : tuple of BudgetAssessment
+        The same for each alternative.
     bands : tuple of AbstentionBand
         Scores between which a person decides, one band per operating point, where asked for.
     robustness : pandas.DataFrame or None
@@ -96,6 +98,7 @@ class RunResults:
     explanations: pd.DataFrame | None = None
     alternatives: tuple[OperatingPoint, ...] = ()
     budgets: tuple[BudgetAssessment, ...] = ()
+    alternative_budgets: tuple[BudgetAssessment, ...] = ()
     bands: tuple[AbstentionBand, ...] = ()
     robustness: pd.DataFrame | None = None
     text_facts: pd.DataFrame | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from reports.results import RunResults, control_groups, extract_scores
-from reports.tables import Column, Table
+from reports.tables import Column, Table, format_prose
 from screening.thresholds.triage import assign_triage
 from screening.types import TRIAGE_LEVELS
 
@@ -18,10 +18,14 @@ TRIAGE_WORDS = {"refer": "refer (read first)", "review": "review", "no_flag": "n
 METHOD_WORDS = {"order_statistic": "order statistic, exact for any distribution"}
 
 
+UNIT_WORDS = {"post": "a random positive post", "author": "a random positive post of a random author"}
+
+
 def build_operating_points(results: RunResults) -> Table:
     """List every operating point with its promise and what it rests on."""
-    frame = pd.DataFrame([_describe_point(point) for point in results.operating_points])
-    columns = (
+    points = results.operating_points
+    frame = pd.DataFrame([describe_point(point) for point in points])
+    columns = [
         Column("name", "Risk target"),
         Column("labels", "Positive labels"),
         Column("triage", "A flag leads to"),
@@ -31,19 +35,64 @@ def build_operating_points(results: RunResults) -> Table:
         Column("n_allowed_misses", "Of them below threshold", "count"),
         Column("threshold", "Threshold", "score"),
         Column("recall_lower_bound", "Recall bound", "fraction"),
+    ]
+    if any(point.unit != "post" for point in points):
+        columns.insert(4, Column("unit_words", "For"))
+    if any(point.n_promises > 1 for point in points):
+        columns.insert(5, Column("n_promises", "Promises that share it", "count"))
+    if any(point.groups for point in points):
+        columns.append(Column("n_groups", "Also in each of", "count"))
+    note = " ".join(_describe_promises(results))
+    return Table("operating_points", "Operating points", frame, tuple(columns), "calibration split", note)
+
+
+def describe_point(point: OperatingPoint) -> dict[str, object]:
+    """Lay an operating point out as a row; groups as their number and columns."""
+    record = point.model_dump(exclude={"assumptions", "groups"})
+    return record | {
+        "labels": ", ".join(point.labels),
+        "method": METHOD_WORDS.get(point.method, point.method),
+        "confidence_each": point.confidence_each,
+        "unit_words": UNIT_WORDS[point.unit],
+        "n_groups": len(point.groups),
+        "group_columns": ", ".join(point.group_columns),
+    }
+
+
+def describe_sharing(point: OperatingPoint, *, is_family_wise: bool) -> str:
+    """Say which promises hold at once, and with what confidence."""
+    if point.n_promises == 1:
+        return "Each promise is made for its target alone; that all hold together is less likely."
+    whose = "of all risk targets" if is_family_wise else "of one risk target"
+    rest = "" if is_family_wise else " That the promises of several targets hold together is less likely."
+    return (
+        f"The confidence is shared by the {point.n_promises} promises {whose}: all of them hold at once with "
+        f"{format_prose(point.confidence_level)}, each one made at {format_prose(point.confidence_each)} (union bound)."
+        f"{rest}"
     )
-    note = (
+
+
+def _describe_promises(results: RunResults) -> list[str]:
+    """Write the note: method, who shares the confidence, authors, groups."""
+    words = [
         "Method: order statistic, exact for any distribution of scores. A post is flagged when its score is at or "
-        "above the threshold. Recall bound: exact one-sided lower bound at the confidence asked for. Each promise is "
-        "made for its target alone; that all hold together is less likely."
-    )
-    return Table("operating_points", "Operating points", frame, columns, "calibration split", note)
-
-
-def _describe_point(point: OperatingPoint) -> dict[str, object]:
-    record = point.model_dump(exclude={"assumptions"})
-    method = METHOD_WORDS.get(point.method, point.method)
-    return record | {"labels": ", ".join(point.labels), "method": method}
+        "above the threshold. Recall bound: exact one-sided lower bound at the confidence of each promise."
+    ]
+    if not results.operating_points:
+        return words
+    point = results.operating_points[0]
+    words.append(describe_sharing(point, is_family_wise=results.config.calibration.is_family_wise))
+    if point.unit == "author":
+        words.append(
+            "Positives are counted by author: one positive post of each was drawn, and the recall is that of a random "
+            "positive post of a random author, not the share of all positive posts."
+        )
+    if point.groups:
+        words.append(
+            f"The recall is promised in all posts and in each group of {', '.join(point.group_columns)} at once, by "
+            "the same threshold: the lowest any of them needs."
+        )
+    return words
 
 
 def build_triage_counts(results: RunResults) -> Table:

@@ -53,6 +53,7 @@ def load_results(context: RunContext) -> RunResults:
         explanations=_read_explanations(folder.explanations, version),
         alternatives=scorer.alternatives,
         budgets=scorer.budgets,
+        alternative_budgets=scorer.alternative_budgets,
         bands=scorer.bands,
         faithfulness=_read_explanations(folder.faithfulness, version),
     )

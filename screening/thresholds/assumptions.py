@@ -43,8 +43,9 @@ def list_assumptions(*, unit: str = "post", n_promises: int = 1, group_columns: 
         sentences.extend(_AUTHOR_UNIT)
     if n_promises > 1:
         sentences.append(
-            f"{n_promises} promises (risk targets and recalls offered) share the confidence level: all of them hold at "
-            "once with it, so one may be picked after its alerts were seen."
+            f"{n_promises} promises, this one among them, share the confidence level (the recalls offered, and the "
+            f"risk targets where they are to hold together): all {n_promises} hold at once with it, so one may be "
+            "picked after its alerts were seen."
         )
     if group_columns:
         sentences.append(

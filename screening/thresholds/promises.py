@@ -22,11 +22,12 @@ Case = tuple[FloatArray, BoolArray]
 class Promises(FittedPoints):
     """Operating points and alternatives, whether each stays within the alert budget, and abstention bands.
 
-    ``budgets`` follow ``operating_points`` and then ``alternatives``, empty without a budget; ``bands`` follow
-    ``operating_points``, empty unless asked for.
+    ``budgets`` and ``bands`` follow ``operating_points``, ``alternative_budgets`` follow ``alternatives``; each is
+    empty unless asked for.
     """
 
     budgets: tuple[BudgetAssessment, ...] = ()
+    alternative_budgets: tuple[BudgetAssessment, ...] = ()
     bands: tuple[AbstentionBand, ...] = ()
 
 
@@ -62,7 +63,8 @@ def fit_promises(
     }
     return Promises(
         **dict(points),
-        budgets=_assess_budgets((*points.operating_points, *points.alternatives), cases, config, shared),
+        budgets=_assess_budgets(points.operating_points, cases, config, shared),
+        alternative_budgets=_assess_budgets(points.alternatives, cases, config, shared),
         bands=_fit_bands(points.operating_points, cases, config, shared),
     )
 
@@ -98,10 +100,10 @@ def require_budget(promises: Promises) -> None:
     RecallNotReachableError
         The message says for each failing point which of recall and budget fails, by how much, and what would fit.
     """
-    failing = [budget for budget in promises.budgets[: len(promises.operating_points)] if not budget.fits]
+    failing = [budget for budget in promises.budgets if not budget.is_met]
     if not failing:
         return
-    fitting = [budget for budget in promises.budgets[len(promises.operating_points) :] if budget.fits]
+    fitting = [budget for budget in promises.alternative_budgets if budget.is_met]
     offered = "; ".join(f"{budget.name} at recall {budget.target_recall:.6g}" for budget in fitting)
     lines = [str(budget) for budget in failing]
     if offered:
