@@ -107,7 +107,7 @@ def build_budgets(results: RunResults) -> Table | None:
     if not results.budgets:
         return None
     rows = [
-        budget.model_dump() | {"used": used, "verdict": "met" if budget.is_met else "not met"}
+        budget.model_dump() | {"used": used, "verdict": "fits" if budget.fits else "does not fit"}
         for used, budgets in (("in use", results.budgets), ("offered", results.alternative_budgets))
         for budget in budgets
     ]

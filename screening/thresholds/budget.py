@@ -44,10 +44,10 @@ class BudgetAssessment(Record):
         Of the statement about alerts; ``n_promises`` targets share it.
     joint_confidence_level : float
         Confidence that every recall promise and every statement about alerts hold at once.
-    is_met : bool
+    fits : bool
         Whether ``alerts_upper_bound`` is within the budget.
     excess_per_1000 : float
-        Alerts above the budget; 0 if it is met.
+        Alerts above the budget; 0 if it fits.
     recall_within_budget : float or None
         Lower bound on the recall of the lowest threshold that keeps the budget; ``None`` if no threshold keeps it.
         Choosing it as the new target after seeing it would spend the confidence again: offer it beforehand, or
@@ -64,7 +64,7 @@ class BudgetAssessment(Record):
     confidence_level: float = Field(gt=0, lt=1)
     joint_confidence_level: float = Field(ge=0, lt=1)
     n_promises: int = Field(1, ge=1)
-    is_met: bool
+    fits: bool
     excess_per_1000: float = Field(ge=0)
     recall_within_budget: float | None = Field(None, ge=0, le=1)
     n_negative: int = Field(ge=0)
@@ -73,9 +73,9 @@ class BudgetAssessment(Record):
 
     @model_validator(mode="after")
     def _validate_excess(self) -> Self:
-        if self.is_met != (self.excess_per_1000 == 0):
+        if self.fits != (self.excess_per_1000 == 0):
             message = (
-                f"expected an excess exactly where the budget fails, found {self.excess_per_1000} and {self.is_met}"
+                f"expected an excess exactly where the budget fails, found {self.excess_per_1000} and {self.fits}"
             )
             raise ValueError(message)
         return self
@@ -85,7 +85,7 @@ class BudgetAssessment(Record):
             f"at most {self.alerts_upper_bound:.0f} alerts per 1,000 at prevalence {self.prevalence:.6g} with "
             f"confidence {self.confidence_level:.6g}, budget {self.max_alerts_per_1000:.6g}"
         )
-        if self.is_met:
+        if self.fits:
             return f"{self.name}: recall {self.target_recall:.6g} and the alert budget hold together ({bound})"
         within = "no threshold keeps the budget"
         if self.recall_within_budget is not None:
@@ -145,7 +145,7 @@ def assess_budget(
         confidence_level=point.confidence_level,
         joint_confidence_level=max(0.0, 1 - 2 * (1 - point.confidence_level)),
         n_promises=n_promises,
-        is_met=alerts <= max_alerts_per_1000,
+        fits=alerts <= max_alerts_per_1000,
         excess_per_1000=max(0.0, alerts - max_alerts_per_1000),
         recall_within_budget=None if lowest is None else _bound_recall(scores, positive, covered, lowest, point),
         n_negative=int(negatives.size),

@@ -100,10 +100,10 @@ def require_budget(promises: Promises) -> None:
     RecallNotReachableError
         The message says for each failing point which of recall and budget fails, by how much, and what would fit.
     """
-    failing = [budget for budget in promises.budgets if not budget.is_met]
+    failing = [budget for budget in promises.budgets if not budget.fits]
     if not failing:
         return
-    fitting = [budget for budget in promises.alternative_budgets if budget.is_met]
+    fitting = [budget for budget in promises.alternative_budgets if budget.fits]
     offered = "; ".join(f"{budget.name} at recall {budget.target_recall:.6g}" for budget in fitting)
     lines = [str(budget) for budget in failing]
     if offered:
