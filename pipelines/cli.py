@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines import audit_commands
 from screening.exceptions import ConfigError, RecallNotReachableError, ScreeningError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(audit_commands.app, name="audit")
 
 ConfigOption = Annotated[
     str, typer.Option("--config", "-c", help="YAML file, or a shipped one by name: demo, reddit2013, emotion, swmh.")
