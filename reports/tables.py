@@ -12,7 +12,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-Kind = Literal["text", "count", "fraction", "percent_points", "number", "score", "signed"]
+Kind = Literal["text", "count", "fraction", "percent_points", "number", "score", "signed", "p_value"]
 UNDEFINED = "–"
 
 
@@ -36,6 +36,12 @@ class Column:
         """Keys of the interval's ends."""
         return ("low", "high") if self.key == "value" else (f"{self.key}_low", f"{self.key}_high")
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key of a row that the column reads."""
+        others = (self.share_key, self.n_key)
+        return (self.key, *(self.bounds if self.interval else ()), *(key for key in others if key))
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -49,7 +55,8 @@ class Cell:
 class Table:
     """Numbers (``frame``: every column goes to CSV and JSON) and the columns a page shows.
 
-    ``split`` names the posts the numbers come from; ``note`` is what a reader must know before using them.
+    ``split`` names the posts the numbers come from; ``note`` is what a reader must know before using them. A frame
+    without rows gets the columns all the same.
     """
 
     name: str
@@ -58,6 +65,12 @@ class Table:
     columns: tuple[Column, ...]
     split: str
     note: str = ""
+
+    def __post_init__(self) -> None:
+        """Name the columns of a frame made from no rows, so that nobody has to ask whether they are there."""
+        if self.frame.empty and not len(self.frame.columns):
+            keys = dict.fromkeys(key for column in self.columns for key in column.keys)
+            object.__setattr__(self, "frame", pd.DataFrame(columns=list(keys)))
 
     @property
     def rows(self) -> list[list[Cell]]:
@@ -148,7 +161,8 @@ WRITERS: dict[Kind, Callable[[Any], str]] = {
     "count": lambda value: f"{round(value):,}",
     "fraction": _format_fraction,
     "percent_points": lambda value: f"{100 * value:+.1f}".replace("-", "\u2212"),
-    "score": lambda value: f"{value:.4f}",
+    "score": lambda value: f"{value:.4f}".replace("-", "\u2212"),
     "number": lambda value: _format_number(float(value)),
+    "p_value": lambda value: "<0.001" if value < 0.001 else f"{value:.3f}",
     "signed": lambda value: f"{value:+.2f}".replace("-", "\u2212"),
 }
