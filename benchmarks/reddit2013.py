@@ -16,7 +16,8 @@ from rich.console import Console
 from pipelines.run import STAGES, RunContext, run_stages
 from pipelines.stages.report import BASELINE_NAME, load_results
 from reports.classification import build_comparison, build_per_class, build_summary
-from reports.recall import build_alerts, build_performance
+from reports.cost import build_alerts
+from reports.recall import build_performance
 from reports.results import RunResults
 from screening.config import load_config
 from screening.taxonomy import load_taxonomy

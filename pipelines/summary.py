@@ -8,7 +8,8 @@ from rich.table import Table
 
 from pipelines.artifacts import RunFolder
 from reports.classification import build_summary
-from reports.recall import build_alerts, build_performance
+from reports.cost import build_alerts
+from reports.recall import build_performance
 from reports.results import RunResults
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from reports.cost import build_deployment
 from reports.page import Fact
-from reports.recall import build_deployment, build_performance
+from reports.recall import build_performance
 from reports.tables import format_prose, format_value
 
 if TYPE_CHECKING:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from reports.estimates import spread_estimate
+from reports.figures import plot_reliability
+from reports.page import Section
 from reports.results import RunResults, binarize_labels, encode_labels, extract_probabilities, extract_scores
 from reports.tables import Column, Table
 from screening.calibration.temperature import TemperatureScaling
@@ -18,10 +23,30 @@ from screening.metrics.calibration import (
     compute_reliability_table,
     compute_top_label,
 )
+from screening.metrics.calibration_slope import compute_calibration_slope
+
+if TYPE_CHECKING:
+    from screening.taxonomy import RiskTarget
 
 Probabilities = npt.NDArray[np.float64]
 MAX_ECE_RISE = 0.01
 SMALLEST = np.finfo(np.float64).tiny
+
+
+def build_calibration_section(results: RunResults) -> Section:
+    """Build calibration before and after temperature scaling."""
+    reliability = build_reliability(results)
+    return Section(
+        name="calibration",
+        title="Do probabilities mean what they say?",
+        words=(
+            "The recall promise does not need calibrated probabilities; people who read a probability do. "
+            "Temperature was fitted on the validation split and is judged here on posts it has not seen.",
+        ),
+        tables=(build_calibration_summary(results), build_calibration_slopes(results)),
+        pictures=(plot_reliability(reliability.frame, "test split"),) if len(reliability.frame) else (),
+        folded=(reliability,),
+    )
 
 
 def compute_unscaled_probabilities(results: RunResults) -> Probabilities:
@@ -44,15 +69,14 @@ def build_calibration_summary(results: RunResults) -> Table:
     after = extract_probabilities(results.test, results.taxonomy)
     before = compute_unscaled_probabilities(results)
     rows = [_compare_classes(results, before, after)]
-    for target in results.targets:
-        chosen = results.taxonomy.target_indices(target)
+    for target in results.scored_targets:
         is_positive = binarize_labels(results.test, target)
         record: dict[str, object] = {"score": f"risk {target.name}", "n_samples": len(after)}
         for when, matrix in (("before", before), ("after", after)):
-            probability = matrix[:, chosen].sum(axis=1).clip(0, 1)
+            probability = _sum_classes(results, target, matrix)
             record[f"brier_{when}"] = compute_binary_brier_score(is_positive, probability)
             record[f"ece_{when}"] = compute_calibration_error(is_positive, probability)
-        rows.append(record | {"ece_floor": _compute_floor(results, after[:, chosen].sum(axis=1).clip(0, 1))})
+        rows.append(record | {"ece_floor": _compute_floor(results, _sum_classes(results, target, after))})
     columns = (
         Column("score", "Score"),
         Column("n_samples", "n", "count"),
@@ -68,6 +92,41 @@ def build_calibration_summary(results: RunResults) -> Table:
         "of samples of this size. Brier is 0 to 2 over classes, 0 to 1 for a risk score."
     )
     return Table("calibration", "Brier score and calibration error", pd.DataFrame(rows), columns, "test split", note)
+
+
+def build_calibration_slopes(results: RunResults) -> Table:
+    """Set calibration slope and intercept of every risk score before and after temperature scaling side by side."""
+    after = extract_probabilities(results.test, results.taxonomy)
+    rows = []
+    for when, matrix in (("before", compute_unscaled_probabilities(results)), ("after", after)):
+        for target in results.scored_targets:
+            y_true = binarize_labels(results.test, target)
+            found = compute_calibration_slope(y_true, _sum_classes(results, target, matrix), split="test")
+            record: dict[str, object] = {"score": f"risk {target.name}", "when": f"{when} temperature scaling"}
+            record |= spread_estimate("slope", found.slope) | spread_estimate("intercept", found.intercept)
+            rows.append(record | {"n_samples": y_true.size, "n_positive": int(y_true.sum())})
+    columns = (
+        Column("score", "Score"),
+        Column("when", "When"),
+        Column("slope", "Slope", "signed", interval=True),
+        Column("intercept", "Intercept", "signed", interval=True),
+        Column("n_positive", "Positives", "count", n_key="n_samples"),
+    )
+    note = (
+        "Slope: 1 is ideal; below 1 scores are too near 0 and 1, above 1 too near the middle. Intercept (calibration "
+        "in the large, in log-odds): 0 is ideal; below 0 scores are too high overall, above 0 too low. 95% Wald "
+        "intervals; a dash where the estimate does not exist."
+    )
+    rows.sort(key=lambda row: str(row["score"]))
+    return Table(
+        "calibration_slope", "Calibration slope and intercept", pd.DataFrame(rows), columns, "test split", note
+    )
+
+
+def _sum_classes(results: RunResults, target: RiskTarget, matrix: Probabilities) -> Probabilities:
+    """Sum the probabilities of a target's labels, shape (n,)."""
+    total: Probabilities = matrix[:, results.taxonomy.target_indices(target)].sum(axis=1).clip(0, 1)
+    return total
 
 
 def _compare_classes(results: RunResults, before: Probabilities, after: Probabilities) -> dict[str, object]:
@@ -87,7 +146,7 @@ def _compute_floor(results: RunResults, probability: Probabilities) -> float:
 def build_reliability(results: RunResults) -> Table:
     """Compare the mean risk score with the share of positives, in bins of equal numbers of posts."""
     parts = []
-    for target in results.targets:
+    for target in results.scored_targets:
         scores = extract_scores(results.test, target).clip(0, 1)
         part = compute_reliability_table(binarize_labels(results.test, target), scores, split="test")
         names = {"mean_prob": "mean_score", "value": "observed", "low": "observed_low", "high": "observed_high"}

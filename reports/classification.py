@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from reports.estimates import spread_estimate
+from reports.figures import plot_confusion
+from reports.page import Section
 from reports.results import RunResults, encode_labels, predict_labels
 from reports.tables import Column, Table
 from screening.metrics.bootstrap import compute_paired_difference
@@ -22,6 +24,22 @@ BOOTSTRAP_NOTE = (
     "95% intervals: exact for accuracy, otherwise percentile bootstrap over posts (2,000 resamples, seeded)."
 )
 PAIRED_NOTE = "95% percentile bootstrap intervals (2,000 resamples, seeded)."
+
+
+def build_classification_section(results: RunResults) -> Section:
+    """Build decisions for one class per post."""
+    confusion = build_confusion(results)
+    return Section(
+        name="classification",
+        title="Telling classes apart",
+        words=(
+            "For comparison with published work: one class per post. A flag does not use these decisions; it uses the "
+            "risk score of a target, the sum of its labels' probabilities.",
+        ),
+        tables=(build_summary(results), build_per_class(results)),
+        pictures=(plot_confusion(confusion.frame.set_index("label"), "test split"),) if len(results.test) else (),
+        folded=(confusion,),
+    )
 
 
 def build_summary(results: RunResults) -> Table:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from reports.classification import align_posts, build_comparison
 from reports.estimates import spread_estimate
+from reports.page import Section
 from reports.recall import flag_posts
 from reports.results import RunResults, binarize_labels, extract_scores
 from reports.tables import Column, Table
 from screening.metrics.operating import compute_operating_result
+from screening.metrics.paired import compare_recall_paired
 from screening.metrics.workload import compute_alert_rate
 
 if TYPE_CHECKING:
@@ -41,6 +44,15 @@ class ScorerFlags:
     controls: np.ndarray | None
 
 
+def build_comparator_section(results: RunResults) -> Section | None:
+    """Build the comparison with other scorers, where there are any."""
+    if not results.comparators:
+        return None
+    words = ("Simpler scorers on the same posts. A screener that does not beat them is not worth its cost.",)
+    tables = (build_promise_comparison(results), build_paired_recall(results), build_comparison(results))
+    return Section("comparators", "Beside simpler scorers", words, tables)
+
+
 def build_promise_comparison(results: RunResults) -> Table:
     """Compare scorers at their own thresholds, each fitted to the same promise on the same calibration posts.
 
@@ -65,6 +77,50 @@ def build_promise_comparison(results: RunResults) -> Table:
         note += " A rule of its own promises nothing: its recall is what was found on this split."
     return Table("promise_comparison", "The same promise, other scorers", pd.DataFrame(rows), columns,
                  "test split and controls", note)  # fmt: skip
+
+
+def build_paired_recall(results: RunResults) -> Table:
+    """Compare on the same positives which ones this screener finds and each comparator misses, and the other way."""
+    rows = []
+    for target in results.targets:
+        own, *others = iterate_flags(results, target)
+        for other in others:
+            flags = align_flags(other, own)
+            pair = compare_recall_paired(own.y_true, own.test, flags, split="test")
+            record: dict[str, object] = {"target": target.name, "scorer": other.scorer, "decision": other.decision}
+            record |= pair.model_dump(exclude={"difference"}) | spread_estimate("difference", pair.difference)
+            rows.append(record)
+    columns = (
+        Column("target", "Risk target"),
+        Column("scorer", "Compared with"),
+        Column("decision", "Flags by"),
+        Column("difference", "Recall, this less the other, points", "percent_points", interval=True,
+               n_key="difference_n"),
+        Column("n_only_a", "Found only by this screener", "count"),
+        Column("n_only_b", "Found only by the other", "count"),
+        Column("n_both", "By both", "count"),
+        Column("n_neither", "By neither", "count"),
+        Column("p_value", "McNemar p", "p_value"),
+    )  # fmt: skip
+    note = (
+        "The same positives, post by post; n: positives. 95% score intervals (Tango); exact two-sided McNemar test, "
+        "not corrected for the number of rows. Two scorers held to the same promise should find about equally many: "
+        "compare their alerts above. A large p is no evidence of equality."
+    )
+    return Table("paired_recall", "Recall on the same positives", pd.DataFrame(rows), columns, "test split", note)
+
+
+def align_flags(other: ScorerFlags, own: ScorerFlags) -> np.ndarray:
+    """Put another scorer's flags in the order of this screener's posts, shape (n_test,), bool.
+
+    Raises
+    ------
+    ValueError
+        If the two tables do not hold the same posts.
+    """
+    table = align_posts(pd.DataFrame({"post_id": other.post_ids, "flag": other.test}),
+                        pd.DataFrame({"post_id": own.post_ids}))  # fmt: skip
+    return table["flag"].to_numpy(dtype=bool)
 
 
 def iterate_flags(results: RunResults, target: RiskTarget) -> Iterator[ScorerFlags]:

@@ -1,4 +1,4 @@
-"""Recall, precision and alerts at every threshold, and how scores are spread, thinned to what a picture needs."""
+"""What a score does at every threshold, how it ranks posts, and how scores are spread; thinned for pictures."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from reports.estimates import spread_estimate
 from reports.results import RunResults, binarize_labels, extract_scores
 from reports.tables import Column, Table
+from screening.metrics.ranking import estimate_roc_area
 from screening.metrics.workload import compute_recall_alert_curve
 
 if TYPE_CHECKING:
@@ -19,33 +21,49 @@ N_BINS = 40
 
 
 def build_curve(results: RunResults) -> Table:
-    """Tabulate recall, precision and alerts per 1,000 at up to 200 thresholds per target."""
+    """Tabulate recall, false alarms, precision and alerts per 1,000 at up to 200 thresholds per target."""
     parts = []
-    for target in results.targets:
-        y_true = binarize_labels(results.test, target)
-        curve = compute_recall_alert_curve(y_true, extract_scores(results.test, target), split="test")
-        parts.append(thin_rows(curve).rename(columns={"value": "recall", "low": "recall_low", "high": "recall_high"}))
+    for target in results.scored_targets:
+        y_true, y_score = binarize_labels(results.test, target), extract_scores(results.test, target)
+        curve = compute_recall_alert_curve(y_true, y_score, split="test", n_rows=MAX_ROWS)
+        parts.append(curve.rename(columns={"value": "recall", "low": "recall_low", "high": "recall_high"}))
         parts[-1].insert(0, "target", target.name)
     columns = (
         Column("target", "Risk target"),
         Column("threshold", "Threshold", "score"),
         Column("recall", "Recall", "fraction", interval=True, n_key="n"),
+        Column("false_alarm_rate", "False alarms", "fraction", interval=True, n_key="false_alarm_rate_n"),
         Column("precision", "Precision (PPV)", "fraction", n_key="n_flagged"),
         Column("alerts_per_1000", "Alerts per 1,000", "number", n_key="n_samples"),
     )
     note = (
-        f"Up to {MAX_ROWS} of all distinct thresholds, evenly along the ranking. Exact 95% intervals hold for a "
-        "threshold fixed in advance, not for one picked from this table."
+        f"Up to {MAX_ROWS} of all distinct thresholds, evenly along the ranking. False alarms: share of other posts "
+        "flagged (1 − specificity). Exact 95% intervals hold for a threshold fixed in advance, not for one picked from "
+        "this table."
     )
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    return Table("curve", "Recall, precision and alerts at every threshold", frame, columns, "test split", note)
+    return Table("curve", "Recall, false alarms and alerts at every threshold", frame, columns, "test split", note)
 
 
-def thin_rows(frame: pd.DataFrame, n_rows: int = MAX_ROWS) -> pd.DataFrame:
-    """Keep the first row, the last row, and rows evenly between."""
-    if len(frame) <= n_rows:
-        return frame.reset_index(drop=True)
-    return frame.iloc[np.linspace(0, len(frame) - 1, n_rows).round().astype(int)].reset_index(drop=True)
+def build_ranking(results: RunResults) -> Table:
+    """Say per target how often a post of the target scores above another post (area under the ROC curve)."""
+    rows = []
+    for target in results.scored_targets:
+        y_true, y_score = binarize_labels(results.test, target), extract_scores(results.test, target)
+        record: dict[str, object] = {"target": target.name, "n_positive": int(y_true.sum())}
+        record["n_negative"] = len(y_true) - int(y_true.sum())
+        rows.append(record | spread_estimate("roc_area", estimate_roc_area(y_true, y_score, split="test")))
+    columns = (
+        Column("target", "Risk target"),
+        Column("roc_area", "Area under ROC", "score", interval=True),
+        Column("n_positive", "Posts of the target", "count"),
+        Column("n_negative", "Other posts", "count"),
+    )
+    note = (
+        "How often a post of the target scores above another post; 0.5 is chance, 1 is a perfect order. It averages "
+        "over thresholds nobody would use: read it beside the recall promise, not instead of it. DeLong 95% intervals."
+    )
+    return Table("ranking", "Order of posts by score", pd.DataFrame(rows), columns, "test split", note)
 
 
 def build_histogram(results: RunResults, target: RiskTarget) -> pd.DataFrame:

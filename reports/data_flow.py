@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from reports.page import Section
 from reports.results import RunResults
 from reports.tables import Column, Table
 from screening.exceptions import SchemaError
@@ -46,6 +47,15 @@ def read_data_facts(card: Mapping[str, Any]) -> DataFacts:
         first_date=card.get("first_date"),
         last_date=card.get("last_date"),
     )
+
+
+def build_data_section(results: RunResults) -> Section:
+    """Build the way of posts through every filter."""
+    facts = read_data_facts(results.data_card)
+    words = [f"Source: {results.config.data.source}. {results.taxonomy.description} {results.taxonomy.label_meaning}"]
+    if facts.first_date and facts.last_date:
+        words.append(f"Posts are from {facts.first_date} to {facts.last_date}.")
+    return Section("data", "Data", tuple(words), (build_flow(results), build_splits(results)))
 
 
 def build_flow(results: RunResults) -> Table:

@@ -11,53 +11,6 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from reports.svg import COLOURS, INK, MARKERS, Picture, drawing, write_picture
 
 
-def plot_precision_recall(curve: pd.DataFrame, points: pd.DataFrame, split: str) -> Picture:
-    """Draw precision against recall per target, with the operating point of each.
-
-    Parameters
-    ----------
-    curve : DataFrame
-        ``target``, ``recall``, ``precision``.
-    points : DataFrame
-        ``target``, ``recall``, ``ppv`` (precision at the operating point).
-    split : str
-        Where the posts come from, for the title.
-    """
-    with drawing() as (canvas, axes):
-        for i, (target, part) in enumerate(curve.groupby("target", sort=False)):
-            axes.plot(part["recall"], part["precision"], color=COLOURS[i], label=str(target), drawstyle="steps-post")
-            point = points[points["target"] == target]
-            axes.plot(point["recall"], point["ppv"], MARKERS[i], color=COLOURS[i], markeredgecolor=INK, markersize=9)
-        _finish(axes, "recall", "precision (PPV)", percent_x=True, percent_y=True)
-        axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
-        words = "; ".join(
-            f"{row.target}: precision {row.ppv:.1%} at recall {row.recall:.1%}" for row in points.itertuples()
-        )
-        title = f"Precision and recall at every threshold, {split}"
-        return write_picture(canvas, "figure-precision-recall", title, f"Marked operating points. {words}.")
-
-
-def plot_recall_alerts(curve: pd.DataFrame, points: pd.DataFrame, split: str) -> Picture:
-    """Draw recall against alerts per 1,000 posts per target (``target``, ``alerts_per_1000``, ``recall``)."""
-    with drawing() as (canvas, axes):
-        for i, (target, part) in enumerate(curve.groupby("target", sort=False)):
-            axes.plot(part["alerts_per_1000"], part["recall"], color=COLOURS[i], label=str(target))
-            point = points[points["target"] == target]
-            x, y = point["alerts_per_1000"], point["recall"]
-            axes.plot(x, y, MARKERS[i], color=COLOURS[i], markeredgecolor=INK, markersize=9)
-            axes.axhline(float(point["target_recall"].iloc[0]), color=COLOURS[i], linestyle=":", linewidth=1)
-        _finish(axes, "alerts per 1,000 posts", "recall", percent_y=True)
-        axes.set(xlim=(0, 1020), ylim=(0, 1.02))
-        words = "; ".join(
-            f"{row.target}: recall {row.recall:.1%} costs {row.alerts_per_1000:.0f} alerts per 1,000 posts"
-            for row in points.itertuples()
-        )
-        title = f"What recall costs in alerts, {split}"
-        return write_picture(
-            canvas, "figure-recall-alerts", title, f"Dotted lines: promised recall. Marked operating points. {words}."
-        )
-
-
 def plot_reliability(table: pd.DataFrame, split: str) -> Picture:
     """Draw the observed share against the mean score per bin (``target``, ``mean_score``, ``observed`` with bounds)."""
     with drawing(4.8, 4.4) as (canvas, axes):
@@ -67,7 +20,9 @@ def plot_reliability(table: pd.DataFrame, split: str) -> Picture:
             spread = [(middle - part["observed_low"]).clip(lower=0), (part["observed_high"] - middle).clip(lower=0)]
             style: dict[str, Any] = {"color": COLOURS[i], "marker": MARKERS[i], "capsize": 2, "label": str(target)}
             axes.errorbar(part["mean_score"], middle, yerr=spread, **style)
-        _finish(axes, "mean risk score of the bin", "share of risk posts in the bin", percent_x=True, percent_y=True)
+        finish_axes(
+            axes, "mean risk score of the bin", "share of risk posts in the bin", percent_x=True, percent_y=True
+        )
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         description = (
             "Each mark is a bin of posts with similar scores; bars are 95% intervals. "
@@ -106,7 +61,7 @@ def plot_scores(histogram: pd.DataFrame, target: str, *, threshold: float, split
             style: dict[str, Any] = {"color": COLOURS[i], "alpha": 0.6, "hatch": ("", "///")[i], "label": words}
             axes.stairs(histogram[column], edges, fill=True, **style)
         axes.axvline(threshold, color=INK, linewidth=1.5, linestyle="--", label=f"threshold {threshold:.3f}")
-        _finish(axes, f"risk score {target}", "share of the group", percent_y=True)
+        finish_axes(axes, f"risk score {target}", "share of the group", percent_y=True)
         axes.set_xlim(0, 1)
         missed = float(histogram.loc[histogram["high"] <= threshold, "positive"].sum())
         description = (
@@ -122,20 +77,22 @@ def plot_history(history: pd.DataFrame, columns: tuple[str, ...]) -> Picture:
         for i, column in enumerate(columns):
             rows = history.dropna(subset=[column])
             axes.plot(rows["epoch"], rows[column], color=COLOURS[i], marker=MARKERS[i], label=column.replace("_", " "))
-        _finish(axes, "epoch", "value")
+        finish_axes(axes, "epoch", "value")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         last = history.iloc[-1]
         words = ", ".join(f"{column.replace('_', ' ')} {last[column]:.3g}" for column in columns)
         return write_picture(canvas, "figure-history", "Training, by epoch", f"After the last epoch: {words}.")
 
 
-def _finish(axes: Axes, x: str, y: str, *, percent_x: bool = False, percent_y: bool = False) -> None:
+def finish_axes(axes: Axes, x: str, y: str, *, percent_x: bool = False, percent_y: bool = False) -> None:
+    """Name the axes, write shares as percent, and put in a legend where something has a name."""
     axes.set(xlabel=x, ylabel=y)
     if percent_x:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     if percent_y:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.legend(loc="best", fontsize=9)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="best", fontsize=9)
 
 
 def _describe_confusion(table: pd.DataFrame) -> str:

@@ -13,10 +13,11 @@ from reports.answer import build_answer
 from reports.calibration import build_calibration_summary
 from reports.classification import build_comparison, build_per_class, build_summary
 from reports.comparators import build_promise_comparison
+from reports.cost import build_alerts, build_deployment
 from reports.data_flow import build_flow, build_splits
 from reports.markdown import escape_markdown, write_facts, write_list, write_table
 from reports.provenance import build_provenance
-from reports.recall import build_alerts, build_deployment, build_performance
+from reports.recall import build_performance
 from reports.render import load_template
 from reports.subgroups import build_subgroups
 from reports.thresholds import build_operating_points

@@ -21,8 +21,36 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class SliderTable:
+    """One table behind the slider: whose threshold, on which posts, and the row to start from.
+
+    ``has_point`` says that the row to start from is the operating point, the only one with a promise.
+    """
+
+    target: str
+    posts: str
+    start: int
+    has_point: bool
+    table: Table
+
+
+@dataclass(frozen=True)
+class Slider:
+    """Tables a reader slides through, the warning beside them, and all of them as one table for CSV and JSON."""
+
+    tables: tuple[SliderTable, ...]
+    warning: str
+    whole: Table
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names to choose from."""
+        return tuple(dict.fromkeys(part.target for part in self.tables))
+
+
+@dataclass(frozen=True)
 class Section:
-    """Words, then tables, points of a list, pictures; ``folded`` tables open on request."""
+    """Words, then tables, points of a list, pictures, a slider; ``folded`` tables open on request."""
 
     name: str
     title: str
@@ -31,7 +59,13 @@ class Section:
     points: tuple[str, ...] = ()
     points_heading: str = ""
     pictures: tuple[Picture, ...] = ()
+    slider: Slider | None = None
     folded: tuple[Table, ...] = ()
+
+    @property
+    def every_table(self) -> tuple[Table, ...]:
+        """Tables shown, folded, and behind a slider."""
+        return (*self.tables, *self.folded, *((self.slider.whole,) if self.slider else ()))
 
 
 @dataclass(frozen=True)
@@ -54,5 +88,5 @@ class Page:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """Every table of the page, shown or folded."""
-        return tuple(table for section in self.sections for table in (*section.tables, *section.folded))
+        """Every table of the page, shown, folded or behind a slider."""
+        return tuple(table for section in self.sections for table in section.every_table)

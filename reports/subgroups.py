@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from reports.estimates import spread_estimate
+from reports.page import Section
 from reports.recall import compute_result, flag_posts
 from reports.results import CONTROL_KIND, RunResults
 from reports.tables import Column, Table
@@ -23,6 +24,12 @@ OWN_COLUMNS = ("post_id", "label", "model_version", CONTROL_KIND, "created_at", 
                "intensity", "triage", "n_tokens", "is_truncated")  # fmt: skip
 SUPPRESSED = ("n_samples", "n_positive", "recall", "recall_low", "recall_high", "recall_n", "alerts_per_1000",
               "alerts_per_1000_low", "alerts_per_1000_high", "alerts_per_1000_n")  # fmt: skip
+
+
+def build_subgroup_section(results: RunResults) -> Section:
+    """Build groups of posts."""
+    words = ("Groups of posts, not of people. A wide interval is no evidence of equality.",)
+    return Section("subgroups", "Groups of posts", words, (build_subgroups(results),))
 
 
 def build_subgroups(results: RunResults) -> Table:

@@ -3,12 +3,15 @@
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import ndtri
 
 from screening.metrics.validation import FloatArray, validate_binary, validate_probabilities
 
+QUANTITIES = ("net_benefit", "net_benefit_low", "net_benefit_high", "net_benefit_all", "net_benefit_none")
+
 
 def compute_decision_curve(
-    y_true: npt.ArrayLike, y_prob: FloatArray, thresholds: npt.ArrayLike, *, split: str
+    y_true: npt.ArrayLike, y_prob: FloatArray, thresholds: npt.ArrayLike, *, split: str, confidence_level: float = 0.95
 ) -> pd.DataFrame:
     """Compute the net benefit of flagging by probability, of flagging every post, and of flagging none.
 
@@ -25,9 +28,9 @@ def compute_decision_curve(
     Returns
     -------
     pandas.DataFrame
-        One row per threshold, in the order given: ``threshold_probability``, ``net_benefit``, ``net_benefit_all``,
-        ``net_benefit_none`` (always 0), ``n`` (posts), ``split``. Higher is better; at most the share of positives.
-        Net benefits are NaN for no posts.
+        One row per threshold, in the order given: ``threshold_probability``, ``net_benefit`` with
+        ``net_benefit_low`` and ``net_benefit_high``, ``net_benefit_all``, ``net_benefit_none`` (always 0), ``n``
+        (posts), ``split``. Higher is better; at most the share of positives. NaN for no posts.
 
     Raises
     ------
@@ -37,7 +40,8 @@ def compute_decision_curve(
     Notes
     -----
     ``net_benefit = TP / n - FP / n * t / (1 - t)``: positives found per post screened, less the false alarms at their
-    price. It holds **at the share of positives among these posts** and assumes calibrated probabilities.
+    price. It holds **at the share of positives among these posts** and assumes calibrated probabilities. Bounds:
+    normal approximation to the mean of what each post brings (1, minus the price, or 0), for independent posts.
 
     References
     ----------
@@ -55,17 +59,17 @@ def compute_decision_curve(
     n_hits = _count_at_or_above(prob[true], at)
     n_alarms = _count_at_or_above(prob[~true], at)
     n, price = prob.size, at / (1 - at)
-    undefined = np.full(at.shape, np.nan)
-    frame = pd.DataFrame(
-        {
-            "threshold_probability": at,
-            "net_benefit": (n_hits - n_alarms * price) / n if n else undefined,
-            "net_benefit_all": (true.sum() - (~true).sum() * price) / n if n else undefined,
-            "net_benefit_none": 0.0 if n else undefined,
-            "n": n,
-        }
-    )
-    return frame.assign(split=split)
+    if n == 0:
+        frame = pd.DataFrame(dict.fromkeys(QUANTITIES, np.full(at.shape, np.nan)))
+    else:
+        value = (n_hits - n_alarms * price) / n
+        variance = np.maximum((n_hits + n_alarms * price**2) / n - value**2, 0)
+        reach = ndtri((1 + confidence_level) / 2) * np.sqrt(variance / n)
+        everything = (true.sum() - (~true).sum() * price) / n
+        columns = (value, value - reach, value + reach, everything, np.zeros(at.shape))
+        frame = pd.DataFrame(dict(zip(QUANTITIES, columns, strict=True)))
+    frame.insert(0, "threshold_probability", at)
+    return frame.assign(n=n, split=split)
 
 
 def _count_at_or_above(prob: npt.NDArray[np.float64], at: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

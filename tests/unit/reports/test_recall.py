@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from reports.recall import build_alerts, build_deployment, build_performance
+from reports.cost import build_alerts, build_deployment
+from reports.recall import build_performance
 from reports.results import RunResults
 from screening.config import load_config
 from screening.taxonomy import load_taxonomy

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import precision_score, recall_score
 
 from reports.comparators import build_promise_comparison
-from reports.curves import build_curve, build_histogram, thin_rows
+from reports.curves import build_curve, build_histogram
 from reports.data_flow import build_flow, build_splits
 from reports.explanations import build_explanations
 from reports.results import RunResults
@@ -78,12 +78,6 @@ def test_curve_points_agree_with_scikit_learn_at_their_threshold(results: RunRes
         assert row.recall == pytest.approx(recall_score(y_true, flagged))
         assert row.precision == pytest.approx(precision_score(y_true, flagged))
         assert row.alerts_per_1000 == pytest.approx(1000 * flagged.mean())
-
-
-def test_thinning_keeps_both_ends(results: RunResults) -> None:
-    thinned = thin_rows(results.test, 50)
-    assert len(thinned) == 50
-    assert thinned["post_id"].iloc[[0, -1]].tolist() == results.test["post_id"].iloc[[0, -1]].tolist()
 
 
 def test_histogram_shares_add_up_to_one_per_group(results: RunResults) -> None:

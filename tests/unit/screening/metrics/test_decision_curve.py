@@ -51,6 +51,17 @@ def test_four_posts_by_hand():
     assert curve["net_benefit_all"].tolist() == [0, 1.5 / 4]
 
 
+def test_bounds_are_those_of_a_mean_of_what_each_post_brings():
+    rng = np.random.default_rng(5)
+    y_true, y_prob = rng.random(300) < 0.3, rng.random(300)
+    brings = np.where(y_prob >= 0.2, np.where(y_true, 1, -0.25), 0)
+    row = compute_decision_curve(y_true, y_prob, [0.2], split="test").iloc[0]
+    reach = 1.959964 * brings.std() / np.sqrt(300)
+    assert (row["net_benefit_low"], row["net_benefit_high"]) == pytest.approx(
+        (brings.mean() - reach, brings.mean() + reach), abs=1e-7
+    )
+
+
 def test_at_threshold_zero_flagging_costs_nothing_and_everything_is_flagged():
     curve = compute_decision_curve([1, 0, 0, 0], np.array([0.2, 0.0, 0.4, 0.9]), [0.0], split="test")
     assert curve["net_benefit"].tolist() == curve["net_benefit_all"].tolist() == [0.25]
