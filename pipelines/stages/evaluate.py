@@ -1,37 +1,87 @@
-"""Stage evaluate: the bundle and the baseline on test posts and on controls; the only stage that reads test."""
+"""Stage evaluate: the bundle and simpler scorers on test posts, controls, changed and external posts.
+
+The only stage that reads test.
+"""
+
+from pathlib import Path
 
 import pandas as pd
 
+from pipelines.artifacts import write_json
+from pipelines.keyword_list import (
+    KEYWORDS_FILE,
+    build_keyword_lists,
+    fit_keyword_points,
+    mark_listed_phrases,
+    score_keywords,
+)
 from pipelines.progress import show_progress
+from pipelines.robustness import choose_positives, score_changed_posts
 from pipelines.run import RunContext
 from pipelines.stages.calibrate import BASELINE_FILE, CalibratedScorer, read_scorer, wrap_baseline_logits
+from screening.data.external import ExternalPosts, prepare_external_posts
 from screening.data.preparation import load_split
+from screening.data.text_facts import compute_text_facts
 from screening.models.baseline import TfidfBaseline
 from screening.scoring import Screener, build_score_table
 from screening.whole_writes import write_folder_whole
 
 TEXT_COLUMNS = ("text", "author_id")
+MET_SPLITS = ("train", "validation", "calibration")
 
 
 def run(context: RunContext) -> None:
-    """Write ``evaluation/``: score tables of test and controls for both scorers, without texts or authors.
+    """Write ``evaluation/``: score tables of test and controls for all scorers, and what else was measured.
 
-    The classifier's tables name the bundle they come from (``model_version``), so that nothing explains or reviews them
+    Robustness, facts about texts and external posts stand beside them; no table holds a text or an author. The
+    classifier's tables name the bundle they come from (``model_version``), so that nothing explains or reviews them
     with another one.
     """
     screener = Screener.load(context.folder.bundle)
-    baseline = TfidfBaseline.load(context.folder.baseline)
-    baseline_scorer = read_scorer(context.folder, BASELINE_FILE)
+    external = _read_external(context)  # a bad file stops here, before anything is scored
     names = [name for name in ("test", "controls") if context.folder.split(name).exists()]
     with write_folder_whole(context.folder.evaluation) as aside:
         for name in names:
             posts = load_split(context.folder.split(name))
-            with show_progress(context.console, name) as on_progress:
-                scores = screener.score(posts["text"].tolist(), posts["post_id"].tolist(), on_progress)
-            scores = scores.assign(model_version=screener.version)
-            _join_facts(scores, posts).to_parquet(aside / f"{name}.parquet", index=False)
-            baseline_scores = _score_baseline(context, baseline, baseline_scorer, posts)
-            _join_facts(baseline_scores, posts).to_parquet(aside / f"baseline_{name}.parquet", index=False)
+            _score_with_classifier(context, screener, posts, name).to_parquet(aside / f"{name}.parquet", index=False)
+            _write_simpler_scorers(context, posts, name, aside)
+        _write_keyword_points(context, aside)
+        test = load_split(context.folder.split("test"))
+        _write_robustness(context, screener, test, aside)
+        _write_text_facts(context, test, aside)
+        if external is not None:
+            scores = _score_with_classifier(context, screener, external.posts, "external")
+            scores.to_parquet(aside / "external.parquet", index=False)
+            write_json(aside / "external_card.json", external.card.model_dump(mode="json"))
+
+
+def _read_external(context: RunContext) -> ExternalPosts | None:
+    data = context.config.data
+    if data.external is None:
+        return None
+    met = [load_split(context.folder.split(name))["text"] for name in MET_SPLITS]
+    return prepare_external_posts(data, context.taxonomy, pd.concat(met).tolist())
+
+
+def _score_with_classifier(context: RunContext, screener: Screener, posts: pd.DataFrame, title: str) -> pd.DataFrame:
+    with show_progress(context.console, title) as on_progress:
+        scores = screener.score(posts["text"].tolist(), posts["post_id"].tolist(), on_progress)
+    return _join_facts(scores.assign(model_version=screener.version), posts)
+
+
+def _write_simpler_scorers(context: RunContext, posts: pd.DataFrame, name: str, aside: Path) -> None:
+    """Write what the baseline and, where the taxonomy has one, the keyword list give the same posts."""
+    baseline = TfidfBaseline.load(context.folder.baseline)
+    baseline_scores = _score_baseline(context, baseline, read_scorer(context.folder, BASELINE_FILE), posts)
+    _join_facts(baseline_scores, posts).to_parquet(aside / f"baseline_{name}.parquet", index=False)
+    if lists := build_keyword_lists(context.taxonomy):
+        _join_facts(score_keywords(lists, posts), posts).to_parquet(aside / f"keywords_{name}.parquet", index=False)
+
+
+def _write_keyword_points(context: RunContext, aside: Path) -> None:
+    if lists := build_keyword_lists(context.taxonomy):
+        points = fit_keyword_points(context, lists)
+        write_json(aside / KEYWORDS_FILE, [point.model_dump(mode="json") for point in points])
 
 
 def _score_baseline(
@@ -40,6 +90,28 @@ def _score_baseline(
     outputs = wrap_baseline_logits(baseline, posts)
     ids = posts["post_id"].tolist()
     return build_score_table(ids, outputs, context.taxonomy, scorer.temperature, scorer.operating_points)
+
+
+def _write_robustness(context: RunContext, screener: Screener, test: pd.DataFrame, aside: Path) -> None:
+    """Score changed posts of the most urgent target; nothing is written if the test split has none."""
+    target, seed = context.taxonomy.targets[0], context.config.seed
+    positives = choose_positives(test, target, seed)
+    if positives.empty:
+        return
+    with show_progress(context.console, "changed posts") as on_progress:
+        table = score_changed_posts(screener, positives, seed, on_progress)
+    table.to_parquet(aside / "robustness.parquet", index=False)
+    context.console.print(
+        f"robustness: {len(positives):,} posts of {target.name}, {len(table):,} changed texts scored", highlight=False
+    )
+
+
+def _write_text_facts(context: RunContext, test: pd.DataFrame, aside: Path) -> None:
+    """Write what is true of each test post's text: booleans by post."""
+    phrases = mark_listed_phrases(score_keywords(build_keyword_lists(context.taxonomy), test))
+    facts = compute_text_facts(test["text"].tolist())
+    table = pd.concat([test[["post_id"]], facts, phrases], axis="columns")
+    table.to_parquet(aside / "text_facts.parquet", index=False)
 
 
 def _join_facts(scores: pd.DataFrame, posts: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
-"""Evaluating: score tables of both scorers; the classifier's name the bundle they come from."""
+"""Evaluating: score tables of every scorer, changed posts, facts about texts and external posts; no text anywhere."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,43 +9,158 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from pipelines.artifacts import RunFolder
+from pipelines.artifacts import RunFolder, write_json
+from pipelines.keyword_list import KEYWORDS_FILE
+from pipelines.robustness import choose_positives
 from pipelines.run import RunContext
 from pipelines.stages import evaluate
-from pipelines.stages.calibrate import CalibratedScorer
+from pipelines.stages.calibrate import BASELINE_FILE, CalibratedScorer
 from screening.calibration.temperature import TemperatureScaling
 from screening.config import load_config
+from screening.data.perturbation import PERTURBATIONS
+from screening.data.text_facts import FACTS
+from screening.exceptions import SchemaError
 from screening.models.baseline import TfidfBaseline
 from screening.scoring import Screener
 from screening.taxonomy import load_taxonomy
+from screening.thresholds.operating_point import OperatingPoint
+
+PLANTED = "zyxquartz lanternfish"
+TAXONOMY = load_taxonomy("mh5")
 
 
-def test_score_tables_name_their_bundle_and_hold_no_text_or_author(
-    save_small_bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, taxonomy = RunFolder(tmp_path / "r"), load_taxonomy("mh5")
-    texts = [f"{word} no sleep" for word in ("happy", "tired", "my dog", "today", "happy today")]
-    posts = pd.DataFrame(
-        {"post_id": list("abcde"), "text": texts, "label": taxonomy.names, "author_id": "someone", "community": "x"}
-    )
+def make_posts(n: int, start: str) -> pd.DataFrame:
+    own = [" ".join(f"{start}{i}x{k}" for k in range(12)) for i in range(n)]  # no near duplicates
+    texts = [f"I'm tired today and my dog is happy, no sleep {PLANTED} {words}" for words in own]
+    texts = [f"{text} I want to die" if i % 10 == 1 else text for i, text in enumerate(texts)]
+    labels = [TAXONOMY.names[i % 5] for i in range(n)]
+    ids = [f"{start}-{i}" for i in range(n)]
+    return pd.DataFrame({"post_id": ids, "text": texts, "label": labels, "author_id": "someone", "community": "x"})
+
+
+@pytest.fixture(scope="module")
+def evaluated(
+    save_small_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RunContext, Screener]:
+    """A run folder with data, bundle and baseline, evaluated once, with an external file."""
+    root = tmp_path_factory.mktemp("runs")
+    folder = RunFolder(root / "r")
     folder.data.mkdir(parents=True)
-    for name in ("test", "controls"):
-        posts.to_parquet(folder.split(name))
+    for name, n in {"train": 10, "validation": 5, "calibration": 400, "test": 40}.items():
+        make_posts(n, name).to_parquet(folder.split(name))
+    controls = make_posts(5, "controls").rename(columns={"label": "control_kind"})
+    controls.to_parquet(folder.split("controls"))
+    external = pd.concat([make_posts(3, "train"), make_posts(20, "elsewhere")])
+    external[["text", "label"]].to_csv(root / "elsewhere.csv", index=False)
     screener = Screener.load(save_small_bundle(folder.bundle))
-    TfidfBaseline.fit(texts * 3, np.tile(np.arange(5), 3), 5, 0).save(folder.baseline)
+    train = make_posts(10, "train")
+    TfidfBaseline.fit(train["text"].tolist(), np.tile(np.arange(5), 2), 5, 0).save(folder.baseline)
     scorer = CalibratedScorer(
         temperature=TemperatureScaling(temperature=1.0, n_samples=5),
         operating_points=screener.manifest.operating_points,
     )
-    monkeypatch.setattr(evaluate, "read_scorer", lambda *_: scorer)
-    config = load_config(overrides=[f"output_dir={tmp_path}", "name=r"])
-    evaluate.run(RunContext(config, taxonomy, folder, Console(quiet=True)))
-    assert {path.name for path in folder.evaluation.iterdir()} == {
-        "test.parquet", "controls.parquet", "baseline_test.parquet", "baseline_controls.parquet"
+    write_json(folder.calibration / BASELINE_FILE, scorer.model_dump(mode="json"))
+    config = load_config(overrides=[f"output_dir={root}", "name=r", f"data.external={root / 'elsewhere.csv'}"])
+    context = RunContext(config, TAXONOMY, folder, Console(quiet=True))
+    evaluate.run(context)
+    return context, screener
+
+
+def read(context: RunContext, name: str) -> pd.DataFrame:
+    return pd.read_parquet(context.folder.evaluation / f"{name}.parquet")
+
+
+def test_every_table_is_there_and_none_holds_text_or_author(evaluated: tuple[RunContext, Screener]) -> None:
+    context, _ = evaluated
+    tables = {path.stem for path in context.folder.evaluation.glob("*.parquet")}
+    assert tables == {
+        "test", "controls", "baseline_test", "baseline_controls", "keywords_test", "keywords_controls", "robustness",
+        "text_facts", "external",
     }  # fmt: skip
+    for name in tables:
+        table = read(context, name)
+        assert not {"text", "author_id"} & set(table), name
+        for column in table.select_dtypes(exclude=["number", "bool"]):
+            cells = table[column].astype(str)
+            assert not cells.str.contains("zyxquartz|lanternfish|someone|tired").any(), (name, column)
+    for path in context.folder.evaluation.glob("*.json"):
+        assert "zyxquartz" not in path.read_text(encoding="utf-8")
+
+
+def test_score_tables_name_their_bundle_and_hold_group_columns(evaluated: tuple[RunContext, Screener]) -> None:
+    context, screener = evaluated
     for name in ("test", "controls"):
-        table = pd.read_parquet(folder.evaluation / f"{name}.parquet")
+        table = read(context, name)
         assert set(table["model_version"]) == {screener.version}
-        assert table["community"].tolist() == ["x"] * 5
-        assert not {"text", "author_id"} & set(table)
-        assert "model_version" not in pd.read_parquet(folder.evaluation / f"baseline_{name}.parquet")
+        assert set(table["community"]) == {"x"}
+        assert "model_version" not in read(context, f"baseline_{name}")
+
+
+def test_changed_posts_are_scored_as_the_screener_scores_their_texts(evaluated: tuple[RunContext, Screener]) -> None:
+    context, screener = evaluated
+    table = read(context, "robustness")
+    assert set(table["label"]) == {"suicidewatch"}
+    assert set(table["model_version"]) == {screener.version}
+    test = make_posts(40, "test")
+    assert set(table["post_id"]) == set(test.loc[test["label"] == "suicidewatch", "post_id"])
+    quoted = table[table["perturbation"] == "quoted"]
+    texts = [f'A friend wrote: "{text}"' for text in test.set_index("post_id").loc[quoted["post_id"], "text"]]
+    expected = screener.score(texts)["risk_suicidewatch"]
+    assert quoted["risk_suicidewatch"].to_numpy() == pytest.approx(expected.to_numpy(), abs=1e-6)
+    assert set(table["perturbation"]) <= set(PERTURBATIONS)
+    assert "first_words" not in set(table["perturbation"])  # every post is shorter
+    assert not table.duplicated(["post_id", "perturbation"]).any()
+
+
+def test_facts_hold_the_listed_phrases_beside_what_is_read_off_the_text(evaluated: tuple[RunContext, Screener]) -> None:
+    context, _ = evaluated
+    facts = read(context, "text_facts")
+    assert list(facts) == ["post_id", *FACTS, "phrase_suicidewatch", "phrase_any_risk"]
+    assert facts["post_id"].tolist() == make_posts(40, "test")["post_id"].tolist()
+    assert facts["phrase_suicidewatch"].tolist() == [i % 10 == 1 for i in range(40)]
+    assert facts["time"].all()
+
+
+def test_keyword_scores_are_shares_of_the_list_and_its_promise_flags_everything(
+    evaluated: tuple[RunContext, Screener],
+) -> None:
+    context, _ = evaluated
+    scores = read(context, "keywords_test")["risk_suicidewatch"]
+    n_phrases = len(TAXONOMY.targets[0].keywords)
+    assert scores.tolist() == [1 / n_phrases if i % 10 == 1 else 0 for i in range(40)]
+    points = json.loads((context.folder.evaluation / KEYWORDS_FILE).read_text(encoding="utf-8"))
+    fitted = {point.name: point for point in map(OperatingPoint.model_validate, points)}
+    # every second post of r/SuicideWatch and no other holds a phrase: no threshold above 0 finds 95 % of them
+    assert {name: point.threshold for name, point in fitted.items()} == {"suicidewatch": 0.0, "any_risk": 0.0}
+
+
+def test_external_posts_are_scored_without_those_the_model_has_met(evaluated: tuple[RunContext, Screener]) -> None:
+    context, screener = evaluated
+    external = read(context, "external")
+    assert len(external) == 20
+    assert set(external["model_version"]) == {screener.version}
+    assert set(external["label"]) == set(TAXONOMY.names)
+
+
+def test_a_bad_external_file_stops_before_anything_changes(
+    evaluated: tuple[RunContext, Screener], tmp_path: Path
+) -> None:
+    context, _ = evaluated
+    (tmp_path / "bad.csv").write_text("text,label\nfine,walrus\n", encoding="utf-8")
+    before = {path: path.stat().st_mtime_ns for path in context.folder.evaluation.iterdir()}
+    data = context.config.data.model_copy(update={"external": tmp_path / "bad.csv"})
+    bad = context.config.model_copy(update={"data": data})
+    with pytest.raises(SchemaError, match="bad-1"):
+        evaluate.run(RunContext(bad, TAXONOMY, context.folder, context.console))
+    assert {path: path.stat().st_mtime_ns for path in context.folder.evaluation.iterdir()} == before
+
+
+def test_at_most_five_hundred_positives_are_chosen_by_seed_and_kept_in_order() -> None:
+    posts = make_posts(4_000, "test")
+    chosen = choose_positives(posts, TAXONOMY.targets[0], seed=3)
+    assert len(chosen) == 500
+    assert chosen.index.is_monotonic_increasing
+    assert set(chosen["label"]) == {"suicidewatch"}
+    assert chosen["post_id"].tolist() == choose_positives(posts, TAXONOMY.targets[0], seed=3)["post_id"].tolist()
+    assert chosen["post_id"].tolist() != choose_positives(posts, TAXONOMY.targets[0], seed=4)["post_id"].tolist()
+    assert len(choose_positives(posts.head(40), TAXONOMY.targets[0], seed=3)) == 8
