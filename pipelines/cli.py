@@ -153,6 +153,32 @@ def explain(  # noqa: PLR0913  # every parameter is an option of the command
 
 
 @app.command()
+def plan(
+    *,
+    target_recall: Annotated[float, typer.Option(help="Share of positive posts to flag, e.g. 0.95.")] = 0.95,
+    confidence_level: Annotated[float, typer.Option(help="How sure the promise is to hold, e.g. 0.95.")] = 0.95,
+    promises: Annotated[int, typer.Option(help="Promises that share the confidence (targets × recalls).", min=1)] = 1,
+    run: Annotated[Path | None, typer.Option(help="Calibrated run folder, to estimate alerts from its scores.")] = None,
+    prevalence: Annotated[float | None, typer.Option(help="Share of such posts where it will run, e.g. 0.01.")] = None,
+) -> None:
+    """Plan how many positive posts to label for calibration, and what that buys.
+
+    A recall promise needs a minimum of positive calibration posts (59 for .95 at .95), none of which may then fall
+    below the threshold. Further rows allow more to: the threshold rises towards the target and flags fewer posts.
+
+    Before labelling: screening plan --target-recall .95 --confidence-level .95
+
+    What it would cost to read: screening plan --run runs/demo --prevalence .01
+    """
+    from rich.console import Console
+
+    from pipelines.planning import build_plan_table, make_plan
+
+    made = make_plan(target_recall, confidence_level, n_promises=promises, run=run, prevalence=prevalence)
+    Console().print(build_plan_table(made))
+
+
+@app.command()
 def doctor() -> None:
     """Say what this machine offers and what is missing."""
     from pipelines.doctor import run_doctor
