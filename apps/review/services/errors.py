@@ -1,10 +1,18 @@
 """The refusals a view may want to tell apart."""
 
-from screening.exceptions import ScreeningError
+from apps.review.store.errors import ReviewError, StoreBusyError, StoreUnavailableError
 
-
-class ReviewError(ScreeningError):
-    """Base of the refusals of the review services."""
+__all__ = [
+    "AlreadyDecidedError",
+    "DailyCapReachedError",
+    "LeaseLostError",
+    "NotAllowedError",
+    "NotSignedInError",
+    "PostErasedError",
+    "ReviewError",
+    "StoreBusyError",
+    "StoreUnavailableError",
+]
 
 
 class NotSignedInError(ReviewError):
@@ -21,3 +29,11 @@ class LeaseLostError(ReviewError):
 
 class AlreadyDecidedError(ReviewError):
     """The post has a decision already, or the decision was already taken back."""
+
+
+class PostErasedError(ReviewError):
+    """The text of the post was erased; there is nothing to read or judge."""
+
+
+class DailyCapReachedError(ReviewError):
+    """The reviewer has judged as many posts today as the house allows in a day."""

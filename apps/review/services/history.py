@@ -1,20 +1,27 @@
 """What was decided, by whom and when, newest first."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize, is_permitted, load_role
 from apps.review.services.context import ReviewContext
-from apps.review.services.judging import JUDGEMENT_KINDS
-from apps.review.store.models import Event, Note
+from apps.review.services.decisions import JUDGEMENT_KINDS
+from apps.review.services.stages import load_state
+from apps.review.store.models import Event, Note, QueueItem
 from screening.types import Record
 
 
 class HistoryRow(Record):
-    """One judgement or undo; ``is_standing`` tells whether it is what counts now."""
+    """One judgement or undo; ``is_standing`` tells whether it is what counts now of this person's reading.
+
+    ``is_hidden``: someone else's judgement of a post that still waits for its second reader; decision, reasons and note
+    are kept back from people who may be that reader.
+    """
 
     seq: int
     at: datetime
@@ -26,6 +33,9 @@ class HistoryRow(Record):
     note: str | None
     is_undone: bool
     is_standing: bool
+    read: int = 1
+    reasons: tuple[str, ...] = ()
+    is_hidden: bool = False
 
 
 def load_history(
@@ -53,30 +63,42 @@ def load_history(
             query = query.where(Event.post_id == post_id)
         if before is not None:
             query = query.where(Event.seq < before)
-        rows = session.execute(query.order_by(Event.seq.desc()).limit(limit)).all()
-        ids = [event.post_id for event, _ in rows if event.post_id is not None]
+        rows = [(event, note) for event, note in session.execute(query.order_by(Event.seq.desc()).limit(limit))]
         undone = set(session.scalars(select(Event.undoes).where(Event.undoes.in_([event.seq for event, _ in rows]))))
-        undone_on_page = select(Event.undoes).where(Event.post_id.in_(ids), Event.undoes.is_not(None))
-        standing = set(
-            session.scalars(
-                select(func.max(Event.seq))
-                .where(Event.post_id.in_(ids), Event.kind.in_(JUDGEMENT_KINDS), Event.seq.not_in(undone_on_page))
-                .group_by(Event.post_id)
-            )
-        )
-        sees_notes = role != "auditor"
+        ids = {event.post_id for event, _ in rows if event.post_id is not None}
+        standing = {own.seq for some_id in ids for own in load_state(session, some_id).latest.values()}
+        waiting = _find_waiting_for_second(session, ids) if is_permitted(role, "judge") else set()
         return [
-            HistoryRow(
-                seq=event.seq,
-                at=datetime.fromisoformat(event.at),
-                actor=event.actor,
-                kind=event.kind,
-                post_id=event.post_id or "",
-                decision=event.decision,
-                undoes=event.undoes,
-                note=note if sees_notes else None,
+            _to_row(
+                event,
+                note if role != "auditor" else None,
                 is_undone=event.seq in undone,
                 is_standing=event.seq in standing,
+                is_hidden=event.post_id in waiting and event.actor != actor.user_name,
             )
             for event, note in rows
         ]
+
+
+def _find_waiting_for_second(session: Session, ids: set[str]) -> set[str]:
+    query = select(QueueItem.post_id).where(QueueItem.post_id.in_(ids), QueueItem.stage == "second")
+    return set(session.scalars(query))
+
+
+def _to_row(event: Event, note: str | None, *, is_undone: bool, is_standing: bool, is_hidden: bool) -> HistoryRow:
+    payload = json.loads(event.payload)
+    return HistoryRow(
+        seq=event.seq,
+        at=datetime.fromisoformat(event.at),
+        actor=event.actor,
+        kind=event.kind,
+        post_id=event.post_id or "",
+        decision=None if is_hidden else event.decision,
+        undoes=event.undoes,
+        note=None if is_hidden else note,
+        is_undone=is_undone,
+        is_standing=is_standing,
+        read=payload.get("read", 1),
+        reasons=() if is_hidden else tuple(payload.get("reasons", ())),
+        is_hidden=is_hidden,
+    )

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -17,16 +17,17 @@ Row = dict[str, object]
 DIGESTED_FIELDS = (
     "post_id", "imported_at", "created_at", "triage", "risk", "priority", "scores", "model_version", "text_digest",
 )  # fmt: skip
+FACT_FIELDS = ("post_id", "n_characters", "community", "duplicate_group", "is_audit")
 UNKNOWN_MODEL = "unknown"  # the model version of scores that name none
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SHOWN_COLUMNS = ("valence", "intensity", "n_tokens", "is_truncated")
 
 
-def compute_import_digest(rows: Iterable[Mapping[str, object]]) -> str:
-    """SHA-256 over imported rows in order of their ids."""
+def compute_import_digest(rows: Iterable[Mapping[str, object]], fields: Sequence[str] = DIGESTED_FIELDS) -> str:
+    """SHA-256 over these fields of imported rows in order of their ids."""
     digest = hashlib.sha256()
     for row in rows:
-        digest.update(to_canonical_json([row[name] for name in DIGESTED_FIELDS]).encode() + b"\n")
+        digest.update(to_canonical_json([row[name] for name in fields]).encode() + b"\n")
     return digest.hexdigest()
 
 

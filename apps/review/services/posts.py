@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
-from apps.review.services.access import authorize
+from apps.review.services.access import authorize, is_permitted
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import NotAllowedError
-from apps.review.services.judging import find_standing, has_judged
-from apps.review.store.models import Highlight, Note, Post, PostText, QueueItem
+from apps.review.services.judging import find_own, has_judged
+from apps.review.services.stages import PostState, StandingJudgement, is_erased, load_state
+from apps.review.store.events import append_event
+from apps.review.store.models import Event, Highlight, Note, Post, PostText, QueueItem
 from screening.types import Record
 
 
@@ -33,20 +35,26 @@ class Revealed(Record):
     head: str | None
     is_reliable: bool
     highlights: tuple[HighlightSpan, ...]
+    is_audit: bool = False
 
 
 class Judgement(Record):
-    """The standing decision on a post."""
+    """One standing judgement of a post."""
 
     seq: int
     decision: str
     actor: str
     at: datetime
     note: str | None
+    reasons: tuple[str, ...] = ()
 
 
 class PostDetail(Record):
-    """A post on someone's desk; ``text`` is ``None`` after erasure, ``revealed`` before a blind first judgement."""
+    """A post on someone's desk; ``text`` is ``None`` after erasure, ``revealed`` before a blind first judgement.
+
+    ``standing`` is the reader's own judgement, never another's. Whoever settles a disagreement sees both ``reads``;
+    whoever has judged sees the ``outcome`` once the post is settled.
+    """
 
     post_id: str
     text: str | None
@@ -56,10 +64,18 @@ class PostDetail(Record):
     is_on_desk: bool
     standing: Judgement | None
     revealed: Revealed | None
+    community: str | None = None
+    is_erased: bool = False
+    is_adjudication: bool = False
+    reads: tuple[Judgement, ...] = ()
+    outcome: Judgement | None = None
+    n_near_duplicates: int = 0
 
 
 def load_post(context: ReviewContext, actor: SignedIn, post_id: str) -> PostDetail:
-    """Load a post on the actor's desk, or one they have judged.
+    """Load a post on the actor's desk, or one they have judged; scores are handed out after the first judgement.
+
+    The first time someone gets to see the scores, an event ``revealed`` says so.
 
     Raises
     ------
@@ -67,40 +83,78 @@ def load_post(context: ReviewContext, actor: SignedIn, post_id: str) -> PostDeta
         If it is neither: nobody reads posts by guessing ids.
     """
     with context.store.read() as session:
-        authorize(context, session, actor, "judge")
-        item = session.get(QueueItem, post_id)
-        is_on_desk = item is not None and item.leased_by == actor.user_name
-        was_judged = has_judged(session, actor.user_name, post_id)
-        if not (is_on_desk or was_judged):
-            message = "this post is not on your desk; open it from the queue"
-            raise NotAllowedError(message)
-        post = session.get_one(Post, post_id)
-        text = session.get(PostText, post_id)
-        is_revealed = was_judged or not context.settings.is_blind
-        return PostDetail(
-            post_id=post_id,
-            text=text.text if text else None,
-            created_at=datetime.fromisoformat(post.created_at) if post.created_at else None,
-            imported_at=datetime.fromisoformat(post.imported_at),
-            is_truncated=bool(post.scores.get("is_truncated", False)),
-            is_on_desk=is_on_desk,
-            standing=_load_standing(session, post_id),
-            revealed=_reveal(session, post) if is_revealed else None,
-        )
+        detail = _load(context, session, actor, post_id)
+        is_first_look = detail.revealed is not None and not _was_revealed(session, actor, post_id)
+    if is_first_look:
+        _note_reveal(context, actor, post_id)
+    return detail
 
 
-def _load_standing(session: Session, post_id: str) -> Judgement | None:
-    event = find_standing(session, post_id)
-    if event is None:
-        return None
-    note = session.get(Note, event.seq)
-    return Judgement(
-        seq=event.seq,
-        decision=event.decision or "",
-        actor=event.actor,
-        at=datetime.fromisoformat(event.at),
-        note=note.text if note else None,
+def _load(context: ReviewContext, session: Session, actor: SignedIn, post_id: str) -> PostDetail:
+    role = authorize(context, session, actor, "judge")
+    item = session.get(QueueItem, post_id)
+    is_on_desk = item is not None and item.leased_by == actor.user_name
+    was_judged = has_judged(session, actor.user_name, post_id)
+    if not (is_on_desk or was_judged):
+        message = "this post is not on your desk; open it from the queue"
+        raise NotAllowedError(message)
+    is_adjudication = is_on_desk and item is not None and item.stage == "adjudication"
+    is_revealed = was_judged or is_adjudication or not context.settings.is_blind
+    post, text, state = session.get_one(Post, post_id), session.get(PostText, post_id), load_state(session, post_id)
+    own = find_own(state, actor.user_name)
+    shows_reads = is_adjudication and is_permitted(role, "adjudicate")
+    shows_outcome = was_judged and state.stage == "settled" and state.counting is not None
+    return PostDetail(
+        post_id=post_id,
+        text=text.text if text else None,
+        created_at=datetime.fromisoformat(post.created_at) if post.created_at else None,
+        imported_at=datetime.fromisoformat(post.imported_at),
+        is_truncated=bool(post.scores.get("is_truncated", False)),
+        is_on_desk=is_on_desk,
+        standing=_to_judgement(session, own) if own else None,
+        revealed=_reveal(session, post) if is_revealed else None,
+        community=post.community,
+        is_erased=is_erased(session, post_id),
+        is_adjudication=is_adjudication,
+        reads=_list_reads(session, state) if shows_reads else (),
+        outcome=_to_judgement(session, state.counting) if shows_outcome and state.counting else None,
+        n_near_duplicates=_count_group(session, post),
     )
+
+
+def _was_revealed(session: Session, actor: SignedIn, post_id: str) -> bool:
+    query = select(Event.seq).where(Event.post_id == post_id, Event.actor == actor.user_name, Event.kind == "revealed")
+    return session.scalar(query.limit(1)) is not None
+
+
+def _note_reveal(context: ReviewContext, actor: SignedIn, post_id: str) -> None:
+    with context.store.write() as session:
+        authorize(context, session, actor, "judge")
+        if not _was_revealed(session, actor, post_id):
+            append_event(session, at=context.clock(), actor=actor.user_name, kind="revealed", post_id=post_id)
+
+
+def _list_reads(session: Session, state: PostState) -> tuple[Judgement, ...]:
+    return tuple(_to_judgement(session, state.latest[read]) for read in sorted(state.latest))
+
+
+def _to_judgement(session: Session, judgement: StandingJudgement) -> Judgement:
+    note = session.get(Note, judgement.seq)
+    return Judgement(
+        seq=judgement.seq,
+        decision=judgement.decision,
+        actor=judgement.actor,
+        at=datetime.fromisoformat(judgement.at),
+        note=note.text if note else None,
+        reasons=judgement.reasons,
+    )
+
+
+def _count_group(session: Session, post: Post) -> int:
+    if post.duplicate_group is None:
+        return 0
+    same = Post.duplicate_group == post.duplicate_group
+    return (session.scalar(select(func.count()).select_from(Post).where(same)) or 1) - 1
 
 
 def _reveal(session: Session, post: Post) -> Revealed:
@@ -116,6 +170,7 @@ def _reveal(session: Session, post: Post) -> Revealed:
         model_version=post.model_version,
         head=head,
         is_reliable=all(span.is_reliable for span in chosen),
+        is_audit=post.is_audit,
         highlights=tuple(
             HighlightSpan(start=span.start, end=span.end, weight=span.weight / largest) for span in chosen
         ),

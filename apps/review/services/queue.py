@@ -3,20 +3,25 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
-from apps.review.services.access import authorize
+from apps.review.services.access import authorize, is_permitted
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import LeaseLostError
+from apps.review.services.filters import NO_FILTERS, QueueFilters, list_claim_conditions, list_conditions, validate_filters
+from apps.review.services.workload import refuse_beyond_cap
 from apps.review.store.events import append_event, to_timestamp
 from apps.review.store.models import Post, QueueItem
 from screening.types import Record
 
 
 class QueueRow(Record):
-    """One waiting post; ``triage`` and ``risk`` are ``None`` while first judgements are blind."""
+    """One waiting post; ``triage`` and ``risk`` are ``None`` while first judgements are blind.
+
+    ``priority`` is the key of a page, not a fact to show: it would tell the level.
+    """
 
     post_id: str
     priority: float
@@ -26,58 +31,89 @@ class QueueRow(Record):
     risk: float | None
     is_held_by_other: bool
     is_held_by_me: bool
+    community: str | None = None
+    n_characters: int | None = None
 
 
 class QueueCounts(Record):
-    """How many posts wait, by triage level, and how many of them are on someone's desk."""
+    """How many posts wait for this person, by triage level, and how many of them are on someone's desk.
+
+    ``n_for_others`` wait for a second reader and were read by this person; ``n_adjudication`` wait for a lead (0 for
+    roles that settle nothing).
+    """
 
     n_waiting: int
     n_by_triage: dict[str, int]
     n_held: int
+    n_for_others: int = 0
+    n_adjudication: int = 0
 
 
-def claim_next(context: ReviewContext, actor: SignedIn) -> str | None:
+def claim_next(context: ReviewContext, actor: SignedIn, filters: QueueFilters | None = None) -> str | None:
     """Lease the most urgent free post to the actor; the post already on their desk comes first.
+
+    Parameters
+    ----------
+    filters : QueueFilters or None
+        Only among these; a post already on the desk comes first all the same.
 
     Returns
     -------
     str or None
         Post id, or ``None`` if nothing is free.
+
+    Raises
+    ------
+    DailyCapReachedError
+        If the actor has judged as many posts today as the house allows.
+    NotAllowedError
+        If a filter tells what is hidden.
     """
+    wanted = filters or NO_FILTERS
     with context.store.write() as session:
-        authorize(context, session, actor, "judge")
+        role = authorize(context, session, actor, "judge")
+        validate_filters(wanted, role, is_blind=context.settings.is_blind)
         now = context.clock()
         held = find_lease(session, actor.user_name, now)
         if held is not None:
             _extend(session, held, context, now)
             return held
-        most_urgent = (
+        refuse_beyond_cap(session, context, actor)
+        # SKIP LOCKED: on PostgreSQL a row held by another session (a backup, an open psql) is passed over, not waited for.
+        most_urgent = session.scalar(
             select(QueueItem.post_id)
-            .where(_is_free(now))
+            .where(_is_free(now), *list_conditions(wanted, actor, now))
             .order_by(QueueItem.priority, QueueItem.post_id)
             .limit(1)
-            .scalar_subquery()
+            .with_for_update(skip_locked=True)
         )
-        return _lease(session, context, actor, now, most_urgent)
+        return _lease(session, context, actor, now, most_urgent) if most_urgent is not None else None
 
 
 def claim_post(context: ReviewContext, actor: SignedIn, post_id: str) -> str:
-    """Lease one chosen post; whatever else was on the actor's desk goes back.
+    """Lease one chosen post, for a first or second reading, or for settling it; the actor's other desk goes back.
 
     Raises
     ------
     LeaseLostError
-        If another reviewer holds it, or it no longer waits.
+        If another reviewer holds it, it no longer waits, or the actor has read it already.
+    DailyCapReachedError
+        If the actor has judged as many posts today as the house allows.
     """
     with context.store.write() as session:
-        authorize(context, session, actor, "judge")
+        role = authorize(context, session, actor, "judge")
         now = context.clock()
         release_all(session, actor.user_name, except_post=post_id)
         if find_lease(session, actor.user_name, now) == post_id:
             return post_id
-        claimed = _lease(session, context, actor, now, post_id)
+        refuse_beyond_cap(session, context, actor)
+        stages = ("reading", "adjudication") if is_permitted(role, "adjudicate") else ("reading",)
+        is_mine = or_(*(and_(*list_claim_conditions(actor, stage)) for stage in stages))
+        free = select(QueueItem.post_id).where(QueueItem.post_id == post_id, _is_free(now), is_mine)
+        found = session.scalar(free.with_for_update(skip_locked=True))
+        claimed = _lease(session, context, actor, now, found) if found is not None else None
         if claimed is None:
-            message = "this post is on another reviewer's desk or no longer waits; open the next one"
+            message = "this post is on another reviewer's desk, no longer waits, or was read by you; open the next one"
             raise LeaseLostError(message)
         return claimed
 
@@ -90,35 +126,70 @@ def release(context: ReviewContext, actor: SignedIn) -> None:
 
 
 def load_queue(
-    context: ReviewContext, actor: SignedIn, *, after: tuple[float, str] | None = None, limit: int = 10
+    context: ReviewContext,
+    actor: SignedIn,
+    *,
+    filters: QueueFilters | None = None,
+    after: tuple[float, str] | None = None,
+    limit: int = 10,
 ) -> Sequence[QueueRow]:
     """One page of the queue, most urgent first.
 
     Parameters
     ----------
+    filters : QueueFilters or None
+        Only these posts.
     after : (priority, post_id) or None
         Key of the last row of the page before; pages are found by key, so the hundredth costs what the first does.
+
+    Raises
+    ------
+    NotAllowedError
+        If a filter tells what is hidden.
     """
+    wanted = filters or NO_FILTERS
     with context.store.read() as session:
-        authorize(context, session, actor, "judge")
-        now = to_timestamp(context.clock())
+        role = authorize(context, session, actor, "judge")
+        validate_filters(wanted, role, is_blind=context.settings.is_blind)
+        now = context.clock()
         query = select(QueueItem, Post).join(Post, Post.post_id == QueueItem.post_id)
+        query = query.where(*list_conditions(wanted, actor, now))
         if after is not None:
             query = query.where(tuple_(QueueItem.priority, QueueItem.post_id) > tuple_(*after))
         rows = session.execute(query.order_by(QueueItem.priority, QueueItem.post_id).limit(limit)).all()
-        return [_to_row(item, post, actor, now, context.settings.is_blind) for item, post in rows]
+        return [_to_row(item, post, actor, to_timestamp(now), context.settings.is_blind) for item, post in rows]
 
 
-def count_queue(context: ReviewContext, actor: SignedIn) -> QueueCounts:
-    """Count what waits."""
+def count_queue(context: ReviewContext, actor: SignedIn, filters: QueueFilters | None = None) -> QueueCounts:
+    """Count what waits for this person, under the same filters as :func:`load_queue`.
+
+    Raises
+    ------
+    NotAllowedError
+        If a filter tells what is hidden.
+    """
+    wanted = filters or NO_FILTERS
     with context.store.read() as session:
-        authorize(context, session, actor, "judge")
-        now = to_timestamp(context.clock())
-        counts = session.execute(select(QueueItem.triage, func.count()).group_by(QueueItem.triage)).all()
-        is_held = QueueItem.leased_by.is_not(None) & (QueueItem.lease_expires_at > now)
-        n_held = session.scalar(select(func.count()).select_from(QueueItem).where(is_held)) or 0
-        by_triage = dict(counts)
-        return QueueCounts(n_waiting=sum(by_triage.values()), n_by_triage=by_triage, n_held=n_held)
+        role = authorize(context, session, actor, "judge")
+        validate_filters(wanted, role, is_blind=context.settings.is_blind)
+        now = context.clock()
+        conditions = list_conditions(wanted, actor, now)
+        is_held = QueueItem.leased_by.is_not(None) & (QueueItem.lease_expires_at > to_timestamp(now))
+        waiting = select(QueueItem.triage, func.count()).where(*conditions).group_by(QueueItem.triage)
+        by_triage = {triage: n for triage, n in session.execute(waiting).all()}
+        n_for_others = _count(session, QueueItem.stage == "second") - _count(
+            session, QueueItem.stage == "second", *list_claim_conditions(actor, "reading")
+        )
+        n_adjudication = (
+            _count(session, *list_claim_conditions(actor, "adjudication")) if is_permitted(role, "adjudicate") else 0
+        )
+        return QueueCounts(
+            n_waiting=sum(by_triage.values()),
+            n_by_triage=by_triage,
+            n_held=_count(session, is_held, *conditions),
+            n_for_others=n_for_others,
+            n_adjudication=n_adjudication,
+        )
 
 
 def find_lease(session: Session, user_name: str, now: datetime) -> str | None:
@@ -140,11 +211,15 @@ def release_all(session: Session, user_name: str, except_post: str = "") -> None
     )
 
 
-def _is_free(now: datetime):  # type: ignore[no-untyped-def]  # SQLAlchemy's own expression types
+def _count(session: Session, *conditions: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(QueueItem).where(*conditions)) or 0
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
     return or_(QueueItem.leased_by.is_(None), QueueItem.lease_expires_at <= to_timestamp(now))
 
 
-def _lease(session: Session, context: ReviewContext, actor: SignedIn, now: datetime, post_id: object) -> str | None:
+def _lease(session: Session, context: ReviewContext, actor: SignedIn, now: datetime, post_id: str) -> str | None:
     expires_at = to_timestamp(now + context.settings.lease_duration)
     claimed = session.scalar(
         update(QueueItem)
@@ -173,4 +248,6 @@ def _to_row(item: QueueItem, post: Post, actor: SignedIn, now: str, is_blind: bo
         risk=None if is_blind else post.risk,
         is_held_by_other=is_held and item.leased_by != actor.user_name,
         is_held_by_me=is_held and item.leased_by == actor.user_name,
+        community=post.community,
+        n_characters=post.n_characters,
     )

@@ -1,30 +1,23 @@
-"""Opening the database: address, SQLite settings, migrations, and one way to read and one to write."""
+"""Opening the database: create or migrate it, and one way to read and one to write."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from apps.review.store.addresses import ENVIRONMENT_VARIABLE, KEY_VARIABLE, is_postgresql, resolve_url
+from apps.review.store.engines import WAIT_SECONDS, create_store_engine
+from apps.review.store.errors import StoreBusyError, StoreUnavailableError
 from screening.exceptions import ConfigError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-ENVIRONMENT_VARIABLE = "SCREENING_REVIEW_DB"
-DEFAULT_DATABASE = "review.db"
-
-_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",  # an acknowledged decision survives a power cut, not only a killed process
-    "foreign_keys=ON",
-    "recursive_triggers=ON",  # otherwise INSERT OR REPLACE removes rows without asking the DELETE trigger
-    "busy_timeout=10000",
-    "secure_delete=ON",  # erased text is overwritten, not only unlinked
-)
+_BUSY = ("database is locked", "database table is locked", "lock timeout")
+_BUSY_STATES = ("55P03", "40P01", "40001")  # PostgreSQL: lock not available, deadlock, serialization
 
 
 class Store:
@@ -34,56 +27,66 @@ class Store:
     ----------
     engine : sqlalchemy.Engine
         For inspection and tests; everything else goes through :meth:`read` and :meth:`write`.
+    url : str
+        Names the database to another process of ours; may hold a password, so it is not for printing.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, url: str) -> None:
         self.engine = engine
-        self._sessions = sessionmaker(engine, expire_on_commit=False)
+        self.url = url
+        level = {"isolation_level": "REPEATABLE READ"} if self.is_postgresql else {}
+        self._sessions = sessionmaker(engine.execution_options(**level), expire_on_commit=False)
         self._writing_sessions = sessionmaker(engine.execution_options(is_write=True), expire_on_commit=False)
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether the database is a PostgreSQL one."""
+        return self.engine.dialect.name == "postgresql"
+
+    @property
+    def shown_name(self) -> str:
+        """The database's name without password, fit to be printed."""
+        url = make_url(self.url)
+        return url.render_as_string(hide_password=True) if self.is_postgresql else str(url.database)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Open a session on one consistent snapshot; nothing it does is kept."""
-        with self._sessions() as session:
+        """Open a session on one consistent snapshot; nothing it does is kept.
+
+        Raises
+        ------
+        StoreBusyError, StoreUnavailableError
+            As :meth:`write`.
+        """
+        with self._translate_errors(), self._sessions() as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """Open a session that holds the write lock from the start; committed on leaving, or nothing happened."""
-        with self._writing_sessions.begin() as session:
+        """Open a session that holds the one write lock from the start; committed on leaving, or nothing happened.
+
+        Raises
+        ------
+        StoreBusyError
+            If others held the lock for ten seconds; nothing was saved.
+        StoreUnavailableError
+            If the database is gone; nothing was saved.
+        """
+        with self._translate_errors(), self._writing_sessions.begin() as session:
             yield session
 
-
-def resolve_url(database: str | None = None) -> str:
-    """Turn an option, the environment or the default into a database URL.
-
-    Parameters
-    ----------
-    database : str or None
-        URL or path of a SQLite file; ``None`` reads ``SCREENING_REVIEW_DB``, then falls back to ``review.db``.
-
-    Raises
-    ------
-    ConfigError
-        If the URL is not one, or names a database this version cannot use.
-
-    Examples
-    --------
-    >>> resolve_url("/srv/review.db")
-    'sqlite:////srv/review.db'
-    """
-    value = database or os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT_DATABASE
-    if "://" not in value:
-        return f"sqlite:///{Path(value).absolute()}"
-    try:
-        backend = make_url(value).get_backend_name()
-    except ArgumentError as error:
-        message = "the database must be a file path or a URL such as sqlite:////srv/review.db; found neither"
-        raise ConfigError(message) from error
-    if backend != "sqlite":
-        message = f"this version keeps reviews in SQLite only, found a {backend} URL; use sqlite:////path/review.db"
-        raise ConfigError(message)
-    return value
+    @contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            if not (isinstance(error, OperationalError) or error.connection_invalidated):
+                raise
+            if _is_busy(error):
+                message = f"the database was busy for {WAIT_SECONDS} seconds; nothing was saved. Try again"
+                raise StoreBusyError(message) from error
+            message = f"the review database {self.shown_name} cannot be reached; nothing was saved. Try again later"
+            raise StoreUnavailableError(message) from error
 
 
 def open_store(database: str | None = None, *, must_exist: bool = False) -> Store:
@@ -91,19 +94,22 @@ def open_store(database: str | None = None, *, must_exist: bool = False) -> Stor
 
     Parameters
     ----------
+    database : str or None
+        See :func:`apps.review.store.addresses.resolve_url`. A PostgreSQL database itself is not created.
     must_exist : bool
         Refuse to create a database: a check of a mistyped name would find an empty one in order.
 
     Raises
     ------
     ConfigError
-        If the folder does not exist, the file is not a database, or a newer version of the toolkit wrote it.
+        If the folder or server does not answer, the file is not a database, the key is wrong, or a newer version of the
+        toolkit wrote it.
     """
     url = resolve_url(database)
-    _create_private_file(url, must_exist=must_exist)
-    engine = _create_engine(url)
-    store = Store(engine)
-    _migrate(store)
+    if not is_postgresql(make_url(url)):
+        _create_private_file(url, must_exist=must_exist)
+    store = Store(create_store_engine(url), url)
+    _migrate(store, must_exist=must_exist)
     return store
 
 
@@ -123,46 +129,44 @@ def _create_private_file(url: str, *, must_exist: bool) -> None:
         raise ConfigError(message) from error
 
 
-def _create_engine(url: str) -> Engine:
-    engine = create_engine(url, hide_parameters=True)  # errors and logs would quote posts otherwise
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # SQLAlchemy, not the driver, says when a transaction begins
-        cursor = connection.cursor()
-        for pragma in _PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        is_write = connection.get_execution_options().get("is_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
-
-    return engine
-
-
-def _migrate(store: Store) -> None:
+def _migrate(store: Store, *, must_exist: bool) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
-    from sqlalchemy.exc import DatabaseError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     head = ScriptDirectory.from_config(config).get_current_head()
     try:
         with store.read() as session:
-            if MigrationContext.configure(session.connection()).get_current_revision() == head:
-                return
+            found = MigrationContext.configure(session.connection()).get_current_revision()
+        if found == head:
+            return
+        if found is None and must_exist:
+            message = f"there is no review database in {store.shown_name}; name it with --database"
+            raise ConfigError(message)
         with store.write() as session:
             config.attributes["connection"] = session.connection()
             command.upgrade(config, "head")
-    except (DatabaseError, CommandError) as error:
-        message = (
-            f"{store.engine.url.database} is not a review database this version can read; expected a SQLite file at "
-            f"revision {head} or older. Restore a backup, or upgrade the toolkit"
+    except (DBAPIError, CommandError, StoreUnavailableError) as error:
+        raise ConfigError(_explain(store, head)) from error
+
+
+def _explain(store: Store, head: str | None) -> str:
+    if store.is_postgresql:
+        return (
+            f"{store.shown_name} cannot be used: the server must answer, the user must be allowed to create tables, and "
+            f"the tables must be at revision {head} or older"
         )
-        raise ConfigError(message) from error
+    return (
+        f"{store.shown_name} is not a review database this version can read with this key; expected a SQLite file at "
+        f"revision {head} or older (an encrypted one needs {KEY_VARIABLE} and its key; a plain one none). Restore a "
+        "backup, or upgrade the toolkit"
+    )
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None)
+    return state in _BUSY_STATES or any(words in str(error.orig) for words in _BUSY)

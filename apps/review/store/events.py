@@ -53,17 +53,27 @@ def append_event(
     undoes: int | None = None,
     payload: Mapping[str, object] | None = None,
 ) -> Event:
-    """Append one event to the chain; needs a writing session, whose commit makes it count."""
-    last = session.execute(select(Event.seq, Event.hash).order_by(Event.seq.desc()).limit(1)).first()
+    """Append one event to the chain; needs a writing session, whose commit makes it count.
+
+    Notes
+    -----
+    Times never run backwards along the chain: where the clock stands before the last event (it was set back, or another
+    server's clock runs ahead), the event takes the last event's time, and ``clock_at`` in its payload says what the
+    clock said.
+    """
+    last = session.execute(select(Event.seq, Event.hash, Event.at).order_by(Event.seq.desc()).limit(1)).first()
+    moment, details = to_timestamp(at), dict(payload or {})
+    if last is not None and moment < last.at:
+        moment, details["clock_at"] = last.at, moment
     event = Event(
         seq=last.seq + 1 if last else 1,
-        at=to_timestamp(at),
+        at=moment,
         actor=actor,
         kind=kind,
         post_id=post_id,
         decision=decision,
         undoes=undoes,
-        payload=to_canonical_json(dict(payload or {})),
+        payload=to_canonical_json(details),
         previous_hash=last.hash if last else "",
     )
     event.hash = compute_hash(event)

@@ -5,8 +5,12 @@ decision) so that opening the next post costs the same at a thousand posts and a
 tables of their own and can be erased; the events hold only salted digests of them.
 """
 
-from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, MetaData, Text
+from typing import ClassVar
+
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, MetaData, Text, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from apps.review.store.columns import WORDS
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -21,6 +25,7 @@ class Base(DeclarativeBase):
     """Base of every table; times are ISO 8601 in UTC, so that text order is time order."""
 
     metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar = {str: WORDS}
 
 
 class User(Base):
@@ -64,7 +69,13 @@ class Event(Base):
     """One thing that happened; never changed, never removed. ``hash`` covers the row and the hash before it."""
 
     __tablename__ = "events"
-    __table_args__ = (Index(None, "post_id", "seq"), Index(None, "actor", "seq"), Index(None, "undoes"))
+    __table_args__ = (
+        Index(None, "post_id", "seq"),
+        Index(None, "actor", "seq"),
+        Index(None, "undoes"),
+        Index(None, "actor", "at"),
+        Index(None, "kind", "at"),
+    )
 
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     at: Mapped[str]
@@ -79,10 +90,14 @@ class Event(Base):
 
 
 class Post(Base):
-    """A scored post as imported; ``import_seq`` names the event whose digest covers this row."""
+    """A scored post as imported; ``import_seq`` names the event whose digests cover this row.
+
+    ``is_audit`` marks the random slice of unflagged posts; their ``priority`` is drawn from the flagged posts', so that
+    their place in the queue tells nothing. ``duplicate_group`` is the id of the first of several near-duplicates.
+    """
 
     __tablename__ = "posts"
-    __table_args__ = (Index(None, "import_seq", "post_id"),)
+    __table_args__ = (Index(None, "import_seq", "post_id"), Index(None, "duplicate_group"))
 
     post_id: Mapped[str] = mapped_column(primary_key=True)
     import_seq: Mapped[int] = mapped_column(ForeignKey("events.seq"))
@@ -94,6 +109,25 @@ class Post(Base):
     scores: Mapped[dict[str, object]] = mapped_column(JSON)
     model_version: Mapped[str]
     text_digest: Mapped[str]
+    n_characters: Mapped[int | None]
+    community: Mapped[str | None]
+    duplicate_group: Mapped[str | None]
+    is_audit: Mapped[bool] = mapped_column(server_default=false())
+
+
+class LeftOut(Base):
+    """A scored post that was not imported because it is not flagged: its id and risks, never its text.
+
+    ``frame_seq`` names the import whose audit slice was drawn among it.
+    """
+
+    __tablename__ = "left_out"
+    __table_args__ = (Index(None, "frame_seq"),)
+
+    post_id: Mapped[str] = mapped_column(primary_key=True)
+    import_seq: Mapped[int] = mapped_column(ForeignKey("events.seq"))
+    frame_seq: Mapped[int | None] = mapped_column(ForeignKey("events.seq"))
+    risks: Mapped[dict[str, object]] = mapped_column(JSON)
 
 
 class PostText(Base):
@@ -130,13 +164,29 @@ class Highlight(Base):
 
 
 class QueueItem(Base):
-    """A post that waits for a decision; leased to at most one reviewer."""
+    """A post that waits for a reading or an adjudication; leased to at most one reviewer.
+
+    What the queue can be filtered by stands here too, beside the order, so that an index serves both.
+    """
 
     __tablename__ = "queue"
-    __table_args__ = (Index(None, "priority", "post_id"), Index(None, "leased_by"), Index(None, "triage"))
+    __table_args__ = (
+        Index(None, "priority", "post_id"),
+        Index(None, "triage", "priority", "post_id"),
+        Index(None, "import_seq", "priority", "post_id"),
+        Index(None, "community", "priority", "post_id"),
+        Index(None, "stage", "priority", "post_id"),
+        Index(None, "leased_by"),
+    )
 
     post_id: Mapped[str] = mapped_column(ForeignKey("posts.post_id"), primary_key=True)
     priority: Mapped[float]
     triage: Mapped[str]
+    stage: Mapped[str] = mapped_column(server_default="first")
+    import_seq: Mapped[int | None]
+    imported_at: Mapped[str | None]
+    community: Mapped[str | None]
+    n_characters: Mapped[int | None]
+    is_audit: Mapped[bool] = mapped_column(server_default=false())
     leased_by: Mapped[str | None]
     lease_expires_at: Mapped[str | None]

@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-from apps.review.store.guards import STANDING_DECISIONS, TRIGGERS
+from apps.review.store.columns import WORDS
+from apps.review.store.guards import STANDING_DECISIONS, create_first_guards
 
 revision = "0001"
 down_revision = None
@@ -17,7 +18,7 @@ def upgrade() -> None:
     _create_users()
     _create_posts()
     _create_queue()
-    for statement in (*TRIGGERS.values(), STANDING_DECISIONS):
+    for statement in (*create_first_guards(op.get_bind().dialect.name), STANDING_DECISIONS):
         op.execute(statement)
 
 
@@ -31,15 +32,15 @@ def _create_events() -> None:
     op.create_table(
         "events",
         sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("at", sa.String(), nullable=False),
-        sa.Column("actor", sa.String(), nullable=False),
-        sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("post_id", sa.String()),
-        sa.Column("decision", sa.String()),
+        sa.Column("at", WORDS, nullable=False),
+        sa.Column("actor", WORDS, nullable=False),
+        sa.Column("kind", WORDS, nullable=False),
+        sa.Column("post_id", WORDS),
+        sa.Column("decision", WORDS),
         sa.Column("undoes", sa.Integer()),
         sa.Column("payload", sa.Text(), nullable=False),
-        sa.Column("previous_hash", sa.String(), nullable=False),
-        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("previous_hash", WORDS, nullable=False),
+        sa.Column("hash", WORDS, nullable=False),
         sa.ForeignKeyConstraint(["undoes"], ["events.seq"], name="fk_events_undoes_events"),
         sa.PrimaryKeyConstraint("seq", name="pk_events"),
     )
@@ -50,7 +51,7 @@ def _create_events() -> None:
         "notes",
         sa.Column("event_seq", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("salt", sa.String(), nullable=False),
+        sa.Column("salt", WORDS, nullable=False),
         sa.ForeignKeyConstraint(["event_seq"], ["events.seq"], name="fk_notes_event_seq_events"),
         sa.PrimaryKeyConstraint("event_seq", name="pk_notes"),
     )
@@ -59,15 +60,15 @@ def _create_events() -> None:
 def _create_users() -> None:
     op.create_table(
         "users",
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("role", sa.String(), nullable=False),
-        sa.Column("provider", sa.String(), nullable=False),
-        sa.Column("password_hash", sa.String()),
+        sa.Column("name", WORDS, nullable=False),
+        sa.Column("role", WORDS, nullable=False),
+        sa.Column("provider", WORDS, nullable=False),
+        sa.Column("password_hash", WORDS),
         sa.Column("is_active", sa.Boolean(), nullable=False),
         sa.Column("is_generated", sa.Boolean(), nullable=False),
         sa.Column("n_failures", sa.Integer(), nullable=False),
-        sa.Column("locked_until", sa.String()),
-        sa.Column("created_at", sa.String(), nullable=False),
+        sa.Column("locked_until", WORDS),
+        sa.Column("created_at", WORDS, nullable=False),
         sa.CheckConstraint("role IN ('reviewer', 'lead', 'auditor', 'admin')", name="role"),
         sa.PrimaryKeyConstraint("name", name="pk_users"),
     )
@@ -76,32 +77,32 @@ def _create_users() -> None:
 def _create_posts() -> None:
     op.create_table(
         "posts",
-        sa.Column("post_id", sa.String(), nullable=False),
+        sa.Column("post_id", WORDS, nullable=False),
         sa.Column("import_seq", sa.Integer(), nullable=False),
-        sa.Column("imported_at", sa.String(), nullable=False),
-        sa.Column("created_at", sa.String()),
-        sa.Column("triage", sa.String(), nullable=False),
+        sa.Column("imported_at", WORDS, nullable=False),
+        sa.Column("created_at", WORDS),
+        sa.Column("triage", WORDS, nullable=False),
         sa.Column("risk", sa.Double(), nullable=False),
         sa.Column("priority", sa.Double(), nullable=False),
         sa.Column("scores", sa.JSON(), nullable=False),
-        sa.Column("model_version", sa.String(), nullable=False),
-        sa.Column("text_digest", sa.String(), nullable=False),
+        sa.Column("model_version", WORDS, nullable=False),
+        sa.Column("text_digest", WORDS, nullable=False),
         sa.ForeignKeyConstraint(["import_seq"], ["events.seq"], name="fk_posts_import_seq_events"),
         sa.PrimaryKeyConstraint("post_id", name="pk_posts"),
     )
     op.create_index("ix_posts_import_seq_post_id", "posts", ["import_seq", "post_id"])
     op.create_table(
         "post_texts",
-        sa.Column("post_id", sa.String(), nullable=False),
+        sa.Column("post_id", WORDS, nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("salt", sa.String(), nullable=False),
+        sa.Column("salt", WORDS, nullable=False),
         sa.ForeignKeyConstraint(["post_id"], ["posts.post_id"], name="fk_post_texts_post_id_posts"),
         sa.PrimaryKeyConstraint("post_id", name="pk_post_texts"),
     )
     op.create_table(
         "highlights",
-        sa.Column("post_id", sa.String(), nullable=False),
-        sa.Column("head", sa.String(), nullable=False),
+        sa.Column("post_id", WORDS, nullable=False),
+        sa.Column("head", WORDS, nullable=False),
         sa.Column("start", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("end", sa.Integer(), nullable=False),
         sa.Column("weight", sa.Double(), nullable=False),
@@ -114,11 +115,11 @@ def _create_posts() -> None:
 def _create_queue() -> None:
     op.create_table(
         "queue",
-        sa.Column("post_id", sa.String(), nullable=False),
+        sa.Column("post_id", WORDS, nullable=False),
         sa.Column("priority", sa.Double(), nullable=False),
-        sa.Column("triage", sa.String(), nullable=False),
-        sa.Column("leased_by", sa.String()),
-        sa.Column("lease_expires_at", sa.String()),
+        sa.Column("triage", WORDS, nullable=False),
+        sa.Column("leased_by", WORDS),
+        sa.Column("lease_expires_at", WORDS),
         sa.ForeignKeyConstraint(["post_id"], ["posts.post_id"], name="fk_queue_post_id_posts"),
         sa.PrimaryKeyConstraint("post_id", name="pk_queue"),
     )

@@ -1,0 +1,85 @@
+"""Which of the waiting posts someone looks at."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, exists, or_, select
+
+from apps.review.identity.records import Role, SignedIn
+from apps.review.services.access import is_permitted
+from apps.review.services.decisions import JUDGEMENT_KINDS
+from apps.review.services.errors import NotAllowedError
+from apps.review.store.events import to_timestamp
+from apps.review.store.models import Event, QueueItem
+from screening.types import Record, Triage
+
+
+class QueueFilters(Record):
+    """What a waiting post must be like; ``None`` asks for nothing.
+
+    ``waiting_at_least`` and ``waiting_at_most`` count from the import. ``stage`` is ``reading`` (first and second
+    readings alike) or ``adjudication``.
+    """
+
+    triage: Triage | None = None
+    import_seq: int | None = None
+    community: str | None = None
+    min_characters: int | None = Field(None, ge=0)
+    max_characters: int | None = Field(None, ge=0)
+    waiting_at_least: timedelta | None = None
+    waiting_at_most: timedelta | None = None
+    is_audit: bool | None = None
+    stage: Literal["reading", "adjudication"] = "reading"
+
+
+NO_FILTERS = QueueFilters()
+
+
+def validate_filters(filters: QueueFilters, role: Role, *, is_blind: bool) -> None:
+    """Refuse filters that tell what is hidden from this role.
+
+    Raises
+    ------
+    NotAllowedError
+        If a reviewer asks for a triage level or the audit slice while first judgements are blind, or for adjudications.
+    """
+    if filters.stage == "adjudication" and not is_permitted(role, "adjudicate"):
+        message = f"the role {role} may not settle disagreements; ask a lead"
+        raise NotAllowedError(message)
+    is_hidden = is_blind and not is_permitted(role, "see_dashboard")
+    if is_hidden and (filters.triage is not None or filters.is_audit is not None):
+        message = "levels and the audit slice stay hidden while first judgements are blind; take these filters out"
+        raise NotAllowedError(message)
+
+
+def list_conditions(filters: QueueFilters, actor: SignedIn, now: datetime) -> list[ColumnElement[bool]]:
+    """List the conditions on ``QueueItem`` for the posts this person may see under these filters."""
+    return [*_list_wishes(filters, now), *list_claim_conditions(actor, filters.stage)]
+
+
+def list_claim_conditions(actor: SignedIn, stage: str) -> list[ColumnElement[bool]]:
+    """List the conditions for posts this person may judge: nobody reads a post for a second reading who judged it."""
+    own = select(Event.seq).where(
+        Event.post_id == QueueItem.post_id, Event.actor == actor.user_name, Event.kind.in_(JUDGEMENT_KINDS)
+    )
+    is_new = or_(QueueItem.stage == "first", QueueItem.leased_by == actor.user_name, ~exists(own))
+    is_stage = QueueItem.stage == "adjudication" if stage == "adjudication" else QueueItem.stage != "adjudication"
+    return [is_stage, is_new]
+
+
+def _list_wishes(filters: QueueFilters, now: datetime) -> list[ColumnElement[bool]]:
+    wishes: list[ColumnElement[bool]] = [
+        getattr(QueueItem, name) == value
+        for name in ("triage", "import_seq", "community", "is_audit")
+        if (value := getattr(filters, name)) is not None
+    ]
+    if filters.min_characters is not None:
+        wishes.append(QueueItem.n_characters >= filters.min_characters)
+    if filters.max_characters is not None:
+        wishes.append(QueueItem.n_characters <= filters.max_characters)
+    if filters.waiting_at_least is not None:
+        wishes.append(QueueItem.imported_at <= to_timestamp(now - filters.waiting_at_least))
+    if filters.waiting_at_most is not None:
+        wishes.append(QueueItem.imported_at >= to_timestamp(now - filters.waiting_at_most))
+    return wishes

@@ -1,0 +1,169 @@
+"""What the events say about a post: who has read it, what counts, and what it waits for."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.orm import Session, aliased
+
+from apps.review.services.decisions import JUDGEMENT_KINDS
+from apps.review.store.models import Event, Post, QueueItem
+from screening.types import Record
+
+Stage = Literal["first", "second", "adjudication", "settled"]
+READ_OF_STAGE: Mapping[str, int] = {"first": 1, "second": 2, "adjudication": 3}
+ADJUDICATION = 3
+
+
+class StandingJudgement(Record):
+    """A judgement no later event takes back; ``read`` is 1 for the first reading, 2 for the second, 3 for a lead's."""
+
+    post_id: str
+    seq: int
+    at: str
+    actor: str
+    kind: str
+    decision: str
+    read: int
+    second_read: str | None
+    is_blind: bool
+    is_copy: bool
+    reasons: tuple[str, ...]
+
+
+class PostState(Record):
+    """Derived from the standing judgements; ``latest`` holds the last one of each reading, ``counting`` what counts."""
+
+    stage: Stage
+    counting: StandingJudgement | None
+    latest: Mapping[int, StandingJudgement]
+
+
+def derive_state(judgements: Iterable[StandingJudgement]) -> PostState:
+    """Derive where a post stands.
+
+    Parameters
+    ----------
+    judgements : iterable of StandingJudgement
+        Those of one post, in order.
+
+    Notes
+    -----
+    One reading settles a post, unless it was drawn for a second one or the reader was unsure. Two readings settle it
+    if they agree on anything but "unsure", or if only the first was unsure; otherwise a lead decides. Until then the
+    first reading counts for the moment.
+    """
+    latest: dict[int, StandingJudgement] = {}
+    is_second_needed = False
+    for judgement in judgements:
+        latest[judgement.read] = judgement
+        is_second_needed |= judgement.read == 1 and judgement.second_read is not None
+    first, second, third = (latest.get(read) for read in (1, 2, ADJUDICATION))
+    if third is not None:
+        return PostState(stage="settled", counting=third, latest=latest)
+    if first is None:
+        return PostState(stage="first", counting=None, latest=latest)
+    if second is None:
+        return PostState(stage="second" if is_second_needed else "settled", counting=first, latest=latest)
+    if second.decision != "unsure" and first.decision in (second.decision, "unsure"):
+        return PostState(stage="settled", counting=second, latest=latest)
+    return PostState(stage="adjudication", counting=first, latest=latest)
+
+
+def is_drawn_for_second_read(post_id: str, fraction: float, seed: int) -> bool:
+    """Draw a share of posts by id: the same posts at every call, on every machine.
+
+    Examples
+    --------
+    >>> sum(is_drawn_for_second_read(f"post-{i}", 0.2, seed=13) for i in range(1_000))
+    186
+    """
+    return draw_uniform(post_id, seed) < fraction
+
+
+def draw_uniform(post_id: str, seed: int) -> float:
+    """Draw a number in [0, 1) from a seed and an id (the first 52 bits of their SHA-256)."""
+    digest = hashlib.sha256(f"{seed}\n{post_id}".encode()).digest()
+    return (int.from_bytes(digest[:7], "big") >> 4) / 2**52
+
+
+def parse_judgement(event: Event) -> StandingJudgement:
+    """Read a judgement event; events written before there were second readings are first ones."""
+    payload = json.loads(event.payload)
+    return StandingJudgement(
+        post_id=event.post_id or "",
+        seq=event.seq,
+        at=event.at,
+        actor=event.actor,
+        kind=event.kind,
+        decision=event.decision or "",
+        read=payload.get("read", 1),
+        second_read=payload.get("second_read"),
+        is_blind=bool(payload.get("is_blind", False)),
+        is_copy="copied_from" in payload,
+        reasons=tuple(payload.get("reasons", ())),
+    )
+
+
+def load_judgements(session: Session, post_id: str) -> Sequence[StandingJudgement]:
+    """Load the standing judgements of one post, in order."""
+    undo = aliased(Event)
+    query = (
+        select(Event)
+        .where(Event.post_id == post_id, Event.kind.in_(JUDGEMENT_KINDS))
+        .where(~exists().where(undo.undoes == Event.seq))
+        .order_by(Event.seq)
+    )
+    return [parse_judgement(event) for event in session.scalars(query)]
+
+
+def load_state(session: Session, post_id: str) -> PostState:
+    """Derive the state of one post from its events."""
+    return derive_state(load_judgements(session, post_id))
+
+
+def is_erased(session: Session, post_id: str) -> bool:
+    """Tell whether the post's text was erased."""
+    query = select(Event.seq).where(Event.post_id == post_id, Event.kind == "erased").limit(1)
+    return session.scalar(query) is not None
+
+
+def refresh_queue_item(session: Session, post_id: str) -> QueueItem | None:
+    """Bring the queue in line with the events of one post; a lease lasts only as long as the stage does.
+
+    Returns
+    -------
+    QueueItem or None
+        ``None`` if the post does not wait any more.
+    """
+    stage = load_state(session, post_id).stage
+    item = session.get(QueueItem, post_id, with_for_update=True)
+    if stage == "settled" or is_erased(session, post_id):
+        session.execute(delete(QueueItem).where(QueueItem.post_id == post_id))
+        return None
+    if item is None:
+        item = build_queue_item(session.get_one(Post, post_id))
+        session.add(item)
+    if item.stage != stage:
+        item.stage, item.leased_by, item.lease_expires_at = stage, None, None
+    session.flush()
+    return item
+
+
+def build_queue_item(post: Post) -> QueueItem:
+    """Build the queue's row of a post nobody has read."""
+    return QueueItem(
+        post_id=post.post_id,
+        priority=post.priority,
+        triage=post.triage,
+        stage="first",
+        import_seq=post.import_seq,
+        imported_at=post.imported_at,
+        community=post.community,
+        n_characters=post.n_characters,
+        is_audit=post.is_audit,
+        leased_by=None,
+        lease_expires_at=None,
+    )
