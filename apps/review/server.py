@@ -2,9 +2,22 @@
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-APP = Path(__file__).parent / "app.py"
+from apps.review.identity.settings import (
+    PREFIX,
+    PUBLIC_URL_VARIABLE,
+    SIGN_IN_VARIABLE,
+    read_sign_in_settings,
+)
+
+if TYPE_CHECKING:
+    from apps.review.services.context import ReviewContext
+
+APP = Path(__file__).parent / "asgi.py"
 BLIND_VARIABLE = "SCREENING_REVIEW_BLIND"
 DEFAULT_ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 8501
@@ -15,7 +28,13 @@ _SETTINGS = {
     "server.enableCORS": "true",
     "server.enableStaticServing": "false",
     "server.enableAgentApi": "false",
+    "server.xsrfCookieSameSite": "strict",
     "server.maxUploadSize": "1",
+    "server.maxMessageSize": "32",
+    "server.maxWidgetStateSize": "2",
+    "server.allowRunOnSave": "false",
+    "server.scriptHealthCheckEnabled": "false",
+    "server.showEmailPrompt": "false",
     "server.fileWatcherType": "none",
     "server.runOnSave": "false",
     "browser.gatherUsageStats": "false",
@@ -47,19 +66,78 @@ def build_command(address: str = DEFAULT_ADDRESS, port: int = DEFAULT_PORT) -> l
     >>> "--server.address=127.0.0.1" in build_command()
     True
     """
-    settings = {**_SETTINGS, "server.address": address, "server.port": str(port)}
+    own_origin = f"http://{address}:{port}"  # the only page that may send this app messages; no other may frame it
+    settings = {**_SETTINGS, "server.address": address, "server.port": str(port), "client.allowedOrigins": own_origin}
     flags = [f"--{name}={value}" for name, value in settings.items()]
     return [sys.executable, "-m", "streamlit", "run", str(APP), *flags]
 
 
-def build_environment(database_url: str, *, is_blind: bool) -> dict[str, str]:
-    """Build the environment of the web server: which database, and whether first judgements are blind."""
-    return {**os.environ, "SCREENING_REVIEW_DB": database_url, BLIND_VARIABLE: "1" if is_blind else "0"}
+def build_environment(
+    database_url: str, *, is_blind: bool, sign_in: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Build the environment of the web server: which database, how people sign in, whether first judgements are blind.
+
+    What is secret goes this way too, because everyone on the machine can read a command line.
+
+    Parameters
+    ----------
+    database_url : str
+    is_blind : bool
+    sign_in : mapping of str to str
+        Variables that :func:`apps.review.identity.settings.read_sign_in_settings` reads.
+    """
+    return {
+        **os.environ,
+        **sign_in,
+        "SCREENING_REVIEW_DB": database_url,
+        BLIND_VARIABLE: "1" if is_blind else "0",
+        # Otherwise anyone on this machine could claim another address in a header, and be taken for the proxy.
+        "FORWARDED_ALLOW_IPS": "",
+    }
 
 
-def serve(database_url: str, *, address: str, port: int, is_blind: bool) -> None:
+def build_sign_in(
+    *,
+    address: str,
+    port: int,
+    method: str | None = None,
+    public_url: str | None = None,
+    proxy_header: str | None = None,
+    proxy_addresses: Sequence[str] = (),
+) -> dict[str, str]:
+    """Turn options of the command line into variables, and check them with those that are set already.
+
+    Raises
+    ------
+    ConfigError
+        If something is missing or unsafe.
+    """
+    chosen = {
+        SIGN_IN_VARIABLE: method or ("proxy" if proxy_header else None),
+        PUBLIC_URL_VARIABLE: public_url or os.environ.get(PUBLIC_URL_VARIABLE) or f"http://{address}:{port}",
+        f"{PREFIX}PROXY_HEADER": proxy_header,
+        f"{PREFIX}PROXY_ADDRESSES": ",".join(proxy_addresses) or None,
+    }
+    variables = {name: value for name, value in chosen.items() if value is not None}
+    read_sign_in_settings({**os.environ, **variables})
+    return variables
+
+
+def open_context() -> "ReviewContext":
+    """Open what the environment names: the database, and the rules of the house."""
+    from apps.review.services.context import ReviewContext, ReviewSettings
+    from apps.review.store.database import open_store
+
+    return ReviewContext(open_store(), ReviewSettings(is_blind=os.environ.get(BLIND_VARIABLE, "1") != "0"))
+
+
+def serve(
+    database_url: str, *, address: str, port: int, is_blind: bool, sign_in: Mapping[str, str] | None = None
+) -> None:
     """Become the web server; does not return."""
+    variables = build_sign_in(address=address, port=port) if sign_in is None else sign_in
     sys.stdout.flush()
     sys.stderr.flush()
     command = build_command(address, port)
-    os.execve(command[0], command, build_environment(database_url, is_blind=is_blind))  # noqa: S606  # no shell wanted
+    environment = build_environment(database_url, is_blind=is_blind, sign_in=variables)
+    os.execve(command[0], command, environment)  # noqa: S606  # no shell wanted

@@ -1,12 +1,15 @@
 """What the web pages share: the open store, who is signed in, and which post is on the screen."""
 
 import os
-from datetime import UTC, datetime
+from contextlib import suppress
 
 import streamlit as st
 
-from apps.review.identity.local import LocalAccounts
+from apps.review.identity.cookies import read_token
+from apps.review.identity.oidc import OidcAccounts
 from apps.review.identity.records import SignedIn, SignInRequest
+from apps.review.identity.sessions import Sessions
+from apps.review.identity.settings import SignInSettings, read_sign_in_settings
 from apps.review.server import BLIND_VARIABLE
 from apps.review.services.access import Permission, is_permitted, load_role
 from apps.review.services.context import ReviewContext, ReviewSettings
@@ -16,6 +19,8 @@ from apps.review.store.database import open_store, resolve_url
 
 _SIGNED_IN = "signed_in"
 _NOTICE = "notice"
+_REFUSED = "refused_token"
+_LEAVES = "leaves"
 _OPEN_POST = "open_post"
 
 
@@ -29,48 +34,77 @@ def _open_context(url: str, is_blind: bool) -> ReviewContext:
     return ReviewContext(open_store(url), ReviewSettings(is_blind=is_blind))
 
 
-@st.cache_resource(show_spinner=False)
-def _open_provider(url: str) -> LocalAccounts:
-    return LocalAccounts(open_store(url))
-
-
-def try_sign_in(request: SignInRequest) -> bool:
-    """Ask the identity provider; on success the session is theirs."""
-    signed_in = _open_provider(resolve_url()).identify(request, datetime.now(UTC))
-    if signed_in is None:
-        return False
-    st.session_state.clear()
-    st.session_state[_SIGNED_IN] = signed_in
-    return True
+def load_sign_in_settings() -> SignInSettings:
+    """Tell how people sign in at this server."""
+    return read_sign_in_settings(os.environ)
 
 
 def refresh_session() -> SignedIn | None:
     """Note activity and return who is signed in; an ended session is emptied."""
-    signed_in = st.session_state.get(_SIGNED_IN)
-    if signed_in is None:
-        return None
-    context = load_context()
-    touched = context.settings.session.touch(signed_in, context.clock())
-    role = _load_role_or_none(context, touched)
-    if touched is None or role is None:
+    held = st.session_state.get(_SIGNED_IN)
+    found = _find_session(held)
+    if found is not None and held is not None and found.session_id != held.session_id:
+        st.session_state.clear()  # another person's state, met again under this connection
+    touched = _open_sessions().touch(found) if found is not None and not found.must_change_password else None
+    if touched is not None:
+        st.session_state[_SIGNED_IN] = touched
+    elif held is not None:
         end_session("Your session has ended. Sign in again to go on; every decision you made is saved.")
-        return None
-    st.session_state[_SIGNED_IN] = touched.model_copy(update={"role": role})
     return touched
 
 
-def _load_role_or_none(context: ReviewContext, signed_in: SignedIn | None) -> str | None:
+def _open_sessions() -> Sessions:
+    context = load_context()
+    return Sessions(context.store, context.settings.session, context.clock)
+
+
+def _find_session(held: SignedIn | None) -> SignedIn | None:
+    """Find the session of the connection's cookie; what the page remembers never counts by itself.
+
+    Only an identity without a session of its own, which no server makes but a test, is taken as it is.
+    """
+    settings = load_sign_in_settings()
+    cookies = {name: value for name, value in st.context.cookies.items() if isinstance(value, str)}
+    token = read_token(cookies, settings)
+    if token is None:
+        return _reload(held) if held is not None and not held.session_id else None
+    return _open_sessions().find(token, settings.method) or _adopt(token, settings)
+
+
+def _adopt(token: str, settings: SignInSettings) -> SignedIn | None:
+    """Open a session for a sign-in by OpenID Connect that was not seen before."""
+    if settings.oidc is None or not st.user.is_logged_in or st.session_state.get(_REFUSED) == token:
+        return None
+    context = load_context()
+    if _open_sessions().is_known(token):
+        return None
+    request = SignInRequest(claims=st.user.to_dict())
+    signed_in = OidcAccounts(context.store, settings.oidc).identify(request, context.clock())
+    opened = _open_sessions().open(signed_in, token) if signed_in is not None else None
+    if opened is None:
+        st.session_state[_REFUSED] = token  # one event per visit, not one per click
+        return None
+    return opened[0]
+
+
+def is_refused() -> bool:
+    """Tell whether this visit's sign-in by OpenID Connect belongs to no account."""
+    return st.session_state.get(_REFUSED) is not None
+
+
+def _reload(signed_in: SignedIn) -> SignedIn | None:
+    context = load_context()
     try:
         with context.store.read() as session:
-            return load_role(context, session, signed_in)
+            return signed_in.model_copy(update={"role": load_role(context, session, signed_in)})
     except NotSignedInError:
         return None
 
 
 def is_session_over() -> bool:
     """Tell whether the session ended while nobody touched the page; asking is no activity."""
-    signed_in, context = st.session_state.get(_SIGNED_IN), load_context()
-    return signed_in is None or context.settings.session.is_expired(signed_in, context.clock())
+    signed_in = st.session_state.get(_SIGNED_IN)
+    return signed_in is None or _open_sessions().is_over(signed_in)
 
 
 def require_signed_in(permission: Permission | None = None) -> SignedIn:
@@ -89,14 +123,24 @@ def leave() -> None:
     """Sign out: give back the post on the desk and empty the session."""
     signed_in = st.session_state.get(_SIGNED_IN)
     if signed_in is not None:
-        sign_out(load_context(), signed_in)
+        with suppress(NotSignedInError):  # it was over already
+            sign_out(load_context(), signed_in)
     end_session("You are signed out.")
+    st.session_state[_LEAVES] = True
 
 
 def end_session(notice: str) -> None:
-    """Forget everything about this session but one sentence."""
+    """End the session for good, and forget everything about it but one sentence."""
+    signed_in = st.session_state.get(_SIGNED_IN)
+    if signed_in is not None and signed_in.session_id:
+        _open_sessions().end(signed_in.session_id)
     st.session_state.clear()
     st.session_state[_NOTICE] = notice
+
+
+def take_leave() -> bool:
+    """Tell once whether the person has just signed out."""
+    return bool(st.session_state.pop(_LEAVES, False))
 
 
 def put_notice(text: str) -> None:

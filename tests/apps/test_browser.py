@@ -90,7 +90,7 @@ def page(server: Server) -> Iterator[Any]:
 def sign_in(page: Any, server: Server) -> None:
     page.goto(server.address)
     page.get_by_label("User name").fill("ada")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Queue").wait_for()
 

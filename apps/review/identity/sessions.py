@@ -95,6 +95,22 @@ class Sessions:
             )
         return touched
 
+    def is_known(self, token: str) -> bool:
+        """Tell whether a session was ever opened with this token, and kept so far."""
+        with self._store.read() as session:
+            return session.get(UserSession, hash_token(token)) is not None
+
+    def is_over(self, signed_in: SignedIn) -> bool:
+        """Tell whether a session is over; activity in another window of it counts. Asking is no activity."""
+        if signed_in.session_id:
+            with self._store.read() as session:
+                found = load_session(session, signed_in.session_id)
+            if found is None:
+                return True
+            last_seen = max(found.last_seen_at, signed_in.last_seen_at)
+            signed_in = signed_in.model_copy(update={"last_seen_at": last_seen})
+        return self._policy.is_expired(signed_in, self._clock())
+
     def end(self, session_id: str) -> None:
         """End one session for good."""
         with self._store.write() as session:
