@@ -67,6 +67,17 @@ def find_near_duplicates(texts: Sequence[str], similarity: float) -> NDArray[np.
     -------
     (n,) ndarray of bool
         No two unmarked texts reach ``similarity``.
+    """
+    return match_near_duplicates(texts, similarity) != np.arange(len(texts))
+
+
+def match_near_duplicates(texts: Sequence[str], similarity: float) -> NDArray[np.intp]:
+    """Find for every text the first earlier one it repeats, by word 5-grams as in :func:`find_near_duplicates`.
+
+    Returns
+    -------
+    (n,) ndarray of int
+        Index of the repeated text; a text that repeats none has its own.
 
     Notes
     -----
@@ -78,16 +89,17 @@ def find_near_duplicates(texts: Sequence[str], similarity: float) -> NDArray[np.
     Bayardo, Ma, Srikant. Scaling up all pairs similarity search. WWW 2007. doi:10.1145/1242572.1242591
     """
     shingles = _compute_shingles(texts)
-    marks = np.zeros(len(texts), dtype=bool)
+    matches = np.arange(len(texts))
     index: dict[int, list[int]] = defaultdict(list)
     for i, prefix in _iterate_prefixes(shingles, similarity):
         candidates = {j for shingle in prefix for j in index.get(shingle, ())}
-        if any(shingles.compute_similarity(i, j, similarity) >= similarity for j in candidates):
-            marks[i] = True
+        similar = [j for j in candidates if shingles.compute_similarity(i, j, similarity) >= similarity]
+        if similar:
+            matches[i] = min(similar)
         else:
             for shingle in prefix:
                 index[shingle].append(i)
-    return marks
+    return matches
 
 
 class _Shingles(NamedTuple):
