@@ -11,10 +11,18 @@ from screening.models.keywords import KeywordList
 from screening.taxonomy import Taxonomy
 from screening.thresholds.fitting import fit_operating_points
 from screening.thresholds.operating_point import OperatingPoint
+from screening.types import Record
 
 KEYWORDS_NAME = "keyword list"
 KEYWORDS_RULE = "any phrase found"
 KEYWORDS_FILE = "keyword_operating_points.json"
+
+
+class KeywordPoints(Record):
+    """What a keyword list flags by: by target, the score of one phrase, and the thresholds that keep the promise."""
+
+    any_phrase: dict[str, float]
+    operating_points: tuple[OperatingPoint, ...]
 
 
 def build_keyword_lists(taxonomy: Taxonomy) -> dict[str, KeywordList]:
@@ -36,7 +44,7 @@ def mark_listed_phrases(scores: pd.DataFrame) -> pd.DataFrame:
     return (risks > 0).rename(columns=lambda name: f"phrase_{name.removeprefix('risk_')}")
 
 
-def fit_keyword_points(context: RunContext, lists: Mapping[str, KeywordList]) -> tuple[OperatingPoint, ...]:
+def fit_keyword_points(context: RunContext, lists: Mapping[str, KeywordList]) -> KeywordPoints:
     """Fit thresholds on the calibration split to the promise the classifier makes.
 
     Most positives hold no phrase at all: the threshold that keeps the promise is then 0, and every post is flagged.
@@ -46,4 +54,5 @@ def fit_keyword_points(context: RunContext, lists: Mapping[str, KeywordList]) ->
     targets = [target for target in context.taxonomy.targets if target.name in lists]
     labels = posts["label"].to_numpy()
     fitted = fit_operating_points(targets, risks, labels, context.config.calibration, scope=load_scope(context))
-    return fitted.operating_points
+    any_phrase = {name: phrases.any_phrase for name, phrases in lists.items()}
+    return KeywordPoints(any_phrase=any_phrase, operating_points=fitted.operating_points)

@@ -80,8 +80,7 @@ def _write_simpler_scorers(context: RunContext, posts: pd.DataFrame, name: str, 
 
 def _write_keyword_points(context: RunContext, aside: Path) -> None:
     if lists := build_keyword_lists(context.taxonomy):
-        points = fit_keyword_points(context, lists)
-        write_json(aside / KEYWORDS_FILE, [point.model_dump(mode="json") for point in points])
+        write_json(aside / KEYWORDS_FILE, fit_keyword_points(context, lists).model_dump(mode="json"))
 
 
 def _score_baseline(

@@ -1,12 +1,18 @@
 """Stage report: the HTML report, its tables, and the run's model card."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
+from pipelines.artifacts import RunFolder
+from pipelines.champion import LEARNED_SPLITS, load_champion
+from pipelines.keyword_list import KEYWORDS_FILE, KEYWORDS_NAME, KEYWORDS_RULE, KeywordPoints
 from pipelines.run import RunContext
-from pipelines.stages.calibrate import BASELINE_FILE, MODEL_FILE, read_scorer
+from pipelines.stages.calibrate import BASELINE_FILE, MODEL_FILE, CalibratedScorer, read_scorer
 from reports.model_card import write_model_card
 from reports.render import write_report
 from reports.results import Comparator, RunResults
@@ -42,21 +48,57 @@ def load_results(context: RunContext) -> RunResults:
         calibration=pd.read_parquet(folder.calibration / "calibration.parquet"),
         test=pd.read_parquet(folder.evaluation / "test.parquet"),
         controls=_read_if_present(folder.evaluation / "controls.parquet"),
-        comparators={
-            BASELINE_NAME: Comparator(
-                name=BASELINE_NAME,
-                test=pd.read_parquet(folder.evaluation / "baseline_test.parquet"),
-                controls=_read_if_present(folder.evaluation / "baseline_controls.parquet"),
-                operating_points=baseline.operating_points,
-            )
-        },
+        comparators={comparator.name: comparator for comparator in _read_comparators(context, baseline)},
         explanations=_read_explanations(folder.explanations, version),
         alternatives=scorer.alternatives,
         budgets=scorer.budgets,
         alternative_budgets=scorer.alternative_budgets,
         bands=scorer.bands,
+        robustness=_read_if_present(folder.evaluation / "robustness.parquet"),
+        text_facts=_read_if_present(folder.evaluation / "text_facts.parquet"),
+        external=_read_if_present(folder.evaluation / "external.parquet"),
+        external_card=_read_card(folder.evaluation / "external_card.json"),
+        fitted_until=_find_latest_date(folder),
         faithfulness=_read_explanations(folder.faithfulness, version),
     )
+
+
+def _read_comparators(context: RunContext, baseline: CalibratedScorer) -> Iterator[Comparator]:
+    """Read the baseline, the keyword list where the run scored one, and the earlier run where one is named."""
+    folder = context.folder.evaluation
+    yield Comparator(
+        name=BASELINE_NAME,
+        test=pd.read_parquet(folder / "baseline_test.parquet"),
+        controls=_read_if_present(folder / "baseline_controls.parquet"),
+        operating_points=baseline.operating_points,
+    )
+    if (folder / KEYWORDS_FILE).is_file():
+        points = KeywordPoints.model_validate_json((folder / KEYWORDS_FILE).read_bytes())
+        yield Comparator(
+            name=KEYWORDS_NAME,
+            test=pd.read_parquet(folder / "keywords_test.parquet"),
+            controls=_read_if_present(folder / "keywords_controls.parquet"),
+            operating_points=points.operating_points,
+            rule_threshold=points.any_phrase,
+            rule=KEYWORDS_RULE,
+        )
+    if context.config.report.champion is not None:
+        yield load_champion(context.config.report.champion, context.folder, context.taxonomy)
+
+
+def _find_latest_date(folder: RunFolder) -> pd.Timestamp | None:
+    """Find the time of the latest post the model or a threshold was fitted on, where posts have one."""
+    latest = []
+    for split in LEARNED_SPLITS:
+        path = folder.split(split)
+        if path.is_file() and "created_at" in pq.read_schema(path).names:
+            latest.append(pd.read_parquet(path, columns=["created_at"])["created_at"].max())
+    known = [date for date in latest if not pd.isna(date)]
+    return max(known) if len(known) == len(LEARNED_SPLITS) else None
+
+
+def _read_card(path: Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _read_explanations(path: Path, version: str) -> pd.DataFrame | None:

@@ -1,6 +1,5 @@
 """Evaluating: score tables of every scorer, changed posts, facts about texts and external posts; no text anywhere."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from pipelines.artifacts import RunFolder, write_json
-from pipelines.keyword_list import KEYWORDS_FILE
+from pipelines.keyword_list import KEYWORDS_FILE, KeywordPoints
 from pipelines.robustness import choose_positives
 from pipelines.run import RunContext
 from pipelines.stages import evaluate
@@ -23,7 +22,6 @@ from screening.exceptions import SchemaError
 from screening.models.baseline import TfidfBaseline
 from screening.scoring import Screener
 from screening.taxonomy import load_taxonomy
-from screening.thresholds.operating_point import OperatingPoint
 
 PLANTED = "zyxquartz lanternfish"
 TAXONOMY = load_taxonomy("mh5")
@@ -128,8 +126,9 @@ def test_keyword_scores_are_shares_of_the_list_and_its_promise_flags_everything(
     scores = read(context, "keywords_test")["risk_suicidewatch"]
     n_phrases = len(TAXONOMY.targets[0].keywords)
     assert scores.tolist() == [1 / n_phrases if i % 10 == 1 else 0 for i in range(40)]
-    points = json.loads((context.folder.evaluation / KEYWORDS_FILE).read_text(encoding="utf-8"))
-    fitted = {point.name: point for point in map(OperatingPoint.model_validate, points)}
+    points = KeywordPoints.model_validate_json((context.folder.evaluation / KEYWORDS_FILE).read_bytes())
+    fitted = {point.name: point for point in points.operating_points}
+    assert points.any_phrase["suicidewatch"] == 1 / n_phrases
     # every second post of r/SuicideWatch and no other holds a phrase: no threshold above 0 finds 95 % of them
     assert {name: point.threshold for name, point in fitted.items()} == {"suicidewatch": 0.0, "any_risk": 0.0}
 
