@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 # The framework's own program files: the same for everyone, and of no use without the rest.
 _PROGRAM = ("/static/", "/favicon.png", "/manifest.json", "/robots.txt")
-_NOT_PAGES = ("/_stcore", "/media", "/component", "/static", "/auth", CALLBACK, "/vendor", SIGN_IN, PASSWORD)
+_NOT_PAGES = ("/_stcore", "/media", "/component", "/static", "/auth", CALLBACK, "/vendor", SIGN_IN)
 # What the framework's sign-in needs before anyone is signed in; its script then shows the sign-in page only.
 _OIDC_DOOR = ("/_stcore/host-config", "/auth/login", CALLBACK, "/_stcore/stream")
 

@@ -24,8 +24,7 @@ button, a.button {font: inherit; font-weight: 600; padding: .6rem; border: 0; bo
 _FOOT = "A flag means that a post resembles posts from certain subreddits. It is not a diagnosis."
 
 NOTICES = {
-    "left": "You are signed out.",
-    "ended": "Your session has ended. Sign in again to go on; every decision you made is saved.",
+    "left": "You are signed out, by yourself or because your session ended. Every decision you made is saved.",
     "changed": "Your new password is set. Sign in with it.",
 }
 WRONG = (

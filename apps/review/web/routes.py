@@ -84,13 +84,13 @@ class Forms:
             return HTMLResponse(render_new_password(is_forced=actor.must_change_password, problem=problem), 400)
         return self._leave("changed")
 
-    async def sign_out(self, request: Request) -> Response:
+    async def sign_out(self, _request: Request) -> Response:
         """Forget the cookie; the gate has ended the session."""
         if self._door.settings.proxy is not None:
             response = HTMLResponse(render_gone(sign_out_url=self._door.settings.proxy.sign_out_url))
             response.headers.append("set-cookie", render_removal(self._door.settings))
             return response
-        return self._leave("left" if _read_visit(request).signed_in is not None else "ended")
+        return self._leave("left")
 
     def _open(self, credentials: SignInRequest) -> tuple[SignedIn, str] | None:
         signed_in = self._accounts.identify(credentials, self._door.context.clock())
@@ -102,7 +102,7 @@ class Forms:
         try:
             change_own_password(self._door.context, actor, present=form.get("present", ""), new=form.get("new", ""))
         except NotSignedInError:
-            return NOTICES["ended"]
+            return NOTICES["left"]
         except (ReviewError, ConfigError) as error:
             text = str(error)
             return f"{text[:1].upper()}{text[1:]}."
