@@ -178,6 +178,27 @@ def plan(
     Console().print(build_plan_table(made))
 
 
+@app.command("compare")
+def compare_command(
+    champion: Annotated[Path, typer.Argument(metavar="CHAMPION_RUN", help="Run folder in use, e.g. runs/a.")],
+    challenger: Annotated[Path, typer.Argument(metavar="CHALLENGER_RUN", help="Run folder that may replace it.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for comparison.html and comparison.json.")
+    ] = None,
+) -> None:
+    """Set two runs side by side on the same test posts; exit 3 if recall promise or precision got worse."""
+    from pipelines.comparing import compare_runs
+
+    comparison, page = compare_runs(champion, challenger, out)
+    for rule in comparison.rules:
+        typer.echo(f"{rule.symbol} {rule.code} {rule.title}: {rule.sentence}")
+    typer.echo(comparison.verdict)
+    if page is not None:
+        typer.echo(f"comparison: {page}")
+    if not comparison.is_met:
+        raise typer.Exit(EXIT_GATE)
+
+
 @app.command()
 def doctor() -> None:
     """Say what this machine offers and what is missing."""

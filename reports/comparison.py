@@ -1,0 +1,148 @@
+"""Two runs side by side on the same posts: what each promised and found, and paired differences with intervals."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reports.recall import compute_result, flag_posts
+from reports.results import binarize_labels, control_groups
+from screening.exceptions import SchemaError
+from screening.metrics.paired import PairedRecall, compare_recall_paired
+from screening.metrics.paired_precision import compare_precision_paired
+from screening.types import Estimate, Interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reports.results import RunResults
+    from screening.metrics.operating import OperatingResult
+    from screening.taxonomy import RiskTarget
+
+PER_POSTS = 1_000
+CHAMPION, CHALLENGER = "champion", "challenger"
+
+
+@dataclass(frozen=True)
+class RunPair:
+    """A champion and a challenger whose test tables hold the same posts in the same order; see :func:`pair_runs`.
+
+    Every difference is challenger less champion, on the same posts.
+    """
+
+    champion: RunResults
+    challenger: RunResults
+
+    @cached_property
+    def targets(self) -> tuple[RiskTarget, ...]:
+        """Risk targets with an operating point in both runs, most urgent first."""
+        names = {target.name for target in self.challenger.targets}
+        return tuple(target for target in self.champion.targets if target.name in names)
+
+    @cached_property
+    def control_kinds(self) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+        """Controls that both runs scored, champion's and challenger's rows, by kind; empty if the posts differ."""
+        return _pair_controls(self.champion.controls, self.challenger.controls)
+
+    def compare_recall(self, target: RiskTarget) -> PairedRecall:
+        """Compare recall at each run's own threshold: exact McNemar test, score interval of the difference."""
+        y_true, champion, challenger = self.flag(target)
+        return compare_recall_paired(y_true, challenger, champion, split="test")
+
+    def compare_precision(self, target: RiskTarget) -> Estimate:
+        """Compare PPV at each run's own threshold: paired bootstrap, seeded with the champion's seed."""
+        y_true, champion, challenger = self.flag(target)
+        rng = np.random.default_rng(self.champion.config.seed)
+        return compare_precision_paired(y_true, challenger, champion, split="test", rng=rng)
+
+    def compare_alerts(self, target: RiskTarget, *, only_false: bool = False) -> Estimate:
+        """Compare alerts per 1,000 test posts, or per 1,000 test posts without the target's labels."""
+        y_true, champion, challenger = self.flag(target)
+        counted = ~y_true if only_false else np.ones(len(y_true), dtype=bool)
+        return _compare_rates(counted, champion, challenger, "test")
+
+    def compare_control_alerts(self, target: RiskTarget, kind: str) -> Estimate:
+        """Compare alerts per 1,000 controls of one kind."""
+        first, second = self.control_kinds[kind]
+        flags = flag_posts(self.champion, target, first), flag_posts(self.challenger, target, second)
+        return _compare_rates(np.ones(len(first), dtype=bool), *flags, f"controls: {kind}")
+
+    def flag(self, target: RiskTarget) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Mark positives and what each run flags among the test posts, shape (n,) each, bool."""
+        return (
+            binarize_labels(self.champion.test, target),
+            flag_posts(self.champion, target, self.champion.test),
+            flag_posts(self.challenger, target, self.challenger.test),
+        )
+
+    def find_results(self, target: RiskTarget) -> tuple[OperatingResult, OperatingResult]:
+        """Count what each run's operating point did on test, champion first."""
+        first, second = (compute_result(run, target, run.test, "test") for run in (self.champion, self.challenger))
+        return first, second
+
+
+def pair_runs(champion: RunResults, challenger: RunResults) -> RunPair:
+    """Put two runs' test tables in the same order.
+
+    Raises
+    ------
+    SchemaError
+        If the runs know other targets or labels, or their test splits hold other posts or other labels: a difference
+        would then be one of posts, not of screeners.
+    """
+    _validate_taxonomies(champion, challenger)
+    first, second = champion.test.set_index("post_id"), challenger.test.set_index("post_id")
+    n_missing, n_added = len(first.index.difference(second.index)), len(second.index.difference(first.index))
+    if n_missing or n_added:
+        message = (
+            f"expected the same test posts in both runs, found {len(first):,} and {len(second):,}, of which "
+            f"{n_missing:,} only in the champion's and {n_added:,} only in the challenger's; evaluate both on one split"
+        )
+        raise SchemaError(message)
+    aligned = second.loc[first.index]
+    n_relabelled = int((aligned["label"].astype(str) != first["label"].astype(str)).sum())
+    if n_relabelled:
+        message = (
+            f"expected the same label of every test post in both runs, found {n_relabelled:,} of {len(first):,} posts "
+            "with another; prepare both runs from the same labels"
+        )
+        raise SchemaError(message)
+    return RunPair(champion, dataclasses.replace(challenger, test=aligned.reset_index()))
+
+
+def _validate_taxonomies(champion: RunResults, challenger: RunResults) -> None:
+    def describe(run: RunResults) -> dict[str, tuple[str, ...]]:
+        return {target.name: tuple(sorted(target.labels)) for target in run.taxonomy.targets}
+
+    if describe(champion) != describe(challenger) or champion.taxonomy.names != challenger.taxonomy.names:
+        message = (
+            f"expected the same labels and risk targets in both runs, found {describe(champion)} and "
+            f"{describe(challenger)}; promises about different labels cannot be compared"
+        )
+        raise SchemaError(message)
+
+
+def _compare_rates(counted: np.ndarray, champion: np.ndarray, challenger: np.ndarray, split: str) -> Estimate:
+    """Compare flags per 1,000 of the counted posts: the same paired proportions as for recall."""
+    difference = compare_recall_paired(counted, challenger, champion, split=split).difference
+    if difference.value is None or difference.interval is None:
+        return difference
+    low, high = PER_POSTS * difference.interval.low, PER_POSTS * difference.interval.high
+    interval = Interval(low=low, high=high, confidence_level=difference.interval.confidence_level)
+    return Estimate(value=PER_POSTS * difference.value, interval=interval, n_samples=difference.n_samples, split=split)
+
+
+def _pair_controls(
+    first: pd.DataFrame | None, second: pd.DataFrame | None
+) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    by_kind = dict(control_groups(second))
+    pairs = {}
+    for kind, group in control_groups(first):
+        other = by_kind.get(kind)
+        if other is not None and set(other["post_id"]) == set(group["post_id"]):
+            pairs[kind] = group, other.set_index("post_id").loc[group["post_id"]].reset_index()
+    return pairs
