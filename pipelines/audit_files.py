@@ -53,11 +53,11 @@ def validate_sample_path(path: Path, inputs: tuple[Path, ...]) -> None:
     ------
     ConfigError
     """
+    for existing in (path, locate_manifest(path)):
+        if existing.exists():
+            message = f"{existing} exists already; an audit sample is never replaced, name another output"
+            raise ConfigError(message)
     validate_output(path, overwrite=False, inputs=inputs)
-    manifest = locate_manifest(path)
-    if manifest.exists():
-        message = f"{manifest} exists already and belongs to an earlier sample; name another output"
-        raise ConfigError(message)
 
 
 def write_sample(path: Path, table: pd.DataFrame, manifest: AuditManifest) -> None:

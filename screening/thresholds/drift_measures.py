@@ -55,7 +55,7 @@ class DriftMeasure(Record):
 
 
 def compute_stability_index(reference: Values, current: Values, n_bins: int = N_BINS) -> float:
-    """Compute the population stability index over bins of equal reference counts.
+    """Compute the population stability index over bins of equal reference counts; of truth values, over the two.
 
     Parameters
     ----------
@@ -76,7 +76,11 @@ def compute_stability_index(reference: Values, current: Values, n_bins: int = N_
     >>> round(compute_stability_index(np.arange(1000.0), np.arange(1000.0) + 300), 2)
     2.0
     """
-    edges = np.unique(np.quantile(reference.astype(float), np.linspace(0, 1, n_bins + 1)[1:-1]))
+    if reference.dtype == bool:
+        edges = np.array([0.5])
+    else:
+        cuts = np.quantile(reference.astype(float), np.linspace(0, 1, n_bins + 1)[1:-1], method="higher")
+        edges = np.unique(cuts[cuts > reference.min()])
     counts = [
         np.bincount(np.searchsorted(edges, column.astype(float), side="right"), minlength=edges.size + 1) + 0.5
         for column in (reference, current)
@@ -148,7 +152,7 @@ def measure_share(
         name=name,
         reference=float(reference.mean()),
         current=float(current.mean()),
-        psi=compute_stability_index(reference, current, n_bins=2) if reference.any() or current.any() else 0.0,
+        psi=compute_stability_index(reference, current),
         distance=abs(float(current.mean()) - float(reference.mean())),
         p_value=_compare_shares(reference, current, "two-sided"),
         unseen_fraction=max(float(current.mean()) - ceiling, 0.0),
