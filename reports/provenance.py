@@ -1,4 +1,4 @@
-"""Run id, commit, seed, versions and hardware: what someone needs to get the same numbers again."""
+"""Run id, commit, seed, versions, hardware, stages: what someone needs to get the same numbers again."""
 
 from __future__ import annotations
 
@@ -8,40 +8,69 @@ from typing import TYPE_CHECKING, Any
 from reports.page import Fact
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reports.results import RunResults
 
-KNOWN = {
-    "run_id": "Run id",
-    "commit": "Commit",
-    "config_digest": "Configuration digest",
-    "bundle_version": "Bundle version",
-    "data_digest": "Data digest",
-    "precision": "Precision",
-    "versions": "Versions",
-    "hardware": "Hardware",
-}
+NOT_RECORDED = "not recorded"
+HARDWARE_WORDS = {
+    "cpu_model": "", "n_cores": "{} cores", "n_threads": "{} threads", "cuda_device": "{}", "cuda": "GPU: {}",
+    "amx": "AMX: {}", "avx512_bf16": "AVX512-BF16: {}",
+}  # fmt: skip
 
 
 def build_provenance(results: RunResults) -> tuple[Fact, ...]:
     """List what identifies the run; facts the run did not record are shown as not recorded."""
-    config, info = results.config, results.run_info
-    facts = [Fact("Run", config.name)]
-    required = ("run_id", "commit", "versions", "hardware")
-    for key, heading in KNOWN.items():
-        if key in info or key in required:
-            facts.append(Fact(heading, describe(info.get(key)) or "not recorded"))
-    facts.insert(3, Fact("Seed", str(config.seed)))
-    facts.append(Fact("Data", f"{config.data.source}, taxonomy {results.taxonomy.name}"))
-    facts.append(
-        Fact("Encoder", f"{config.model.encoder}, {config.model.pooling} pooling, {config.model.max_tokens} tokens")
-    )
-    facts.append(Fact("Objective", f"preset {config.objective.preset}"))
+    return (*_describe_run(results), *_describe_making(results), *_describe_stages(results))
+
+
+def _describe_run(results: RunResults) -> Iterator[Fact]:
+    info = results.run_info
+    yield Fact("Run", results.config.name)
+    yield Fact("Run id", describe(info.get("run_id")) or NOT_RECORDED)
+    yield Fact("Commit", describe(info.get("commit")) or NOT_RECORDED)
+    yield Fact("Seed", str(results.config.seed))
+    if "bundle_version" in info:
+        yield Fact("Bundle version", describe(info["bundle_version"]))
+    yield Fact("Versions", describe(info.get("versions")) or NOT_RECORDED)
+    yield Fact("Hardware of training", _describe_hardware(info.get("hardware", {})) or NOT_RECORDED)
+    yield Fact("Precision", _describe_precision(info))
+
+
+def _describe_making(results: RunResults) -> Iterator[Fact]:
+    config = results.config
+    yield Fact("Data", f"{config.data.source}, taxonomy {results.taxonomy.name}")
+    if digest := results.data_card.get("splits", {}).get("test", {}).get("sha256"):
+        yield Fact("Test split", f"SHA-256 {digest}")
+    yield Fact("Encoder", f"{config.model.encoder}, {config.model.pooling} pooling, {config.model.max_tokens} tokens")
+    yield Fact("Objective", f"preset {config.objective.preset}")
     if results.temperature is not None:
         scaling = results.temperature
-        facts.append(
-            Fact("Temperature", f"{scaling.temperature:.3f}, fitted on {scaling.n_samples:,} validation posts")
-        )
-    return tuple(facts)
+        yield Fact("Temperature", f"{scaling.temperature:.3f}, fitted on {scaling.n_samples:,} validation posts")
+
+
+def _describe_stages(results: RunResults) -> Iterator[Fact]:
+    """When each stage that made a number on the page finished, and how long it took."""
+    for name, stage in results.run_info.get("stages", {}).items():
+        finished = str(stage["finished_at"])[:16].replace("T", " ")
+        yield Fact(f"Stage {name}", f"finished {finished} UTC, took {float(stage['seconds']):,.0f} s")
+
+
+def _describe_precision(info: Mapping[str, Any]) -> str:
+    calibrated, evaluated = info.get("precision"), info.get("evaluated_precision")
+    if calibrated is None:
+        return NOT_RECORDED
+    return f"thresholds chosen in {calibrated}, test posts scored in {evaluated or 'a precision not recorded'}"
+
+
+def _describe_hardware(hardware: Mapping[str, Any]) -> str:
+    """Write the machine on one line; facts without words of their own stand by name."""
+    parts = []
+    for name, value in hardware.items():
+        shown = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+        words = HARDWARE_WORDS.get(name, f"{name} {{}}")
+        parts.append(words.format(shown) if words else str(shown))
+    return ", ".join(parts)
 
 
 def describe(value: Any) -> str:

@@ -16,9 +16,10 @@ from pipelines.stages.calibrate import BASELINE_FILE, MODEL_FILE, CalibratedScor
 from reports.model_card import write_model_card
 from reports.render import write_report
 from reports.results import Comparator, RunResults
-from screening.bundle import compute_version
+from screening.bundle import compute_version, load_manifest
 
 BASELINE_NAME = "TF-IDF + logistic regression"
+REPORTED_STAGES = ("prepare", "train", "calibrate", "evaluate")  # later ones make no number, and would age the card
 
 
 def run(context: RunContext) -> None:
@@ -34,13 +35,11 @@ def load_results(context: RunContext) -> RunResults:
     """Read a finished run's score tables, operating points and facts."""
     folder = context.folder
     scorer, baseline = read_scorer(folder, MODEL_FILE), read_scorer(folder, BASELINE_FILE)
-    record = folder.read_record()
-    facts = record.model_dump(mode="json", exclude={"stages"}) if record else {}
     version = compute_version(folder.bundle)
     return RunResults(
         config=context.config,
         taxonomy=context.taxonomy,
-        run_info=facts | {"bundle_version": version},
+        run_info=_collect_facts(folder, version),
         data_card=json.loads(folder.data_card.read_text(encoding="utf-8")),
         history=pd.DataFrame(json.loads(folder.history.read_text(encoding="utf-8"))),
         temperature=scorer.temperature,
@@ -61,6 +60,21 @@ def load_results(context: RunContext) -> RunResults:
         fitted_until=_find_latest_date(folder),
         faithfulness=_read_explanations(folder.faithfulness, version),
     )
+
+
+def _collect_facts(folder: RunFolder, version: str) -> dict[str, Any]:
+    """Collect what identifies the run: its record, its bundle, and the stages behind the numbers of a report.
+
+    Test posts were scored in the bundle's own precision if they name this bundle: a screener refuses any other.
+    """
+    record = folder.read_record()
+    facts = record.model_dump(mode="json") if record else {}
+    stages = {name: stage for name, stage in facts.pop("stages", {}).items() if name in REPORTED_STAGES}
+    precision = load_manifest(folder.bundle).precision
+    scored_by = pd.read_parquet(folder.evaluation / "test.parquet", columns=["model_version"])["model_version"]
+    evaluated = precision if set(scored_by) == {version} else None
+    return facts | {"bundle_version": version, "stages": stages, "precision": precision,
+                    "evaluated_precision": evaluated}  # fmt: skip
 
 
 def _read_comparators(context: RunContext, baseline: CalibratedScorer) -> Iterator[Comparator]:

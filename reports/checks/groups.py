@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reports.checks.check import Check, CheckKind
 from reports.checks.promise import NO_POINT, judge_on
-from reports.recall import flag_posts
-from reports.results import binarize_labels
+from reports.robustness import build_robustness
 from reports.subgroups import MIN_POSITIVES, build_subgroups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
 
     from reports.results import RunResults
@@ -21,6 +18,7 @@ GROUPS = CheckKind(code="SCR006", title="Groups large enough", severity="minor")
 ROBUST = CheckKind(code="SCR014", title="Robust to small changes", severity="major")
 ELSEWHERE = CheckKind(code="SCR016", title="Tried on other posts", severity="major")
 MAX_RECALL_FALL = 0.05
+MEANING_KEPT = ("typos",)
 
 
 def check_group_sizes(results: RunResults) -> Check:
@@ -36,37 +34,26 @@ def check_group_sizes(results: RunResults) -> Check:
 
 
 def check_robustness(results: RunResults) -> Check:
-    """SCR014: no small change of the text costs more than five points of recall."""
-    changed = results.robustness
+    """SCR014: no change that keeps the meaning costs more than five points of recall."""
+    table = build_robustness(results)
     if not results.operating_points:
         return ROBUST.conclude("not_applicable", NO_POINT)
-    if changed is None or changed.empty:
-        return ROBUST.conclude("not_measured", "No post was changed and scored again: evaluate with report.robustness.")
-    falls = sorted(_compute_recall_falls(results), reverse=True)
-    if not falls:
-        return ROBUST.conclude("not_measured", "No changed post carries a label of a target.")
-    large = [words for fall, words in falls if fall > MAX_RECALL_FALL]
-    if large:
-        words = (
-            f"A small change of the text costs more than {MAX_RECALL_FALL:.0%} points of recall: {'; '.join(large)}."
-        )
-        return ROBUST.conclude("warn", words.replace("% points", " points"))
-    n_kinds = changed["perturbation"].nunique()
-    words = f"None of {n_kinds} small changes of the text costs more than {100 * MAX_RECALL_FALL:.0f} points of recall"
-    return ROBUST.conclude("pass", f"{words} (largest fall: {falls[0][1]}).")
+    if table is None or table.frame.empty:
+        return ROBUST.conclude("not_measured", "No test post was changed and scored again: evaluate the run again.")
+    costly = table.frame[table.frame["difference"] < -MAX_RECALL_FALL]
+    words = "; ".join(_describe_change(row) for row in costly.to_dict("records"))
+    limit = f"{100 * MAX_RECALL_FALL:.0f} points of recall"
+    if costly["perturbation"].isin(MEANING_KEPT).any():
+        return ROBUST.conclude("warn", f"A change that keeps the meaning costs more than {limit}: {words}.")
+    if len(costly):
+        return ROBUST.conclude("notice", f"Only changes of what a post says cost more than {limit}: {words}.")
+    worst = max(0.0, -100 * float(table.frame["difference"].min()))
+    return ROBUST.conclude("pass", f"None of {len(table.frame)} changes costs more than {limit} (most: {worst:.1f}).")
 
 
-def _compute_recall_falls(results: RunResults) -> Iterator[tuple[float, str]]:
-    """Yield how much recall each change costs each target on the same posts, largest scores first, with its words."""
-    assert results.robustness is not None  # noqa: S101  the caller looked
-    for target in results.targets:
-        found = dict(zip(results.test["post_id"], flag_posts(results, target, results.test), strict=True))
-        positives = results.robustness[binarize_labels(results.robustness, target)]
-        for name, part in positives.groupby("perturbation", observed=True, sort=True):
-            before = sum(bool(found[post]) for post in part["post_id"])
-            after = int(flag_posts(results, target, part).sum())
-            words = f"{name} {target.name} {before:,} found before and {after:,} after, of {len(part):,}"
-            yield (before - after) / len(part), words
+def _describe_change(row: dict[Any, Any]) -> str:
+    name = str(row["perturbation"]).replace("_", " ")
+    return f"{name} {row['n_lost']:,} flags lost, {row['n_gained']:,} gained, of {row['n_posts']:,}"
 
 
 def check_external(results: RunResults) -> Check:

@@ -1,35 +1,44 @@
-"""SCR014: a change of the text that costs more than five points of recall warns."""
+"""SCR014: a change that keeps the meaning and costs more than five points of recall warns."""
 
 import dataclasses
 
 import pandas as pd
+import pytest
 
 from reports.checks.groups import check_robustness
 from reports.results import RunResults
 
-
-def with_lost_positives(results: RunResults, share: float) -> RunResults:
-    """Let a share of the positives that are found fall to a score of 0 when their text is changed."""
-    positives = results.test[results.test["label"] != "offmychest"]
-    risks = [f"risk_{target.name}" for target in results.targets]
-    changed = positives[["post_id", "label", *risks]].assign(perturbation="typos")
-    flagged = positives["risk_any_risk"] >= results.point_by_target["any_risk"].threshold
-    lost = positives.index[flagged][: round(share * len(positives))]
-    changed.loc[lost, "risk_any_risk"] = 0.0
-    same = positives[["post_id", "label", *risks]].assign(perturbation="quotes")
-    return dataclasses.replace(results, robustness=pd.concat([changed, same], ignore_index=True))
+TARGET = "suicidewatch"
 
 
-def test_a_change_that_loses_six_points_of_recall_warns_with_counts(results: RunResults) -> None:
-    made = with_lost_positives(results, 0.06)
-    check = check_robustness(made)
+def with_lost_flags(results: RunResults, perturbation: str, n_lost: int) -> RunResults:
+    """Let so many of the most urgent target's flagged posts fall to a score of 0; another change does nothing."""
+    positives = results.test[results.test["label"] == TARGET]
+    same = positives[["post_id", "label", f"risk_{TARGET}"]]
+    changed = same.copy()
+    flagged = positives.index[positives[f"risk_{TARGET}"] >= results.point_by_target[TARGET].threshold]
+    changed.loc[flagged[:n_lost], f"risk_{TARGET}"] = 0.0
+    tables = [changed.assign(perturbation=perturbation), same.assign(perturbation="third_person")]
+    return dataclasses.replace(results, robustness=pd.concat(tables, ignore_index=True))
+
+
+@pytest.fixture(scope="module")
+def n_positive(results: RunResults) -> int:
+    return int((results.test["label"] == TARGET).sum())
+
+
+def test_typos_that_lose_more_than_five_points_of_recall_warn_with_counts(results: RunResults, n_positive: int) -> None:
+    n_lost = n_positive // 20 + 1
+    check = check_robustness(with_lost_flags(results, "typos", n_lost))
     assert check.outcome == "warn"
-    positives = made.test[made.test["label"] != "offmychest"]
-    before = int((positives["risk_any_risk"] >= made.point_by_target["any_risk"].threshold).sum())
-    n_lost = round(0.06 * len(positives))
-    assert f"typos any_risk {before} found before and {before - n_lost} after, of {len(positives)}" in check.sentence
-    assert "more than 5 points" in check.sentence
-    assert "quotes" not in check.sentence
+    assert f"typos {n_lost} flags lost, 0 gained, of {n_positive}" in check.sentence
+    assert "third person" not in check.sentence
+
+
+def test_flags_lost_to_another_meaning_are_only_noticed(results: RunResults, n_positive: int) -> None:
+    check = check_robustness(with_lost_flags(results, "negation_inserted", n_positive // 2))
+    assert check.outcome == "notice"
+    assert "negation inserted" in check.sentence
 
 
 def test_not_measured_is_said(results: RunResults) -> None:
@@ -40,5 +49,5 @@ def test_without_operating_points_there_is_no_recall_to_lose(results: RunResults
     assert check_robustness(dataclasses.replace(results, operating_points=())).outcome == "not_applicable"
 
 
-def test_changes_that_lose_four_points_pass(results: RunResults) -> None:
-    assert check_robustness(with_lost_positives(results, 0.04)).outcome == "pass"
+def test_typos_that_lose_at_most_five_points_pass(results: RunResults, n_positive: int) -> None:
+    assert check_robustness(with_lost_flags(results, "typos", n_positive // 20)).outcome == "pass"

@@ -1,0 +1,37 @@
+"""Provenance: what was recorded is shown in words, what was not is said to be missing."""
+
+import dataclasses
+
+from reports.provenance import build_provenance
+from reports.results import RunResults
+
+
+def shown(results: RunResults) -> dict[str, str]:
+    return {fact.heading: fact.value for fact in build_provenance(results)}
+
+
+def test_a_run_that_recorded_nothing_says_so(results: RunResults) -> None:
+    facts = shown(dataclasses.replace(results, run_info={}, data_card={}))
+    for heading in ("Run id", "Commit", "Versions", "Hardware of training", "Precision"):
+        assert facts[heading] == "not recorded"
+    assert facts["Seed"] == "13"
+
+
+def test_stages_precision_and_machine_are_written_in_words(results: RunResults) -> None:
+    info = results.run_info | {
+        "stages": {"train": {"finished_at": "2026-11-21T09:00:39.503118Z", "seconds": 3605.2, "fingerprint": "f"}},
+        "precision": "bf16",
+        "evaluated_precision": "bf16",
+        "hardware": {"cpu_model": "AMD EPYC", "n_cores": 2, "amx": False, "avx512_bf16": True, "cuda": False},
+    }
+    facts = shown(dataclasses.replace(results, run_info=info))
+    assert facts["Stage train"] == "finished 2026-11-21 09:00 UTC, took 3,605 s"
+    assert facts["Precision"] == "thresholds chosen in bf16, test posts scored in bf16"
+    assert facts["Hardware of training"] == "AMD EPYC, 2 cores, AMX: no, AVX512-BF16: yes, GPU: no"
+
+
+def test_identity_is_what_the_run_recorded(results: RunResults) -> None:
+    facts = shown(results)
+    assert (facts["Run id"], facts["Commit"]) == ("0f3c2a", "1981637")
+    assert "torch 2.13.0" in facts["Versions"]
+    assert facts["Temperature"] == "1.600, fitted on 400 validation posts"
