@@ -1,9 +1,14 @@
 """A small review store with harmless, self-written posts, and a clock the tests can turn."""
 
 import shutil
+import socket
+import subprocess
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,6 +18,7 @@ from pydantic import SecretStr
 from apps.review.identity import passwords
 from apps.review.identity.local import LocalAccounts
 from apps.review.identity.records import SignedIn, SignInRequest, command_line_operator
+from apps.review.server import build_command, build_environment
 from apps.review.services.accounts import add_user
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.importing import import_scores
@@ -123,3 +129,59 @@ def sign_in(context: ReviewContext, operator: SignedIn, clock: Clock) -> Callabl
 def filled(context: ReviewContext, operator: SignedIn) -> ReviewContext:
     import_scores(context, operator, _make_scores(), _make_posts())
     return context
+
+
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def serve_app(context: ReviewContext, tmp_path: Path, free_port: int) -> Iterator[Callable[..., str]]:
+    """Start the web server on the store of this test, as a process of its own; returns its address."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def _serve(port: int = free_port, **variables: str) -> str:
+        log = (tmp_path / "server.log").open("ab")
+        environment = build_environment(str(context.store.engine.url), is_blind=True, sign_in=variables)
+        started.append(subprocess.Popen(build_command(port=port), env=environment, stdout=log, stderr=log))
+        log.close()
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=5).close()  # noqa: S310  # our own http address
+            except OSError:
+                time.sleep(0.5)
+            else:
+                return address
+        pytest.fail("the web server did not answer within a minute")
+
+    yield _serve
+    for process in started:
+        process.kill()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def new_page() -> Iterator[Callable[..., Any]]:
+    """Open pages of a headless browser, each with cookies of its own."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+
+        def _new_page(**options: Any) -> Any:
+            page = browser.new_context(**options).new_page()
+            page.set_default_timeout(60_000)
+            return page
+
+        yield _new_page
+        browser.close()
