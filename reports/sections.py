@@ -12,12 +12,15 @@ from reports.comparators import build_comparator_section
 from reports.cost import build_cost_section
 from reports.data_flow import build_data_section
 from reports.decision import build_decision_section
+from reports.errors import build_error_section
 from reports.explanations import build_explanation_section
 from reports.other_thresholds import build_other_threshold_section
 from reports.page import Section
 from reports.recall import build_recall_section
+from reports.robustness import build_robustness_section
 from reports.subgroups import build_subgroup_section
 from reports.training import build_training_section
+from reports.validation_elsewhere import build_validation_section
 
 if TYPE_CHECKING:
     from reports.results import RunResults
@@ -35,6 +38,9 @@ def build_sections(results: RunResults) -> tuple[Section, ...]:
         build_comparator_section(results),
         build_classification_section(results),
         build_subgroup_section(results),
+        build_error_section(results),
+        build_robustness_section(results),
+        build_validation_section(results),
         build_explanation_section(results),
         build_data_section(results),
         build_training_section(results),
