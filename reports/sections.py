@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from reports import intended_use
 from reports.alternatives import build_alternatives_section
+from reports.audit import build_audit_section
 from reports.calibration import build_calibration_section
 from reports.classification import build_classification_section
 from reports.comparators import build_comparator_section
@@ -42,6 +43,7 @@ def build_sections(results: RunResults) -> tuple[Section, ...]:
         build_robustness_section(results),
         build_validation_section(results),
         build_explanation_section(results),
+        build_audit_section(results),
         build_data_section(results),
         build_training_section(results),
         Section("caveats", "What these numbers do not say", points=intended_use.CAVEATS),
