@@ -21,18 +21,24 @@ class ReviewSettings(Record):
     """The rules of the house."""
 
     is_blind: bool = Field(True, description="hide scores, level and highlights until a reviewer has judged the post")
-    lease_duration: timedelta = Field(timedelta(minutes=15), gt=timedelta(0), description="how long a post stays on a desk")
+    lease_duration: timedelta = Field(
+        timedelta(minutes=15), gt=timedelta(0), description="how long a post stays on a desk"
+    )
     session: SessionPolicy = SessionPolicy()
     second_read_fraction: float = Field(0.0, ge=0, le=1, description="share of posts a second person reads, blind")
     second_read_seed: int = Field(13, description="decides, with the post id, which posts those are")
     reasons: Mapping[Decision, tuple[Reason, ...]] = Field(DEFAULT_REASONS, description="reason codes per decision")
     daily_cap: int | None = Field(200, ge=1, description="judgements per reviewer and day; null: no cap")
     break_after_posts: int = Field(25, ge=1, description="judgements after which a break is suggested")
-    break_after: timedelta = Field(timedelta(minutes=50), gt=timedelta(0), description="time after which one is suggested")
+    break_after: timedelta = Field(
+        timedelta(minutes=50), gt=timedelta(0), description="time after which one is suggested"
+    )
     time_zone: str = Field("UTC", description="where the reviewers' day begins, such as Europe/Berlin")
     idle_cut: timedelta = Field(timedelta(minutes=10), gt=timedelta(0), description="longer gaps count as this much")
     concern_decisions: tuple[Decision, ...] = Field(
-        ("escalate", "needs_follow_up"), min_length=1, description="decisions that count as found, or missed in the audit"
+        ("escalate", "needs_follow_up"),
+        min_length=1,
+        description="decisions that count as found, or missed in the audit",
     )
 
     @field_validator("time_zone")

@@ -3,12 +3,16 @@
 import hashlib
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Set
 
 import pandas as pd
 
+from apps.review.services.stages import draw_uniform
 from apps.review.services.tables import list_risk_columns, require_unique_ids
 from apps.review.store.events import compute_text_digest, create_salt, to_canonical_json, to_timestamp
+from screening.config import DataConfig
+from screening.data.deduplicate import compute_match_digest, match_near_duplicates
 from screening.exceptions import SchemaError
 from screening.types import TRIAGE_LEVELS
 
@@ -19,6 +23,7 @@ DIGESTED_FIELDS = (
 )  # fmt: skip
 FACT_FIELDS = ("post_id", "n_characters", "community", "duplicate_group", "is_audit")
 UNKNOWN_MODEL = "unknown"  # the model version of scores that name none
+_MAX_COMMUNITY = 100  # characters
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _SHOWN_COLUMNS = ("valence", "intensity", "n_tokens", "is_truncated")
 
@@ -65,6 +70,73 @@ def build_rows(scores: pd.DataFrame, posts: pd.DataFrame, imported_at: str) -> t
         )
         text_rows.append(text_row)
     return rows, text_rows
+
+
+def add_facts(rows: list[Row], texts: list[Row], posts: pd.DataFrame, drawn: Set[str], *, seed: int) -> None:
+    """Add to new rows what the queue is filtered and grouped by, and place audit posts where they tell nothing.
+
+    Parameters
+    ----------
+    rows, texts : list of dict
+        Of the same posts, in order of their ids; ``rows`` are changed.
+    posts : DataFrame
+        May have a column ``community``.
+    drawn : set of str
+        Ids of the audit slice. Each takes the priority of a flagged post of the same import, drawn by seed and id.
+    """
+    communities = _read_communities(posts)
+    groups = find_duplicate_groups([str(row["post_id"]) for row in texts], [str(row["text"]) for row in texts])
+    flagged = sorted(float(str(row["priority"])) for row in rows if row["triage"] != "no_flag")
+    for row, text in zip(rows, texts, strict=True):
+        post_id = str(row["post_id"])
+        row["n_characters"] = len(str(text["text"]))
+        row["community"] = communities.get(post_id)
+        row["duplicate_group"] = groups.get(post_id)
+        row["is_audit"] = post_id in drawn
+        if post_id in drawn and flagged:
+            row["priority"] = flagged[int(draw_uniform(f"place of {post_id}", seed) * len(flagged))]
+
+
+def find_duplicate_groups(ids: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
+    """Name, for every post that repeats or is repeated, the first of its group; the others are left out.
+
+    Notes
+    -----
+    Exact repeats after folding case and white space, and texts whose word 5-grams overlap by
+    ``DataConfig.near_duplicate_similarity`` or more with the first of the group.
+    """
+    if not ids:
+        return {}
+    digests = [compute_match_digest(text) for text in texts]
+    first_of = {digest: i for i, digest in reversed(list(enumerate(digests)))}
+    near = match_near_duplicates(texts, DataConfig().near_duplicate_similarity)
+    firsts = [int(near[first_of[digest]]) for digest in digests]
+    n_members = Counter(firsts)
+    return {ids[i]: ids[first] for i, first in enumerate(firsts) if n_members[first] > 1}
+
+
+def build_left_out(scores: pd.DataFrame) -> list[Row]:
+    """Build the rows of scored posts that are not imported: id and risks."""
+    risk_columns = list_risk_columns(scores)
+    names = [column.removeprefix("risk_") for column in risk_columns]
+    columns = [scores[column].astype(float).tolist() for column in risk_columns]
+    values = zip(*columns, strict=True) if columns else iter(())
+    ids = [str(post_id) for post_id in scores["post_id"]]
+    return [
+        {"post_id": post_id, "risks": dict(zip(names, risks, strict=True))}
+        for post_id, risks in zip(ids, values, strict=True)
+    ]
+
+
+def _read_communities(posts: pd.DataFrame) -> dict[str, str]:
+    if "community" not in posts.columns:
+        return {}
+    known = zip(posts["post_id"], posts["community"], strict=True)
+    return {
+        str(post_id): replace_unstorable(str(name))[:_MAX_COMMUNITY]
+        for post_id, name in known
+        if not pd.isna(name) and str(name).strip()
+    }
 
 
 def choose_risk(record: Mapping[object, object], risk_columns: list[str]) -> float:

@@ -1,33 +1,50 @@
 """Importing scored posts and their highlights: all of a table or nothing, and a second time changes nothing."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize
+from apps.review.services.audit_sampling import AuditSlice, draw_audit_slice
 from apps.review.services.context import ReviewContext
-from apps.review.services.import_rows import Row, build_rows, compute_import_digest
+from apps.review.services.import_rows import (
+    FACT_FIELDS,
+    Row,
+    add_facts,
+    build_left_out,
+    build_rows,
+    compute_import_digest,
+)
+from apps.review.services.promises import append_promises, validate_points
 from apps.review.services.tables import EXPLANATION_COLUMNS, require_columns, validate_scores
 from apps.review.store.events import append_event, to_timestamp
-from apps.review.store.models import Highlight, Post, PostText, QueueItem
+from apps.review.store.models import Highlight, LeftOut, Post, PostText, QueueItem
 from screening.exceptions import SchemaError
+from screening.thresholds.operating_point import OperatingPoint
 from screening.types import Record
 
 SCORE_TOLERANCE = 1e-6  # what a risk may change by on its way through a CSV file
 N_SHOWN_IDS = 10
+_N_IDS = 500  # ids in one query
+_QUEUE_FIELDS = ("post_id", "priority", "triage", "import_seq", "imported_at", "community", "n_characters", "is_audit")
 
 
 class ImportSummary(Record):
-    """What an import did, in posts; ``n_other_scores`` of those already there came with another model or score."""
+    """What an import did, in posts; ``n_other_scores`` of those already there came with another model or score.
+
+    ``n_audit`` of the imported are the random slice of unflagged posts, ``n_grouped`` belong to near-duplicates.
+    """
 
     n_imported: int
     n_already_there: int
     n_other_scores: int
     n_not_flagged: int
+    n_audit: int = 0
+    n_grouped: int = 0
 
 
 class ExplanationSummary(Record):
@@ -44,6 +61,9 @@ def import_scores(
     posts: pd.DataFrame,
     *,
     include_unflagged: bool = False,
+    audit: AuditSlice | None = None,
+    operating_points: Sequence[OperatingPoint] = (),
+    alternatives: Sequence[OperatingPoint] = (),
 ) -> ImportSummary:
     """Put scored posts into the queue.
 
@@ -52,9 +72,14 @@ def import_scores(
     scores : DataFrame
         Score table (``post_id``, ``triage``, ``risk_*``, ``model_version``, …) without text.
     posts : DataFrame
-        ``post_id``, ``text`` and, where known, ``created_at``; more posts than scores are fine.
+        ``post_id``, ``text`` and, where known, ``created_at`` and ``community``; more posts than scores are fine.
     include_unflagged : bool
         Also import posts whose triage level is ``no_flag``.
+    audit : AuditSlice or None
+        Draw a random slice of the unflagged posts into the queue, at places that tell nothing. Posts left out by an
+        earlier import are drawn from too, unless that import drew its own slice among them.
+    operating_points, alternatives : sequence of OperatingPoint
+        What the triage levels were made with, and further promised thresholds: shown on the threshold page.
 
     Returns
     -------
@@ -64,31 +89,34 @@ def import_scores(
     Raises
     ------
     SchemaError
-        If a table breaks its schema, a scored post has no text, or a post was imported before with another text;
-        nothing is imported then.
+        If a table breaks its schema, a scored post has no text, a post was imported before with another text, or the
+        operating points do not give the table's triage levels; nothing is imported then.
     """
     validate_scores(scores)
+    validate_points(scores, operating_points)
     require_columns(posts, ("post_id", "text"), "posts file")
-    wanted = scores if include_unflagged else scores[scores["triage"] != "no_flag"]
+    is_flagged = scores["triage"] != "no_flag"
     now = context.clock()
     with context.store.write() as session:
         authorize(context, session, actor, "import")
-        rows, texts = build_rows(wanted, posts, to_timestamp(now))
+        frame = _find_frame(session, scores[~is_flagged])
+        drawn = draw_audit_slice(frame, audit)
+        is_wanted = is_flagged | include_unflagged | scores["post_id"].astype(str).isin(drawn)
+        rows, texts = build_rows(scores[is_wanted], posts, to_timestamp(now))
         n_other_scores = _compare_with_known(session, rows, texts)
-        known = set(session.scalars(select(Post.post_id)))
+        known = set(_load_ids(session, Post, [str(row["post_id"]) for row in rows]))
         rows, texts = ([row for row in table if row["post_id"] not in known] for table in (rows, texts))
-        if rows:
-            payload = {"n_posts": len(rows), "digest": compute_import_digest(rows)}
-            event = append_event(session, at=now, actor=actor.user_name, kind="imported", payload=payload)
-            session.execute(insert(Post), [{**row, "import_seq": event.seq} for row in rows])
-            session.execute(insert(PostText), texts)
-            waiting = [{name: row[name] for name in ("post_id", "priority", "triage")} for row in rows]
-            session.execute(insert(QueueItem), waiting)
+        add_facts(rows, texts, posts, drawn, seed=audit.seed if audit else 0)
+        left_out = build_left_out(scores[~is_wanted])
+        _store(session, context, actor, (rows, texts, left_out), frame=frame, audit=audit)
+        append_promises(session, actor, now, (operating_points, alternatives))
     return ImportSummary(
         n_imported=len(rows),
-        n_already_there=len(wanted) - len(rows),
+        n_already_there=int(is_wanted.sum()) - len(rows),
         n_other_scores=n_other_scores,
-        n_not_flagged=len(scores) - len(wanted),
+        n_not_flagged=int((~is_wanted).sum()),
+        n_audit=len(drawn),
+        n_grouped=sum(row["duplicate_group"] is not None for row in rows),
     )
 
 
@@ -122,13 +150,77 @@ def import_explanations(context: ReviewContext, actor: SignedIn, explanations: p
     return ExplanationSummary(n_explained=len(explained), n_other_model=len(other))
 
 
+def _store(
+    session: Session,
+    context: ReviewContext,
+    actor: SignedIn,
+    tables: tuple[list[Row], list[Row], list[Row]],
+    *,
+    frame: Sequence[str],
+    audit: AuditSlice | None,
+) -> None:
+    """Append the event and write its rows; nothing at all where nothing is new."""
+    rows, texts, left_out = tables
+    known = set(_load_ids(session, LeftOut, [str(row["post_id"]) for row in left_out]))
+    known |= set(_load_ids(session, Post, [str(row["post_id"]) for row in left_out]))
+    left_out = [row for row in left_out if row["post_id"] not in known]
+    is_audited = audit is not None and bool(frame)
+    if not (rows or left_out or is_audited):
+        return
+    payload: dict[str, object] = {
+        "n_posts": len(rows),
+        "n_left_out": len(left_out),
+        "digest": compute_import_digest(rows),
+        "facts_digest": compute_import_digest(rows, FACT_FIELDS),
+    }
+    if audit is not None and frame:
+        n_sampled = sum(bool(row["is_audit"]) for row in rows)
+        payload["audit"] = {"n_unflagged": len(frame), "n_sampled": n_sampled, "seed": audit.seed}
+    event = append_event(session, at=context.clock(), actor=actor.user_name, kind="imported", payload=payload)
+    if rows:
+        session.execute(insert(Post), [{**row, "import_seq": event.seq} for row in rows])
+        session.execute(insert(PostText), texts)
+        queued = [{**row, "import_seq": event.seq} for row in rows]
+        session.execute(insert(QueueItem), [{name: row[name] for name in _QUEUE_FIELDS} for row in queued])
+    if left_out:
+        session.execute(insert(LeftOut), [{**row, "import_seq": event.seq, "frame_seq": None} for row in left_out])
+    for ids in _split([str(row["post_id"]) for row in rows]):
+        session.execute(delete(LeftOut).where(LeftOut.post_id.in_(ids)))
+    for ids in _split(frame if is_audited else ()):
+        session.execute(update(LeftOut).where(LeftOut.post_id.in_(ids)).values(frame_seq=event.seq))
+
+
+def _find_frame(session: Session, unflagged: pd.DataFrame) -> list[str]:
+    """List the unflagged posts an audit slice may be drawn from: not imported, and in no slice's frame yet."""
+    ids = [str(post_id) for post_id in unflagged["post_id"]]
+    taken = set(_load_ids(session, Post, ids))
+    for some in _split(ids):
+        query = select(LeftOut.post_id).where(LeftOut.post_id.in_(some), LeftOut.frame_seq.is_not(None))
+        taken |= set(session.scalars(query))
+    return sorted(set(ids) - taken)
+
+
+def _split(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    yield from (ids[start : start + _N_IDS] for start in range(0, len(ids), _N_IDS))
+
+
+def _load_ids(session: Session, table: type[Post] | type[LeftOut], ids: Sequence[str]) -> Iterator[str]:
+    for some in _split(ids):
+        yield from session.scalars(select(table.post_id).where(table.post_id.in_(some)))
+
+
+def _load_known(session: Session, ids: Sequence[str]) -> dict[str, Any]:
+    query = select(Post.post_id, Post.model_version, Post.triage, Post.risk, PostText.text)
+    query = query.outerjoin(PostText, PostText.post_id == Post.post_id)
+    found = (session.execute(query.where(Post.post_id.in_(some))) for some in _split(ids))
+    return {row.post_id: row for rows in found for row in rows}
+
+
 def _compare_with_known(session: Session, rows: list[Row], texts: list[Row]) -> int:
     """Refuse posts that were imported with another text; count those that now come with another model or score."""
-    query = select(Post.post_id, Post.model_version, Post.triage, Post.risk, PostText.text)
-    stored = session.execute(query.outerjoin(PostText, PostText.post_id == Post.post_id))
-    known = {found.post_id: found for found in stored}
+    known = _load_known(session, [str(row["post_id"]) for row in rows])
     again = [(row, text["text"]) for row, text in zip(rows, texts, strict=True) if row["post_id"] in known]
-    offered = [(row, text, known[row["post_id"]]) for row, text in again]
+    offered = [(row, text, known[str(row["post_id"])]) for row, text in again]
     changed = [str(row["post_id"]) for row, text, found in offered if found.text not in (None, text)]
     if changed:
         message = (

@@ -82,7 +82,8 @@ def record_decision(
         read = READ_OF_STAGE[item.stage]
         if read == ADJUDICATION:
             _validate_settling(is_permitted(role, "adjudicate"), decision)
-        is_blind = context.settings.is_blind and read != ADJUDICATION and not has_judged(session, actor.user_name, post_id)
+        has_seen = read == ADJUDICATION or has_judged(session, actor.user_name, post_id)
+        is_blind = context.settings.is_blind and not has_seen
         details = describe_judgement(context.settings, post_id, decision, read) | {"is_blind": is_blind}
         receipt = append_judgement(session, context, actor, ("decision", post_id, decision), note, details | codes)
         refresh_queue_item(session, post_id)
@@ -218,9 +219,7 @@ def append_judgement(
     return Receipt(seq=event.seq, hash=event.hash)
 
 
-def _validate(
-    settings: ReviewSettings, decision: str, note: str | None, reasons: Sequence[str]
-) -> dict[str, object]:
+def _validate(settings: ReviewSettings, decision: str, note: str | None, reasons: Sequence[str]) -> dict[str, object]:
     codes = validate_reasons(reasons, decision, settings.reasons)
     if note is not None and len(note) > MAX_NOTE_CHARACTERS:
         message = f"a note has at most {MAX_NOTE_CHARACTERS} characters, found {len(note)}; nothing was saved"

@@ -10,7 +10,13 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize, is_permitted
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import LeaseLostError
-from apps.review.services.filters import NO_FILTERS, QueueFilters, list_claim_conditions, list_conditions, validate_filters
+from apps.review.services.filters import (
+    NO_FILTERS,
+    QueueFilters,
+    list_claim_conditions,
+    list_conditions,
+    validate_filters,
+)
 from apps.review.services.workload import refuse_beyond_cap
 from apps.review.store.events import append_event, to_timestamp
 from apps.review.store.models import Post, QueueItem
@@ -79,7 +85,7 @@ def claim_next(context: ReviewContext, actor: SignedIn, filters: QueueFilters | 
             _extend(session, held, context, now)
             return held
         refuse_beyond_cap(session, context, actor)
-        # SKIP LOCKED: on PostgreSQL a row held by another session (a backup, an open psql) is passed over, not waited for.
+        # SKIP LOCKED: on PostgreSQL a row another session holds (an open psql) is passed over, not waited for.
         most_urgent = session.scalar(
             select(QueueItem.post_id)
             .where(_is_free(now), *list_conditions(wanted, actor, now))
@@ -176,7 +182,7 @@ def count_queue(context: ReviewContext, actor: SignedIn, filters: QueueFilters |
         conditions = list_conditions(wanted, actor, now)
         is_held = QueueItem.leased_by.is_not(None) & (QueueItem.lease_expires_at > to_timestamp(now))
         waiting = select(QueueItem.triage, func.count()).where(*conditions).group_by(QueueItem.triage)
-        by_triage = {triage: n for triage, n in session.execute(waiting).all()}
+        by_triage = dict(session.execute(waiting).all())
         n_for_others = _count(session, QueueItem.stage == "second") - _count(
             session, QueueItem.stage == "second", *list_claim_conditions(actor, "reading")
         )

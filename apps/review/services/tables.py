@@ -18,7 +18,12 @@ EXPLANATION_COLUMNS = ("post_id", "head", "start", "end", "weight", "model_versi
 
 
 def read_posts(
-    path: Path, *, text_column: str = "text", id_column: str | None = None, date_column: str | None = None
+    path: Path,
+    *,
+    text_column: str = "text",
+    id_column: str | None = None,
+    date_column: str | None = None,
+    community_column: str | None = None,
 ) -> pd.DataFrame:
     """Read posts the way ``screening score`` reads and cleans them, so that ids and the offsets of highlights agree.
 
@@ -27,6 +32,8 @@ def read_posts(
     id_column, date_column : str or None
         ``None`` takes ``post_id`` and ``created_at`` where the file has them; without ``post_id`` the ids are
         ``<file stem>-<row>``, rows counted from 1.
+    community_column : str or None
+        Column the queue can be filtered by; ``None`` takes ``community`` where the file has it.
 
     Raises
     ------
@@ -40,8 +47,13 @@ def read_posts(
         id_column = "post_id"
     if date_column is None and "created_at" in table.columns:
         date_column = "created_at"
-    columns = Columns(text=text_column, label=None, id=id_column, author=None, date=date_column)
+    if community_column is None and "community" in table.columns:
+        community_column = "community"
+    groups = (community_column,) if community_column is not None else ()
+    columns = Columns(text=text_column, label=None, id=id_column, author=None, date=date_column, groups=groups)
     posts = select_columns(table, columns, where=str(path), stem=path.stem)
+    if community_column is not None:
+        posts = posts.rename(columns={community_column: "community"})
     return posts.assign(text=[clean_text(text) if isinstance(text, str) else text for text in posts["text"]])
 
 

@@ -148,7 +148,7 @@ def _check_queue(session: Session, erased: Mapping[str, int]) -> str | None:
     absent = absent.where(QueueItem.post_id.is_(None)).order_by(Post.post_id)
     found_absent = set(session.scalars(absent.execution_options(yield_per=10_000)))
     later = select(QueueItem.post_id, QueueItem.stage).where(QueueItem.stage != "first")
-    found_later = {post_id: stage for post_id, stage in session.execute(later)}
+    found_later = dict(session.execute(later).all())
     expected_later = {post_id: stage for post_id, stage in expected.items() if stage != "first"}
     wrong = (found_absent ^ gone) | {post_id for post_id, _ in found_later.items() ^ expected_later.items()}
     return f"the queue does not fit the events at post {min(wrong)}" if wrong else None

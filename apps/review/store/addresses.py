@@ -83,7 +83,7 @@ def _validate(url: URL) -> URL:
         raise ConfigError(message)
     if url.drivername not in (*_PLAIN, ENCRYPTED, *_POSTGRESQL):
         message = (
-            f"reviews are kept in SQLite or PostgreSQL, found a URL of {url.drivername}; use sqlite:////path/review.db, "
+            f"reviews are kept in SQLite or PostgreSQL, found {url.drivername}; use sqlite:////path/review.db, "
             f"{ENCRYPTED}:////path/review.db or postgresql://user@host/database"
         )
         raise ConfigError(message)

@@ -75,6 +75,13 @@ class Store:
         with self._translate_errors(), self._writing_sessions.begin() as session:
             yield session
 
+    def forget_deleted(self) -> None:
+        """Bring deletions from SQLite's write-ahead log into the file now, so that neither holds what was deleted."""
+        if not self.is_postgresql:
+            with self._translate_errors(), self.engine.connect() as connection:
+                connection.rollback()  # a checkpoint runs outside transactions
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
         try:
@@ -157,8 +164,8 @@ def _migrate(store: Store, *, must_exist: bool) -> None:
 def _explain(store: Store, head: str | None) -> str:
     if store.is_postgresql:
         return (
-            f"{store.shown_name} cannot be used: the server must answer, the user must be allowed to create tables, and "
-            f"the tables must be at revision {head} or older"
+            f"{store.shown_name} cannot be used: the server must answer, the user be allowed to create tables, and "
+            f"the tables be at revision {head} or older"
         )
     return (
         f"{store.shown_name} is not a review database this version can read with this key; expected a SQLite file at "

@@ -55,7 +55,9 @@ def _create_sqlite_engine(url: URL) -> Engine:
         return connection
 
     # Errors and logs would quote posts without hide_parameters.
-    engine = create_engine(URL.create("sqlite", database=url.database), module=driver, creator=connect, hide_parameters=True)
+    engine = create_engine(
+        URL.create("sqlite", database=url.database), module=driver, creator=connect, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _remember_file(_connection: Any, record: Any) -> None:
@@ -106,7 +108,7 @@ def _identify(path: Path) -> tuple[int, int] | None:
 
 def _import_sqlcipher() -> Any:
     try:
-        from sqlcipher3 import dbapi2
+        from sqlcipher3 import dbapi2  # type: ignore[import-untyped]  # has no types
     except ImportError as error:
         message = "an encrypted database needs sqlcipher3: pip install 'screening[encryption]'"
         raise ConfigError(message) from error

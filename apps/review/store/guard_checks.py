@@ -1,4 +1,4 @@
-"""Are the triggers of this database the ones the toolkit made?"""
+"""Whether the triggers of this database are the ones the toolkit made."""
 
 import re
 
@@ -11,9 +11,13 @@ _ON_SQLITE = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 _ON_POSTGRESQL = """
 SELECT t.tgname, pg_get_triggerdef(t.oid)
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-WHERE NOT t.tgisinternal AND t.tgenabled = 'A' AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT t.tgisinternal AND t.tgenabled = 'A' AND n.nspname = current_schema()
 """
-_FUNCTIONS = "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
+_FUNCTIONS = """
+SELECT p.proname, p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = current_schema()
+"""
 _SCHEMA = re.compile(r" ON [^ .]+\.")
 
 

@@ -6,8 +6,6 @@ Imported by the migrations and by ``verify``; a later change of one of these nee
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-_ORDER_MESSAGE = "events are appended in order, one after the other"
-_TIME_MESSAGE = "events are appended in time: not before the last one"
 _REFUSALS = {
     "events_no_update": ("events", "UPDATE", "events are append-only: UPDATE refused"),
     "events_no_delete": ("events", "DELETE", "events are append-only: DELETE refused"),
@@ -19,16 +17,16 @@ _TRUNCATE_REFUSALS = {
     "posts_no_truncate": ("posts", "TRUNCATE", "imported scores are not removed: TRUNCATE refused"),
 }
 
-_SQLITE_IN_ORDER = f"""
+_SQLITE_IN_ORDER = """
 CREATE TRIGGER events_in_order BEFORE INSERT ON events
 WHEN NEW.seq IS NOT (SELECT COALESCE(MAX(seq), 0) + 1 FROM events)
   OR NEW.previous_hash IS NOT COALESCE((SELECT hash FROM events ORDER BY seq DESC LIMIT 1), '')
-BEGIN SELECT RAISE(ABORT, '{_ORDER_MESSAGE}'); END
+BEGIN SELECT RAISE(ABORT, 'events are appended in order, one after the other'); END
 """
-_SQLITE_IN_TIME = f"""
+_SQLITE_IN_TIME = """
 CREATE TRIGGER events_in_time BEFORE INSERT ON events
 WHEN NEW.at < (SELECT at FROM events ORDER BY seq DESC LIMIT 1)
-BEGIN SELECT RAISE(ABORT, '{_TIME_MESSAGE}'); END
+BEGIN SELECT RAISE(ABORT, 'events are appended in time: not before the last one'); END
 """
 _SQLITE_REFUSAL = """
 CREATE TRIGGER {name} BEFORE {action} ON {table}
@@ -37,20 +35,20 @@ BEGIN SELECT RAISE(ABORT, '{message}'); END
 
 _POSTGRESQL_FUNCTIONS = {
     "review_refuse": "BEGIN RAISE EXCEPTION '%', TG_ARGV[0]; END",
-    "review_events_in_order": f"""
+    "review_events_in_order": """
 DECLARE last RECORD;
 BEGIN
   SELECT seq, hash INTO last FROM events ORDER BY seq DESC LIMIT 1;
   IF NEW.seq IS DISTINCT FROM COALESCE(last.seq, 0) + 1
     OR NEW.previous_hash IS DISTINCT FROM COALESCE(last.hash, '') THEN
-    RAISE EXCEPTION '{_ORDER_MESSAGE}';
+    RAISE EXCEPTION 'events are appended in order, one after the other';
   END IF;
   RETURN NEW;
 END""",
-    "review_events_in_time": f"""
+    "review_events_in_time": """
 BEGIN
   IF NEW.at < (SELECT at FROM events ORDER BY seq DESC LIMIT 1) THEN
-    RAISE EXCEPTION '{_TIME_MESSAGE}';
+    RAISE EXCEPTION 'events are appended in time: not before the last one';
   END IF;
   RETURN NEW;
 END""",
@@ -84,7 +82,9 @@ def create_first_guards(dialect: str) -> Sequence[str]:
         functions = [_create_function(name) for name in ("review_refuse", "review_events_in_order")]
         guards = ["events_in_order", *_REFUSALS, *_TRUNCATE_REFUSALS]
         return [*functions, *(statement for name in guards for statement in list_guards(dialect)[name].statements)]
-    return [statement for name in ("events_in_order", *_REFUSALS) for statement in list_guards(dialect)[name].statements]
+    return [
+        statement for name in ("events_in_order", *_REFUSALS) for statement in list_guards(dialect)[name].statements
+    ]
 
 
 def create_time_guard(dialect: str) -> Sequence[str]:
@@ -102,7 +102,10 @@ def list_guards(dialect: str) -> Mapping[str, Guard]:
         }
         refusals = _REFUSALS | _TRUNCATE_REFUSALS
         return guards | {name: _refuse_on_postgresql(name, *refusal) for name, refusal in refusals.items()}
-    guards = {"events_in_order": Guard("events", (_SQLITE_IN_ORDER,)), "events_in_time": Guard("events", (_SQLITE_IN_TIME,))}
+    guards = {
+        "events_in_order": Guard("events", (_SQLITE_IN_ORDER,)),
+        "events_in_time": Guard("events", (_SQLITE_IN_TIME,)),
+    }
     for name, (table, action, message) in _REFUSALS.items():
         sql = _SQLITE_REFUSAL.format(name=name, action=action, table=table, message=message)
         guards[name] = Guard(table, (sql,))
