@@ -32,27 +32,32 @@ def build_audit_section(results: RunResults) -> Section | None:
     table = build_audit_plan(results)
     if table.frame.empty:
         return None
-    run, target = results.config.run_dir, results.targets[0].name
     return Section(
         name="audit",
         title="Checking recall after deployment",
         words=(
             "After deployment only flagged posts are read, so a missed post is seen by nobody: recall can only be "
             "estimated, from a random sample of unflagged posts that people read as well. Rare positives make this "
-            f"expensive: in {format_prose(PERIOD, 'count')} posts with few positives, hardly a miss is allowed, and "
-            "most posts must be read to show that there are no more. Over longer periods the number to read hardly "
-            "grows.",
-            f"Once a period: screening score POSTS --bundle {run}/bundle --out SCORES; "
-            f"screening audit drift SCORES --run {run}; "
-            f"screening audit plan --posts N --run {run} --target {target} --prevalence P (or with your own figures: "
-            "--flagged and --ppv); "
-            f"screening audit sample SCORES --run {run} --target {target} --n N --out SAMPLE; "
-            "screening audit estimate SAMPLE --decisions FILE --flagged-decisions FILE.",
+            f"expensive: {PERIOD:,} posts hold so few that hardly a miss is allowed, and a large part must be read to "
+            "show that there are no more. Over longer periods the number to read levels off (last column).",
+            *_list_commands(results),
         ),
         tables=(table,),
         points=VOID,
         points_heading="What makes the promise void",
     )
+
+
+def _list_commands(results: RunResults) -> tuple[str, ...]:
+    run, target = results.config.run_dir, results.targets[0].name
+    commands = (
+        f"screening score POSTS --bundle {run}/bundle --out SCORES",
+        f"screening audit drift SCORES --run {run}",
+        f"screening audit plan --posts N --run {run} --target {target} --prevalence P (or your own --flagged and --ppv)",
+        f"screening audit sample SCORES --run {run} --target {target} --n N --out SAMPLE",
+        "screening audit estimate SAMPLE --decisions FILE --flagged-decisions FILE",
+    )
+    return tuple(f"{number}. {command}" for number, command in enumerate(commands, start=1))
 
 
 def build_audit_plan(results: RunResults) -> Table:

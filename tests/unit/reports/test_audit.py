@@ -72,7 +72,7 @@ def test_where_nothing_can_be_planned_the_row_says_nothing(tiny: RunResults) -> 
 def test_section_gives_the_commands_of_this_run_and_what_voids_the_promise(tiny: RunResults) -> None:
     section = build_audit_section(tiny)
     assert section is not None
-    commands = section.words[1]
+    commands = "\n".join(section.words[1:])
     for name in ("score", "audit drift", "audit plan", "audit sample", "audit estimate"):
         assert f"screening {name}" in commands
     assert f"--run {tiny.config.run_dir} --target suicidewatch" in commands
