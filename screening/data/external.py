@@ -45,7 +45,7 @@ def prepare_external_posts(config: DataConfig, taxonomy: Taxonomy, met_texts: Se
     ----------
     config : DataConfig
         ``external`` names the file. Text and label columns are those of the other posts; id, date and group columns
-        are read where the file has them. No author is read.
+        are read where the file has them; ids made here start with ``external-``. No author is read.
     taxonomy : Taxonomy
         Labels and their spellings.
     met_texts : sequence of str
@@ -113,7 +113,7 @@ def _read(config: DataConfig, path: Path) -> pd.DataFrame:
         date if date in table else None,
         tuple(name for name in groups if name in table),
     )
-    return select_columns(table, columns, where=str(path), stem=path.stem)
+    return select_columns(table, columns, where=str(path), stem=f"external-{path.stem}")
 
 
 def _drop_met(

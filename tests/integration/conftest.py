@@ -41,8 +41,19 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Further synthetic posts as posts from another place; a planted phrase in every one."""
+    from screening.data.synthetic import generate_posts
+
+    posts = generate_posts(200, seed=8)
+    path = tmp_path_factory.mktemp("elsewhere") / "elsewhere.csv"
+    posts.assign(text=posts["text"] + " " + PLANTED_TEXT)[["text", "label"]].to_csv(path, index=False)
+    return path
+
+
 @pytest.fixture
-def small_config(tiny_encoder: Path, corpus: Path, tmp_path: Path) -> Path:
+def small_config(tiny_encoder: Path, corpus: Path, elsewhere: Path, tmp_path: Path) -> Path:
     """A config file of a run that takes seconds."""
     tree = {
         "name": "small",
@@ -54,6 +65,7 @@ def small_config(tiny_encoder: Path, corpus: Path, tmp_path: Path) -> Path:
             "date_column": "created_at",
             "id_column": "post_id",
             "calibration_fraction": 0.2,
+            "external": str(elsewhere),
         },
         "model": {"encoder": str(tiny_encoder), "max_tokens": 32},
         "training": {

@@ -149,7 +149,7 @@ def test_a_bad_external_file_stops_before_anything_changes(
     before = {path: path.stat().st_mtime_ns for path in context.folder.evaluation.iterdir()}
     data = context.config.data.model_copy(update={"external": tmp_path / "bad.csv"})
     bad = context.config.model_copy(update={"data": data})
-    with pytest.raises(SchemaError, match="bad-1"):
+    with pytest.raises(SchemaError, match="external-bad-1"):
         evaluate.run(RunContext(bad, TAXONOMY, context.folder, context.console))
     assert {path: path.stat().st_mtime_ns for path in context.folder.evaluation.iterdir()} == before
 

@@ -30,7 +30,7 @@ def test_external_posts_are_read_with_the_columns_they_have_and_labels_by_name(
     config = elsewhere(make_posts(20, LABELS, seed=5, day="2015-03-01", forum="there", author="somebody"))
     posts, card = prepare_external_posts(config, taxonomy, [])
     assert posts.columns.tolist() == ["post_id", "text", "label", "created_at", "forum"]
-    assert posts["post_id"].tolist()[:2] == ["elsewhere-1", "elsewhere-2"]
+    assert posts["post_id"].tolist()[:2] == ["external-elsewhere-1", "external-elsewhere-2"]
     assert set(posts["label"]) == set(taxonomy.names)
     assert card.posts.n_posts == 20
     assert card.location.endswith("elsewhere.csv")
@@ -49,8 +49,8 @@ def test_posts_that_repeat_met_posts_or_each_other_are_dropped_and_counted(
     assert {step.step: step.n_posts for step in card.filters} == {
         "read": 20, "cleaned": 1, "exact_duplicates": 1, "near_duplicates": 2, "kept": 17
     }  # fmt: skip
-    assert {"elsewhere-1", "elsewhere-2", "elsewhere-8"}.isdisjoint(kept["post_id"])
-    assert kept.set_index("post_id").loc["elsewhere-5", "text"].endswith("& so on")
+    assert {f"external-elsewhere-{i}" for i in (1, 2, 8)}.isdisjoint(kept["post_id"])
+    assert kept.set_index("post_id").loc["external-elsewhere-5", "text"].endswith("& so on")
     assert "entry" not in card.model_dump_json()
 
 
@@ -59,7 +59,7 @@ def test_bad_external_rows_are_listed_by_id_and_never_by_text(
 ) -> None:
     posts = make_posts(20, LABELS, seed=5)
     posts.loc[3, "label"] = "walrus"
-    with pytest.raises(SchemaError, match=r"elsewhere\.csv.*\n.*1 rows \(elsewhere-4\)") as caught:
+    with pytest.raises(SchemaError, match=r"elsewhere\.csv.*\n.*1 rows \(external-elsewhere-4\)") as caught:
         prepare_external_posts(elsewhere(posts), taxonomy, [])
     assert "walrus" not in str(caught.value)
 
