@@ -125,10 +125,13 @@ def build_sign_in(
 
 def open_context() -> "ReviewContext":
     """Open what the environment names: the database, and the rules of the house."""
-    from apps.review.services.context import ReviewContext, ReviewSettings
+    from apps.review.services.context import SETTINGS_VARIABLE, ReviewContext, read_settings
     from apps.review.store.database import open_store
 
-    return ReviewContext(open_store(), ReviewSettings(is_blind=os.environ.get(BLIND_VARIABLE, "1") != "0"))
+    path = os.environ.get(SETTINGS_VARIABLE)
+    settings = read_settings(Path(path) if path else None)
+    is_blind = settings.is_blind and os.environ.get(BLIND_VARIABLE, "1") != "0"
+    return ReviewContext(open_store(), settings.model_copy(update={"is_blind": is_blind}))
 
 
 def serve(

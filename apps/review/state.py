@@ -10,28 +10,33 @@ from apps.review.identity.oidc import OidcAccounts
 from apps.review.identity.records import SignedIn, SignInRequest
 from apps.review.identity.sessions import Sessions
 from apps.review.identity.settings import SignInSettings, read_sign_in_settings
-from apps.review.server import BLIND_VARIABLE
+from apps.review.server import BLIND_VARIABLE, open_context
 from apps.review.services.access import Permission, is_permitted, load_role
-from apps.review.services.context import ReviewContext, ReviewSettings
+from apps.review.services.context import SETTINGS_VARIABLE, ReviewContext
 from apps.review.services.errors import NotSignedInError
+from apps.review.services.filters import QueueFilters
 from apps.review.services.own_account import sign_out
-from apps.review.store.database import open_store, resolve_url
+from apps.review.store.database import resolve_url
 
 _SIGNED_IN = "signed_in"
 _NOTICE = "notice"
+_IS_PROBLEM = "notice_is_problem"
 _REFUSED = "refused_token"
 _LEAVES = "leaves"
 _OPEN_POST = "open_post"
+_FILTERS = "queue_filters"
+_SETTLING = "settling"
 
 
 def load_context() -> ReviewContext:
     """Open the store of this server once for all sessions."""
-    return _open_context(resolve_url(), os.environ.get(BLIND_VARIABLE, "1") != "0")
+    return _open_context(resolve_url(), os.environ.get(BLIND_VARIABLE), os.environ.get(SETTINGS_VARIABLE))
 
 
 @st.cache_resource(show_spinner=False)
-def _open_context(url: str, is_blind: bool) -> ReviewContext:
-    return ReviewContext(open_store(url), ReviewSettings(is_blind=is_blind))
+def _open_context(*environment: str | None) -> ReviewContext:
+    del environment  # its values are the key of the cache; the settings are read anew
+    return open_context()
 
 
 def load_sign_in_settings() -> SignInSettings:
@@ -143,14 +148,15 @@ def take_leave() -> bool:
     return bool(st.session_state.pop(_LEAVES, False))
 
 
-def put_notice(text: str) -> None:
+def put_notice(text: str, *, is_problem: bool = False) -> None:
     """Leave one sentence for the next page that is drawn."""
-    st.session_state[_NOTICE] = text
+    st.session_state[_NOTICE], st.session_state[_IS_PROBLEM] = text, is_problem
 
 
-def take_notice() -> str | None:
-    """Take the sentence left by the page before."""
-    return st.session_state.pop(_NOTICE, None)
+def take_notice() -> tuple[str, bool] | None:
+    """Take the sentence left by the page before, and whether it tells of a problem."""
+    text, is_problem = st.session_state.pop(_NOTICE, None), st.session_state.pop(_IS_PROBLEM, False)
+    return (text, is_problem) if text is not None else None
 
 
 def load_open_post() -> str | None:
@@ -161,3 +167,23 @@ def load_open_post() -> str | None:
 def set_open_post(post_id: str | None) -> None:
     """Keep a judged post on the screen, or let the next one come; the text is hidden again."""
     st.session_state[_OPEN_POST] = post_id
+
+
+def load_queue_filters() -> QueueFilters | None:
+    """Which of the waiting posts this person wants to see, if they chose."""
+    return st.session_state.get(_FILTERS)
+
+
+def set_queue_filters(filters: QueueFilters | None) -> None:
+    """Keep the choice for the queue and for the next posts."""
+    st.session_state[_FILTERS] = filters
+
+
+def load_settling() -> str | None:
+    """Id of the post a lead is settling, if any."""
+    return st.session_state.get(_SETTLING)
+
+
+def set_settling(post_id: str | None) -> None:
+    """Keep the post a lead is settling on the screen."""
+    st.session_state[_SETTLING] = post_id
