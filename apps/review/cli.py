@@ -1,27 +1,23 @@
 """``screening review``: start the app, import posts, add people, check the record."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from screening.exceptions import ConfigError, MissingArtifactError
+from apps.review.cli_accounts import register_account_commands
+from apps.review.cli_options import Database, open_review
+from screening.exceptions import MissingArtifactError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from apps.review.services.context import ReviewContext
 
-PASSWORD_VARIABLE = "SCREENING_REVIEW_PASSWORD"  # noqa: S105  # the name of a variable, not a password
 DEMO_USER = "reviewer"
 
 app = typer.Typer(help="Review flagged posts in the browser.", no_args_is_help=False)
 
-Database = Annotated[
-    str | None,
-    typer.Option("--database", help="File or URL of the review database [default: $SCREENING_REVIEW_DB, or review.db]"),
-]
 Address = Annotated[str, typer.Option(help="Address to listen on; others than this machine need a TLS proxy")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
 Blind = Annotated[bool, typer.Option(help="Hide scores until the first judgement")]
@@ -35,13 +31,36 @@ def _start(context: typer.Context) -> None:
 
 
 @app.command()
-def serve(database: Database = None, address: Address = "127.0.0.1", port: Port = 8501, blind: Blind = True) -> None:
-    """Start the app on this machine."""
+def serve(
+    database: Database = None,
+    address: Address = "127.0.0.1",
+    port: Port = 8501,
+    blind: Blind = True,
+    sign_in: Annotated[str | None, typer.Option(help="local, oidc or proxy [default: local]")] = None,
+    public_url: Annotated[
+        str | None, typer.Option(help="What people type, such as https://review.example.org [default: this machine]")
+    ] = None,
+    trust_proxy_header: Annotated[
+        str | None, typer.Option(help="Header in which a proxy names the person it signed in")
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None, typer.Option(help="Address this proxy connects from, such as 127.0.0.1/32; may be repeated")
+    ] = None,
+) -> None:
+    """Start the app on this machine; secrets of a sign-in come from the environment."""
     from apps.review import server
 
-    context = _open(database)
+    variables = server.build_sign_in(
+        address=address,
+        port=port,
+        method=sign_in,
+        public_url=public_url,
+        proxy_header=trust_proxy_header,
+        proxy_addresses=trusted_proxy or (),
+    )
+    context = open_review(database)
     typer.echo(f"Reviews are kept in {context.store.engine.url.database}")
-    server.serve(str(context.store.engine.url), address=address, port=port, is_blind=blind)
+    server.serve(context.store.url, address=address, port=port, is_blind=blind, sign_in=variables)
 
 
 @app.command("import")
@@ -60,35 +79,7 @@ def import_(
     from apps.review.services.tables import read_numbers, read_posts
 
     table = read_posts(posts, text_column=text_column, id_column=id_column)
-    _import(_open(database), read_numbers(scores), table, explanations, include_unflagged=include_unflagged)
-
-
-@app.command("add-user")
-def add_user(
-    name: str,
-    role: Annotated[str, typer.Option(help="reviewer, lead, auditor or admin")],
-    database: Database = None,
-) -> None:
-    """Create an account; the password comes from a prompt, or from $SCREENING_REVIEW_PASSWORD."""
-    from apps.review.identity.records import command_line_operator
-    from apps.review.services import accounts
-
-    context = _open(database)
-    operator = command_line_operator(context.clock())
-    user_name = accounts.add_user(context, operator, name=name, role=role, password=_ask_password())
-    typer.echo(f"Added {user_name} as {role}.")
-
-
-@app.command("set-password")
-def set_password(name: str, database: Database = None) -> None:
-    """Give an account a new password; ends its sessions and its lockout."""
-    from apps.review.identity.records import command_line_operator
-    from apps.review.services import accounts
-
-    context = _open(database, must_exist=True)
-    operator = command_line_operator(context.clock())
-    accounts.set_password(context, operator, name=name, password=_ask_password())
-    typer.echo(f"New password set for {name}.")
+    _import(open_review(database), read_numbers(scores), table, explanations, include_unflagged=include_unflagged)
 
 
 @app.command()
@@ -100,7 +91,7 @@ def verify(
     from apps.review.identity.records import command_line_operator
     from apps.review.services.verifying import verify_chain
 
-    context = _open(database, must_exist=True)
+    context = open_review(database, must_exist=True)
     result = verify_chain(context, command_line_operator(context.clock()), known_head)
     if result.is_intact:
         typer.echo(f"Intact: {result.n_events} events.\nHead {result.head}\nKeep the head elsewhere for --known-head.")
@@ -131,7 +122,7 @@ def demo(
             raise MissingArtifactError(message)
     explanations = run / "explanations" / "flagged.parquet"
     table = read_numbers(scores)
-    context = _open(database or choose_demo_database(run, table))
+    context = open_review(database or choose_demo_database(run, table))
     _import(context, table, read_posts(posts), explanations if explanations.is_file() else None)
     password = prepare_demo_user(context, DEMO_USER)
     typer.echo(
@@ -139,14 +130,7 @@ def demo(
         f"\n  http://{address}:{port}\n  user      {DEMO_USER}\n  password  {password}   (until the next start)\n"
     )
     if start:
-        server.serve(str(context.store.engine.url), address=address, port=port, is_blind=blind)
-
-
-def _open(database: str | None, *, must_exist: bool = False) -> "ReviewContext":
-    from apps.review.services.context import ReviewContext
-    from apps.review.store.database import open_store
-
-    return ReviewContext(open_store(database, must_exist=must_exist))
+        server.serve(context.store.url, address=address, port=port, is_blind=blind)
 
 
 def _import(
@@ -179,12 +163,4 @@ def _import(
             typer.echo(f"{added.n_other_model} posts got none: these highlights explain another model than theirs.")
 
 
-def _ask_password() -> str:
-    password = os.environ.get(PASSWORD_VARIABLE)
-    if password is not None:
-        return password
-    try:
-        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    except typer.Abort:
-        message = f"no password given; type one, or set {PASSWORD_VARIABLE}"
-        raise ConfigError(message) from None
+register_account_commands(app)
