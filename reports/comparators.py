@@ -74,7 +74,10 @@ def build_promise_comparison(results: RunResults) -> Table:
     )
     note = "Each scorer has its own threshold for the same promise: what differs is the reading it costs."
     if any(other.rule_threshold for other in results.comparators.values()):
-        note += " A rule of its own promises nothing: its recall is what was found on this split."
+        note += (
+            " A rule of its own promises nothing: its recall is what was found on this split. Where the same promise "
+            "flags every post, no score above the lowest keeps it."
+        )
     return Table("promise_comparison", "The same promise, other scorers", pd.DataFrame(rows), columns,
                  "test split and controls", note)  # fmt: skip
 

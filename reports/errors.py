@@ -33,8 +33,7 @@ OPENING = (
     "more common among errors says where to look, not why the score was what it was."
 )
 NOT_MEASURED = (
-    "Facts about the texts of test posts were not measured in this run; `screening evaluate` does it for runs made "
-    "from now on."
+    "Facts about the texts of test posts were not measured in this run; `screening evaluate --force` measures them."
 )
 
 
@@ -81,7 +80,7 @@ def build_error_facts(results: RunResults) -> Table | None:
         Column("second", "Among the others", "fraction", interval=True, n_key="second_n"),
         Column("ratio", "Times as common", "number"),
         Column("difference", "Difference, points", "percent_points", interval=True),
-        Column("p_corrected", "p, corrected", "score"),
+        Column("p_corrected", "p, corrected", "p_value"),
     )
     note = (
         "Missed posts are compared with found posts of the same target, false alarms with other posts passed. Exact "

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TITLE = "Small changes of the text"
 NOT_MEASURED = (
     "Not measured in this run: no test post of the most urgent target was changed and scored again. "
-    "`screening evaluate` does it for runs made from now on."
+    "`screening evaluate --force` does it."
 )
 SAYING = (
     "Each test post of {target} was changed by a fixed rule and scored again; its threshold stayed. A typo leaves the "

@@ -74,7 +74,7 @@ def build_external_ranking(results: RunResults) -> Table | None:
         Column("n_positive", "Positives", "count", n_key="n_samples"),
         Column("roc_area", "Area under the ROC curve", "score", interval=True),
         Column("slope", "Calibration slope", "number", interval=True),
-        Column("intercept", "Calibration intercept", "score", interval=True),
+        Column("intercept", "Calibration intercept", "signed", interval=True),
     )
     note = (
         "Area: how often a positive scores above another post; it does not depend on prevalence (DeLong's 95% "
