@@ -9,7 +9,7 @@ import pandas as pd
 from reports.cost import build_deployment
 from reports.page import Section
 from reports.recall import build_performance
-from reports.tables import Column, Table, format_prose
+from reports.tables import Column, Table
 from screening.thresholds.audit_plan import AuditPlan, plan_audit
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _list_commands(results: RunResults) -> tuple[str, ...]:
     commands = (
         f"screening score POSTS --bundle {run}/bundle --out SCORES",
         f"screening audit drift SCORES --run {run}",
-        f"screening audit plan --posts N --run {run} --target {target} --prevalence P (or your own --flagged and --ppv)",
+        f"screening audit plan --posts N --run {run} --target {target} --prevalence P (or --flagged and --ppv)",
         f"screening audit sample SCORES --run {run} --target {target} --n N --out SAMPLE",
         "screening audit estimate SAMPLE --decisions FILE --flagged-decisions FILE",
     )
