@@ -88,7 +88,7 @@ def build_plan_table(plan: Plan) -> Table:
         table.add_column(heading, justify="right")
     names = list(plan.n_positive or {})
     for name in names:
-        table.add_column(f"alerts per 1,000:\n{name}", justify="right")
+        table.add_column(f"alerts:\n{name}", justify="right")
     for row in plan.frame.to_dict("records"):
         alerts = (f"{row[f'alerts_{name}']:.0f}" for name in names)
         recall = (f"{row['expected_recall']:.3f}", f"{row['recall_low']:.3f}–{row['recall_high']:.3f}")
@@ -104,7 +104,7 @@ def _write_caption(plan: Plan) -> str:
     if plan.n_positive:
         counts = ", ".join(f"{name} {n:,}" for name, n in plan.n_positive.items())
         lines.append(
-            f"Alerts: expected at prevalence {plan.prevalence:.6g}, from the run's calibration scores (positives: "
+            f"Alerts: expected per 1,000 posts at prevalence {plan.prevalence:.6g}, from the run's calibration scores (positives: "
             f"{counts}); a plan, not a promise."
         )
     return " ".join(lines)
