@@ -1,31 +1,66 @@
 """The page that is always run: decides what there is to see, and for whom."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
+from apps.review.components.messages import show_message
 from apps.review.components.page import show_page_style, show_person, watch_session
-from apps.review.services.access import is_permitted
+from apps.review.services.access import Permission, is_permitted
+from apps.review.services.errors import StoreBusyError, StoreUnavailableError
 from apps.review.state import refresh_session
+
+if TYPE_CHECKING:
+    from streamlit.navigation.page import StreamlitPage
+
+    from apps.review.identity.records import Role
+
+# Without icons: the framework would fetch the icon of a page from a font server.
+_PAGES: dict[str, tuple[tuple[str, str, tuple[Permission, ...]], ...]] = {
+    "Review": (
+        ("queue", "Queue", ("judge",)),
+        ("post", "Post", ("judge",)),
+        ("adjudication", "Settle", ("adjudicate",)),
+        ("history", "History", ("see_own_history", "see_all_history")),
+    ),
+    "Oversight": (
+        ("dashboard", "Dashboard", ("see_dashboard",)),
+        ("audit", "Audit", ("see_audit_slice",)),
+        ("thresholds", "Thresholds", ("see_thresholds",)),
+        ("export", "Export", ("export",)),
+    ),
+    "Administration": (("people", "People", ("manage_accounts",)),),
+}
 
 
 def main() -> None:
     """Show the sign-in page, or the pages of the signed-in person's role."""
     st.set_page_config(page_title="Review", layout="wide", initial_sidebar_state="auto")
     show_page_style()
-    if refresh_session() is None:
+    try:
+        signed_in = refresh_session()
+    except (StoreBusyError, StoreUnavailableError) as error:
+        show_message(str(error), "problem")
+        st.button("Try again", key="try_again")
+        return
+    if signed_in is None:
         st.navigation([st.Page("views/sign_in.py", title="Sign in")], position="hidden").run()
         return
-    role = st.session_state["signed_in"].role
-    pages = []  # without icons: the framework would fetch the icon of a page from a font server
-    if is_permitted(role, "judge"):
-        pages += [
-            st.Page("views/queue.py", title="Queue", default=True),
-            st.Page("views/post.py", title="Post"),
-        ]
-    pages.append(st.Page("views/history.py", title="History", default=not pages))
-    page = st.navigation(pages)
+    page = st.navigation(_list_pages(signed_in.role))
     show_person()
     watch_session()
     page.run()
+
+
+def _list_pages(role: "Role") -> "dict[str, list[StreamlitPage]]":
+    """List the pages of a role by section; the first one opens after sign-in."""
+    sections: dict[str, list[StreamlitPage]] = {}
+    for section, pages in _PAGES.items():
+        for name, title, permissions in pages:
+            if any(is_permitted(role, permission) for permission in permissions):
+                page = st.Page(f"views/{name}.py", title=title, default=not sections)
+                sections.setdefault(section, []).append(page)
+    return sections
 
 
 main()

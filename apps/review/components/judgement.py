@@ -1,91 +1,120 @@
-"""The decision buttons, and what follows a decision."""
+"""The decision buttons, and what follows a decision: keep it, judge again, take it back.
+
+Decisions are made in callbacks that carry the id of their post: they run once per click and before the page asks for
+the next post, so that a decision never meets another post than the one it was made on.
+"""
+
+import html
+from collections.abc import Sequence
 
 import streamlit as st
 
-from apps.review.components.labels import DECISION_KEYS, DECISION_LABELS, KEEP_KEY, label_decision
-from apps.review.identity.records import SignedIn
-from apps.review.services.context import ReviewContext
-from apps.review.services.errors import ReviewError
-from apps.review.services.judging import (
-    MAX_NOTE_CHARACTERS,
-    Decision,
-    record_decision,
-    revise_decision,
-    undo_decision,
+from apps.review.components.decision_clicks import AGAIN, LAST, click_decision, click_next, click_undo
+from apps.review.components.labels import (
+    AGAIN_KEY,
+    DECISION_KEYS,
+    DECISION_LABELS,
+    KEEP_KEY,
+    UNDO_KEY,
+    label_decision,
+    label_reasons,
+    mark_post,
+    to_label,
 )
-from apps.review.services.posts import PostDetail
-from apps.review.state import put_notice, set_open_post
+from apps.review.components.messages import show_message
+from apps.review.services.context import ReviewContext
+from apps.review.services.decisions import Decision, Reason
+from apps.review.services.judging import MAX_NOTE_CHARACTERS
+from apps.review.services.posts import Judgement, PostDetail
+from screening.explain.rendering import escape_visibly
 
 
 def show_decision_buttons(
-    context: ReviewContext, actor: SignedIn, post_id: str, *, is_revision: bool, is_ready: bool
+    context: ReviewContext,
+    post_id: str,
+    *,
+    is_revision: bool = False,
+    is_ready: bool = True,
+    without: tuple[Decision, ...] = (),
 ) -> None:
-    """Show one button per decision, none preset; active once the text was shown."""
-    st.subheader("Judge again" if is_revision else "Your judgement", anchor=False)
-    note = st.text_area(
-        "Note (optional)", key=f"note_{post_id}_{is_revision}", max_chars=MAX_NOTE_CHARACTERS, height=80
-    )
-    for decision, label in DECISION_LABELS.items():
-        is_pressed = st.button(
-            label,
-            key=f"{'revise' if is_revision else 'decide'}_{decision}",
+    """Show one button per decision, its reasons, and a note; nothing preset; active once the text was shown."""
+    stem = f"{'revise' if is_revision else 'decide'}_{mark_post(post_id)}"
+    offered: list[Decision] = [decision for decision in DECISION_LABELS if decision not in without]
+    for decision in offered:
+        st.button(
+            DECISION_LABELS[decision],
+            key=f"{stem}_{decision}",
             shortcut=DECISION_KEYS[decision],
             disabled=not is_ready,
             width="stretch",
+            on_click=click_decision,
+            args=(post_id, decision, stem),
+            kwargs={"is_revision": is_revision},
         )
-        if is_pressed:
-            _decide(context, actor, post_id, decision, note, is_revision=is_revision)
     if not is_ready:
         st.caption("Show the text first.")
+    with st.expander("Reasons (optional)"):
+        for decision in offered:
+            _ask_reasons(decision, context.settings.reasons.get(decision, ()), f"{stem}_reasons_{decision}")
+    st.text_area("Note (optional)", key=f"{stem}_note", max_chars=MAX_NOTE_CHARACTERS, height=80)
 
 
-def show_judged(context: ReviewContext, actor: SignedIn, post: PostDetail) -> None:
-    """Show the standing decision and what can be done with it: keep, revise, undo."""
-    standing = post.standing
+def _ask_reasons(decision: Decision, reasons: Sequence[Reason], key: str) -> None:
+    labels = {reason.code: to_label(reason.label) for reason in reasons}
+    if labels:
+        name = f"For “{DECISION_LABELS[decision]}”"
+        st.pills(name, list(labels), selection_mode="multi", format_func=labels.__getitem__, key=key)
+
+
+def show_judged(context: ReviewContext, post: PostDetail) -> None:
+    """Show the reader's standing decision and what can be done with it."""
     st.subheader("Your judgement", anchor=False)
-    if standing is None or standing.actor != actor.user_name:
-        st.text("Your judgement of this post does not stand any more.")
-        st.button("Next post", key="next_post", type="primary", shortcut=KEEP_KEY, on_click=set_open_post, args=(None,))
+    if post.standing is None:
+        show_message("Your judgement of this post does not stand any more.", "calm")
+        st.button("Next post", key="next_post", type="primary", shortcut=KEEP_KEY, on_click=click_next)
         return
-    st.html(f"<strong>{label_decision(standing.decision)}</strong> <span class='quiet'>saved</span>")
+    show_judgement(context, post.standing, is_own=True)
+    if post.outcome is not None and post.outcome.seq != post.standing.seq:
+        st.html(f"<p class='quiet'>What counts now: <strong>{label_decision(post.outcome.decision)}</strong>.</p>")
     st.button(
-        "Keep, next post",
-        key="next_post",
-        type="primary",
-        shortcut=KEEP_KEY,
-        width="stretch",
-        on_click=set_open_post,
-        args=(None,),
+        "Keep, next post", key="next_post", type="primary", shortcut=KEEP_KEY, width="stretch", on_click=click_next
     )
-    if st.button("Undo", key="undo", width="stretch", icon=":material/undo:"):
-        _undo(context, actor, standing.seq)
-    with st.expander("Judge again"):
-        show_decision_buttons(context, actor, post.post_id, is_revision=True, is_ready=True)
+    is_again = st.session_state.get(AGAIN) == post.post_id
+    if not is_again and st.button("Judge again", key="again", shortcut=AGAIN_KEY, width="stretch"):
+        st.session_state[AGAIN] = post.post_id
+        st.rerun()
+    _show_undo_button("Undo", post.post_id, post.standing.seq)
+    if is_again:
+        st.subheader("Judge again", anchor=False)
+        st.caption("Both judgements are kept; the later one counts.")
+        show_decision_buttons(context, post.post_id, is_revision=True)
 
 
-def _decide(
-    context: ReviewContext, actor: SignedIn, post_id: str, decision: Decision, note: str, *, is_revision: bool
-) -> None:
-    try:
-        if is_revision:
-            revise_decision(context, actor, post_id, decision, note)
-            put_notice(f"Saved: {DECISION_LABELS[decision]}. Your first judgement is kept beside it.")
-            set_open_post(None)
-        else:
-            record_decision(context, actor, post_id, decision, note)
-            set_open_post(post_id if context.settings.is_blind else None)
-            put_notice(f"Saved: {DECISION_LABELS[decision]}.")
-    except ReviewError as error:
-        put_notice(str(error))
-        set_open_post(None)
-    st.rerun()
+def show_judgement(context: ReviewContext, judgement: Judgement, *, is_own: bool) -> None:
+    """Show one judgement with its reasons and note."""
+    reasons = label_reasons(judgement.reasons, context.settings.reasons)
+    who = "saved" if is_own else f"by {judgement.actor}, {judgement.at:%Y-%m-%d %H:%M} UTC"
+    parts = [
+        f"<strong>{html.escape(label_decision(judgement.decision))}</strong> <span class='quiet'>{_text(who)}</span>"
+    ]
+    parts += [f"<div>{_text(reasons)}</div>"] if reasons else []
+    parts += [f"<div class='quiet'>Note: {_text(judgement.note)}</div>"] if judgement.note else []
+    st.html(f"<div class='read'>{''.join(parts)}</div>")
 
 
-def _undo(context: ReviewContext, actor: SignedIn, seq: int) -> None:
-    try:
-        undo_decision(context, actor, seq)
-        put_notice("Taken back. The post is on your desk again.")
-    except ReviewError as error:
-        put_notice(str(error))
-    set_open_post(None)
-    st.rerun()
+def show_last_undo() -> None:
+    """Offer to take back the decision just made, while the next post is on the screen already."""
+    last = st.session_state.get(LAST)
+    if last is not None:
+        _show_undo_button("Undo the last decision", *last)
+
+
+def _show_undo_button(label: str, post_id: str, seq: int) -> None:
+    st.button(
+        label, key=f"undo_{seq}", shortcut=UNDO_KEY, width="stretch", icon=":material/undo:", on_click=click_undo,
+        args=(post_id, seq),
+    )  # fmt: skip
+
+
+def _text(text: str) -> str:
+    return f"<bdi>{escape_visibly(text)}</bdi>"

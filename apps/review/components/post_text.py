@@ -10,6 +10,8 @@ from screening.config import ReportConfig
 from screening.explain.rendering import render_highlights, show_visibly
 
 _STAND_IN = "Nothing of the post itself stands here before you ask to see it. "
+_SIZES = {"Normal": "size-normal", "Large": "size-large", "Larger": "size-larger"}
+_SIZE = "text_size"
 
 
 def show_hidden_text() -> None:
@@ -20,13 +22,22 @@ def show_hidden_text() -> None:
     )
 
 
-def show_text(text: str | None, highlights: Sequence[HighlightSpan] = ()) -> None:
+def show_text(text: str | None, highlights: Sequence[HighlightSpan] = (), *, is_small: bool = False) -> None:
     """Show a post's words as text and nothing but text."""
     if text is None:
         st.info("The text of this post was erased. Its decisions are kept.")
         return
     spans = [(span.start, span.end, span.weight) for span in highlights]
-    st.html(f'<div class="post-box" tabindex="0" aria-label="Text of the post">{render_highlights(text, spans)}</div>')
+    size = "is-small" if is_small else _SIZES.get(st.session_state.get(_SIZE, "Normal"), "size-normal")
+    st.html(
+        f'<div class="post-box {size}" tabindex="0" role="region" aria-label="Text of the post">'
+        f"{render_highlights(text, spans)}</div>"
+    )
+
+
+def show_size_choice() -> None:
+    """Offer larger text."""
+    st.segmented_control("Text size", list(_SIZES), default="Normal", key=_SIZE, required=True, persist_state="session")
 
 
 def show_legend(*, is_reliable: bool) -> None:
@@ -47,9 +58,9 @@ def show_resources() -> None:
 
 
 def show_facts(facts: Sequence[tuple[str, str]]) -> None:
-    """Show short facts in a row; both parts are escaped."""
+    """Show short facts in a row; both parts are escaped and kept apart from each other's writing direction."""
     items = "".join(
-        f"<span>{html.escape(show_visibly(name))} <strong>{html.escape(show_visibly(value))}</strong></span>"
+        f"<span>{html.escape(show_visibly(name))} <bdi><strong>{html.escape(show_visibly(value))}</strong></bdi></span>"
         for name, value in facts
     )
     st.html(f'<div class="facts">{items}</div>')

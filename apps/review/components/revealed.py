@@ -4,26 +4,30 @@ import html
 
 import streamlit as st
 
-from apps.review.components.labels import render_level
+from apps.review.components.labels import render_level, to_percent, to_words
 from apps.review.services.posts import Revealed
+from screening.explain.rendering import show_visibly
 
 
 def show_revealed(revealed: Revealed) -> None:
-    """Show triage level and probabilities."""
+    """Show triage level and probabilities; the length of a bar repeats the number beside it."""
     st.subheader("What the model said", anchor=False)
-    risks = " · ".join(
-        f"<span class='together'>{_to_words(name)} <strong>{_to_percent(value)}</strong></span>"
+    risks = " ".join(
+        f"<span class='together'>{_escape(to_words(name))} <strong>{to_percent(value)}</strong></span>"
         for name, value in _select(revealed, "risk_")
     )
-    st.html(f"<div>{render_level(revealed.triage)} &nbsp; {risks}</div>")
+    audit = "<p class='quiet'>Drawn at random from posts that were not flagged.</p>" if revealed.is_audit else ""
+    st.html(f"<div class='said'>{render_level(revealed.triage)} {risks}</div>{audit}")
     probabilities = sorted(_select(revealed, "prob_"), key=lambda item: -item[1])
     rows = "".join(
-        f"<tr><th scope='row'>{_to_words(name)}</th><td>{_to_percent(value)}</td></tr>" for name, value in probabilities
+        f"<tr><th scope='row'>{_escape(to_words(name))}</th><td>{to_percent(value)}</td>"
+        f"<td class='bar' aria-hidden='true'><span style='width:{100 * value:.0f}%'></span></td></tr>"
+        for name, value in probabilities
     )
     st.html(
         "<table class='probabilities quiet'><caption class='for-screen-readers'>Probability per class</caption>"
         f"{rows}</table><p class='quiet'>Classes are subreddits of origin, not diagnoses."
-        f" Model {html.escape(revealed.model_version)}.</p>"
+        f" Model {_escape(revealed.model_version)}.</p>"
     )
 
 
@@ -35,9 +39,5 @@ def _select(revealed: Revealed, prefix: str) -> list[tuple[str, float]]:
     ]
 
 
-def _to_words(name: str) -> str:
-    return html.escape(name.replace("_", " "))
-
-
-def _to_percent(value: float) -> str:
-    return "below 1%" if value < 0.01 else "above 99%" if value > 0.99 else f"{value:.0%}"
+def _escape(text: str) -> str:
+    return html.escape(show_visibly(text))

@@ -20,12 +20,15 @@ def show_row(values: Sequence[str], *, n_buttons: int, level: str = "") -> list[
         Safe HTML of a triage level, or nothing.
     """
     cells = st.columns([8] + [1] * n_buttons, vertical_alignment="center")
-    facts = "".join(f"<span>{html.escape(show_visibly(value))}</span>" for value in values)
+    facts = "".join(f"<bdi>{html.escape(show_visibly(value))}</bdi>" for value in values)
     cells[0].html(f'<div class="row">{facts}{level}</div>')
     return list(cells[1:])
 
 
-def show_counts(counts: Sequence[tuple[str, int]]) -> None:
+def show_counts(counts: Sequence[tuple[str, str]]) -> None:
     """Show numbers with their names beside each other."""
-    items = "".join(f"<div>{html.escape(label)} <strong>{number:,}</strong></div>" for label, number in counts)
+    items = "".join(
+        f"<div>{html.escape(show_visibly(label))} <strong>{html.escape(show_visibly(number))}</strong></div>"
+        for label, number in counts
+    )
     st.html(f'<div class="counts">{items}</div>')

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from apps.review.components.labels import label_decision
-from apps.review.components.page import show_notice
+from apps.review.components.labels import label_decision, label_reasons
+from apps.review.components.messages import run_page, show_message, show_notice
+from apps.review.components.paging import Pages
 from apps.review.components.rows import show_row
 from apps.review.identity.records import SignedIn
 from apps.review.services.access import is_permitted
@@ -14,7 +15,7 @@ from apps.review.services.judging import undo_decision
 from apps.review.state import load_context, put_notice, require_signed_in, set_open_post
 
 _PAGE_SIZE = 20
-_PAGES = "history_pages"
+_READS = {2: "second reading", 3: "settled"}
 
 
 def show() -> None:
@@ -23,27 +24,22 @@ def show() -> None:
     st.title("History", anchor=False)
     show_notice()
     if not (is_permitted(actor.role, "see_all_history") or is_permitted(actor.role, "see_own_history")):
-        st.info("Your role works from the command line: accounts, imports and checks.")
+        show_message("Your role has no part in decisions", "calm")
         return
-    pages = st.session_state.setdefault(_PAGES, [None])
-    rows = load_history(context, actor, before=pages[-1], limit=_PAGE_SIZE)
+    post_id = st.text_input("Only this post", key="history_post", max_chars=200, placeholder="its whole id").strip()
+    pages = Pages("history_pages", post_id)
+    rows = load_history(context, actor, post_id=post_id or None, before=pages.key, limit=_PAGE_SIZE)
     if not rows:
-        st.info("No decisions yet.")
+        show_message("No decisions of this post" if post_id else "No decisions yet", "calm")
         return
     with st.container(key="rows_history", gap="xsmall"):
         for row in rows:
             _show_row(row, context, actor)
-    with st.container(horizontal=True):
-        if len(pages) > 1 and st.button("Newer", key="page_newer"):
-            pages.pop()
-            st.rerun()
-        if len(rows) == _PAGE_SIZE and st.button("Older", key="page_older"):
-            pages.append(rows[-1].seq)
-            st.rerun()
+    pages.show_buttons(rows[-1].seq, is_full=len(rows) == _PAGE_SIZE, labels=("Newer", "Older"))
 
 
 def _show_row(row: HistoryRow, context: ReviewContext, actor: SignedIn) -> None:
-    facts = [f"{row.seq}", row.post_id, _describe(row), row.actor, f"{row.at:%Y-%m-%d %H:%M} UTC"]
+    facts = [f"{row.seq}", row.post_id, _describe(row, context), row.actor, f"{row.at:%Y-%m-%d %H:%M} UTC"]
     look, undo = show_row(facts, n_buttons=2)
     if not row.is_standing or not is_permitted(actor.role, "judge"):
         return
@@ -55,21 +51,24 @@ def _show_row(row: HistoryRow, context: ReviewContext, actor: SignedIn) -> None:
         _undo(context, actor, row.seq)
 
 
-def _describe(row: HistoryRow) -> str:
+def _describe(row: HistoryRow, context: ReviewContext) -> str:
     if row.kind == "undo":
         return f"took back event {row.undoes}"
+    if row.is_hidden:
+        return "judged; shown once the second reader has judged too"
     what = label_decision(row.decision) + (" (revised)" if row.kind == "revision" else "")
-    state = " · taken back" if row.is_undone else "" if row.is_standing else " · replaced"
-    return what + state + (f" · {row.note}" if row.note else "")
+    state = "taken back" if row.is_undone else "" if row.is_standing else "replaced"
+    reasons = label_reasons(row.reasons, context.settings.reasons)
+    return " · ".join(filter(None, (what, state, _READS.get(row.read, ""), reasons, row.note)))
 
 
 def _undo(context: ReviewContext, actor: SignedIn, seq: int) -> None:
     try:
         undo_decision(context, actor, seq)
-        put_notice("Taken back. The post waits again.")
+        put_notice("Taken back. The post waits again for what it now lacks.")
     except ReviewError as error:
-        put_notice(str(error))
+        put_notice(str(error), is_problem=True)
     st.rerun()
 
 
-show()
+run_page(show)

@@ -2,17 +2,44 @@
 
 import streamlit as st
 
-from apps.review.components.judgement import show_decision_buttons, show_judged
-from apps.review.components.labels import SHOW_KEY
-from apps.review.components.page import describe_age, show_notice
-from apps.review.components.post_text import show_facts, show_hidden_text, show_legend, show_resources, show_text
+from apps.review.components.desk import (
+    is_resting,
+    note_claim,
+    put_back,
+    show_reminder,
+    show_rest,
+    show_time_left,
+    show_workload,
+    take_cleared,
+)
+from apps.review.components.guidelines import show_guidelines
+from apps.review.components.judgement import show_decision_buttons, show_judged, show_last_undo
+from apps.review.components.labels import OPEN_KEY, PUT_BACK_KEY, SHOW_KEY
+from apps.review.components.messages import run_page, show_message, show_notice
+from apps.review.components.page import describe_age
+from apps.review.components.post_text import (
+    show_facts,
+    show_hidden_text,
+    show_legend,
+    show_resources,
+    show_size_choice,
+    show_text,
+)
 from apps.review.components.revealed import show_revealed
+from apps.review.components.similar import describe_group, show_similar
 from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
-from apps.review.services.errors import NotAllowedError
+from apps.review.services.errors import DailyCapReachedError, NotAllowedError
 from apps.review.services.posts import PostDetail, load_post
 from apps.review.services.queue import claim_next
-from apps.review.state import load_context, load_open_post, require_signed_in, set_open_post
+from apps.review.state import (
+    load_context,
+    load_open_post,
+    load_queue_filters,
+    require_signed_in,
+    set_open_post,
+    set_settling,
+)
 
 _SHOWN = "shown_post"
 _ALWAYS = "always_show_text"
@@ -23,23 +50,41 @@ def show() -> None:
     actor, context = require_signed_in("judge"), load_context()
     st.title("Post", anchor=False)
     show_notice()
-    post = _load(context, actor)
-    if post is None:
-        st.success("Nothing is free right now. Posts come back when an import adds some or a desk is cleared.")
+    if is_resting():
+        show_rest(context, actor)
         return
+    if take_cleared():
+        st.button("Open the next post", type="primary", shortcut=OPEN_KEY, key="open_next")
+        return
+    workload = show_reminder(context, actor)
+    with st.sidebar:
+        show_workload(workload)
+        show_size_choice()
+        st.toggle("Always show the text at once", key=_ALWAYS, persist_state="session")
+    _show_desk(context, actor)
+
+
+def _show_desk(context: ReviewContext, actor: SignedIn) -> None:
+    try:
+        post = _load(context, actor)
+    except DailyCapReachedError as reached:
+        show_message(f"{reached}. Thank you for today", "calm")
+        show_last_undo()
+        return
+    if post is None:
+        show_message("Nothing is free right now. They come with an import, or when a desk is cleared.", "calm")
+        show_last_undo()
+        return
+    if post.is_adjudication:
+        set_settling(post.post_id)
+        st.switch_page("views/adjudication.py")
     is_shown = st.session_state.get(_SHOWN) == post.post_id or bool(st.session_state.get(_ALWAYS))
-    text_side, desk_side = st.columns([2.1, 1], gap="large")
+    text_side, desk_side = st.columns([1.9, 1], gap="large")
     with text_side:
         _show_post(post, is_shown=is_shown)
+        show_similar(context, actor, post)
     with desk_side:
-        if post.revealed is not None:
-            show_revealed(post.revealed)
-        if post.is_on_desk:
-            show_decision_buttons(context, actor, post.post_id, is_revision=False, is_ready=is_shown)
-        else:
-            show_judged(context, actor, post)
-        show_resources()
-    st.sidebar.toggle("Always show the text at once", key=_ALWAYS)
+        _show_side(context, post, is_shown=is_shown)
 
 
 def _load(context: ReviewContext, actor: SignedIn) -> PostDetail | None:
@@ -49,27 +94,55 @@ def _load(context: ReviewContext, actor: SignedIn) -> PostDetail | None:
             return load_post(context, actor, judged)
         except NotAllowedError:
             set_open_post(None)
-    post_id = claim_next(context, actor)
+    post_id = claim_next(context, actor, load_queue_filters())
+    note_claim(context)
     return load_post(context, actor, post_id) if post_id is not None else None
 
 
+def _show_side(context: ReviewContext, post: PostDetail, *, is_shown: bool) -> None:
+    if post.revealed is not None:
+        show_revealed(post.revealed)
+    if post.is_on_desk:
+        st.subheader("Your judgement", anchor=False)
+        show_decision_buttons(context, post.post_id, is_ready=is_shown)
+        show_time_left(context)
+        st.button("Put back", key="put_back", shortcut=PUT_BACK_KEY, width="stretch", on_click=put_back)
+        show_last_undo()
+    else:
+        show_judged(context, post)
+    show_guidelines()
+    show_resources()
+
+
 def _show_post(post: PostDetail, *, is_shown: bool) -> None:
+    show_facts(_list_facts(post))
+    label = "Hide the text" if is_shown else "Show the text"
+    if is_shown:
+        highlights = post.revealed.highlights if post.revealed else ()
+        show_text(post.text, highlights)
+        if post.is_truncated:
+            st.caption("The model read only the beginning of this post.")
+        if highlights and post.revealed is not None:
+            show_legend(is_reliable=post.revealed.is_reliable)
+    else:
+        show_hidden_text()
+    if is_shown and st.session_state.get(_ALWAYS):
+        return
+    icon = ":material/visibility_off:" if is_shown else ":material/visibility:"
+    if st.button(label, key="show_text", shortcut=SHOW_KEY, icon=icon):
+        st.session_state[_SHOWN] = None if is_shown else post.post_id
+        st.rerun()
+
+
+def _list_facts(post: PostDetail) -> list[tuple[str, str]]:
     facts = [("Post", post.post_id), ("waiting", describe_age(post.imported_at))]
     if post.created_at is not None:
-        facts.append(("posted", f"{describe_age(post.created_at)} ago"))
-    show_facts(facts)
-    if not is_shown:
-        show_hidden_text()
-        if st.button("Show the text", key="show_text", shortcut=SHOW_KEY, icon=":material/visibility:"):
-            st.session_state[_SHOWN] = post.post_id
-            st.rerun()
-        return
-    highlights = post.revealed.highlights if post.revealed else ()
-    show_text(post.text, highlights)
-    if post.is_truncated:
-        st.caption("The model read only the beginning of this post.")
-    if highlights and post.revealed is not None:
-        show_legend(is_reliable=post.revealed.is_reliable)
+        facts.append(("written", f"{post.created_at:%Y-%m-%d}, {describe_age(post.created_at)} ago"))
+    if post.community is not None:
+        facts.append(("from", post.community))
+    if post.n_near_duplicates:
+        facts.append(("has", describe_group(post.n_near_duplicates)))
+    return facts
 
 
-show()
+run_page(show)

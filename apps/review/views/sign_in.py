@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from apps.review.components.page import show_notice
+from apps.review.components.messages import show_notice
 from apps.review.state import is_refused, load_sign_in_settings, take_leave
 
 
