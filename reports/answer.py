@@ -32,6 +32,8 @@ def build_answer(results: RunResults) -> tuple[str, ...]:
 def choose_costs(results: RunResults) -> pd.DataFrame:
     """Take the deployment rows at the middle prevalence, with controls as other posts where there are any."""
     frame = build_deployment(results).frame
+    if frame.empty:
+        return frame.set_index("target")
     chosen = sorted(results.config.report.prevalences)
     middle = chosen[len(chosen) // 2]
     rows = frame[frame["prevalence"] == middle]

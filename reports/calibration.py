@@ -108,7 +108,7 @@ def build_calibration_slopes(results: RunResults) -> Table:
     columns = (
         Column("score", "Score"),
         Column("when", "When"),
-        Column("slope", "Slope", "signed", interval=True),
+        Column("slope", "Slope", "ratio", interval=True),
         Column("intercept", "Intercept", "signed", interval=True),
         Column("n_positive", "Positives", "count", n_key="n_samples"),
     )

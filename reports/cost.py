@@ -40,7 +40,11 @@ def build_cost_section(results: RunResults) -> Section:
             "Recall costs reading. How much depends on how common such posts are where the screener runs, and on what "
             "the other posts are like; both are different from this data set almost everywhere.",
         ),
-        tables=(build_deployment(results), build_alerts(results), build_triage_counts(results)),
+        tables=(
+            build_deployment(results),
+            build_alerts(results),
+            *((build_triage_counts(results),) if results.operating_points else ()),
+        ),
         pictures=(plot_recall_alerts(curve.frame, performance.frame, "test split"),) if has_curve else (),
     )
 

@@ -84,7 +84,7 @@ def _make_columns() -> tuple[Column, ...]:
         Column("target", "Risk target"),
         Column("threshold_probability", "Threshold probability", "fraction"),
         Column("posts_per_case", "Posts for nothing worth one found", "number"),
-        Column("net_benefit", QUANTITIES["net_benefit"], "signed", interval=True, n_key="n"),
-        Column("net_benefit_all", QUANTITIES["net_benefit_all"], "signed"),
-        Column("net_benefit_none", QUANTITIES["net_benefit_none"], "signed"),
+        Column("net_benefit", QUANTITIES["net_benefit"], "number", interval=True, n_key="n"),
+        Column("net_benefit_all", QUANTITIES["net_benefit_all"], "number"),
+        Column("net_benefit_none", QUANTITIES["net_benefit_none"], "number"),
     )

@@ -16,7 +16,7 @@ from reports.results import CONTROL_KIND, RunResults, binarize_labels, extract_s
 from reports.tables import Column, Table
 from reports.thresholds import build_operating_points
 from screening.metrics.operating import OperatingResult, compute_operating_result, judge_promise
-from screening.metrics.workload import compute_alert_rate
+from screening.metrics.workload import scale_alert_rate
 
 if TYPE_CHECKING:
     from screening.taxonomy import RiskTarget
@@ -89,7 +89,5 @@ def _describe_target(results: RunResults, target: RiskTarget) -> dict[str, objec
     record |= {key: value for key, value in result.model_dump().items() if key.startswith("n_")}
     for name in RATES:
         record |= spread_estimate(name, getattr(result, name))
-    record |= spread_estimate(
-        "alerts_per_1000", compute_alert_rate(flag_posts(results, target, results.test), split="test")
-    )
+    record |= spread_estimate("alerts_per_1000", scale_alert_rate(result.alert_rate))
     return record | {"verdict": judge_promise(result.recall, point.target_recall)}

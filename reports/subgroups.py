@@ -8,13 +8,16 @@ import pandas as pd
 
 from reports.estimates import spread_estimate
 from reports.page import Section
-from reports.recall import compute_result, flag_posts
+from reports.recall import compute_result
 from reports.results import CONTROL_KIND, RunResults
 from reports.tables import Column, Table
-from screening.metrics.workload import compute_alert_rate
+from screening.metrics.workload import scale_alert_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from screening.metrics.operating import OperatingResult
+    from screening.taxonomy import RiskTarget
 
 MIN_POSITIVES = 10
 MAX_LEVELS = 20
@@ -36,12 +39,13 @@ def build_subgroups(results: RunResults) -> Table:
     """Build one row per target, grouping and group, over the test split.
 
     Rows with fewer than ten positives keep their name only: too few to compare, and small enough to point at people.
+    So do the rows that would give them away; see :func:`choose_suppressed`.
     """
     rows = [
-        _describe_group(results, target_name, grouping, str(level), part)
+        row
         for grouping, levels in iterate_groupings(results)
-        for target_name in results.point_by_target
-        for level, part in levels
+        for target in results.targets
+        for row in _describe_groups(results, target, grouping, levels)
     ]
     frame = pd.DataFrame(rows, columns=["grouping", "group", "target", "is_suppressed", *SUPPRESSED])
     columns = (
@@ -53,8 +57,9 @@ def build_subgroups(results: RunResults) -> Table:
         Column("alerts_per_1000", "Alerts per 1,000", "number", interval=True),
     )
     note = (
-        f"A dash: fewer than {MIN_POSITIVES} positives, not shown. Exact 95% intervals per row, not corrected for the "
-        "number of rows. The recall promise is made for all posts together, not within a group."
+        f"A dash: fewer than {MIN_POSITIVES} positives, or beside such a group, which could otherwise be worked out from "
+        "the total. Exact 95% intervals per row, not corrected for the number of rows. The recall promise is made for "
+        "all posts together, not within a group."
     )
     implied = [name for name in find_group_columns(results.test, results) if _follows_from_label(results.test, name)]
     if implied:
@@ -99,21 +104,52 @@ def _divide(test: pd.DataFrame, by: pd.Series) -> list[tuple[str, pd.DataFrame]]
     return [(str(level), part) for level, part in test[chosen].groupby(by[chosen], observed=True, sort=True)]
 
 
-def _describe_group(
-    results: RunResults, target_name: str, grouping: str, level: str, part: pd.DataFrame
-) -> dict[str, object]:
-    target = next(target for target in results.targets if target.name == target_name)
-    result = compute_result(results, target, part, "test")
-    is_suppressed = result.n_positive < MIN_POSITIVES
-    record: dict[str, object] = {
-        "grouping": grouping, "group": level, "target": target_name, "is_suppressed": is_suppressed,
-    }  # fmt: skip
+def choose_suppressed(n_positive: Sequence[int]) -> list[bool]:
+    """Choose the groups of one grouping whose numbers are not shown (complementary suppression).
+
+    Parameters
+    ----------
+    n_positive : sequence of int
+        Positives in each group.
+
+    Returns
+    -------
+    list of bool
+        True for groups with fewer than ``MIN_POSITIVES``; if there are any, also for the next smallest, until at least
+        two are hidden and together hold that many: the total less what is shown then gives no small number away.
+
+    Examples
+    --------
+    >>> choose_suppressed([40, 3, 12, 90])
+    [False, True, True, False]
+    >>> choose_suppressed([40, 12, 90])
+    [False, False, False]
+    """
+    order = sorted(range(len(n_positive)), key=lambda i: n_positive[i])
+    hidden = [i for i in order if n_positive[i] < MIN_POSITIVES]
+    if hidden:
+        for i in order[len(hidden) :]:
+            if len(hidden) > 1 and sum(n_positive[j] for j in hidden) >= MIN_POSITIVES:
+                break
+            hidden.append(i)
+    return [i in hidden for i in range(len(n_positive))]
+
+
+def _describe_groups(
+    results: RunResults, target: RiskTarget, grouping: str, levels: list[tuple[str, pd.DataFrame]]
+) -> list[dict[str, object]]:
+    found = [compute_result(results, target, part, "test") for _, part in levels]
+    is_hidden = choose_suppressed([result.n_positive for result in found])
+    rows = []
+    for (level, _), result, is_suppressed in zip(levels, found, is_hidden, strict=True):
+        record: dict[str, object] = {"grouping": grouping, "group": level, "target": target.name}
+        rows.append(record | {"is_suppressed": is_suppressed} | _write_numbers(result, is_suppressed=is_suppressed))
+    return rows
+
+
+def _write_numbers(result: OperatingResult, *, is_suppressed: bool) -> dict[str, object]:
     if is_suppressed:
-        return record | dict.fromkeys(SUPPRESSED)
-    alerts = compute_alert_rate(flag_posts(results, target, part), split="test")
-    return (
-        record
-        | {"n_samples": result.n_samples, "n_positive": result.n_positive}
-        | spread_estimate("recall", result.recall)
-        | spread_estimate("alerts_per_1000", alerts)
-    )
+        return dict.fromkeys(SUPPRESSED)
+    numbers: dict[str, object] = {"n_samples": result.n_samples, "n_positive": result.n_positive}
+    alerts = scale_alert_rate(result.alert_rate)
+    return numbers | spread_estimate("recall", result.recall) | spread_estimate("alerts_per_1000", alerts)

@@ -12,7 +12,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-Kind = Literal["text", "count", "fraction", "percent_points", "number", "score", "signed", "p_value"]
+Kind = Literal["text", "count", "fraction", "percent_points", "number", "score", "signed", "ratio", "p_value"]
 UNDEFINED = "–"
 
 
@@ -21,7 +21,8 @@ class Column:
     """One column of a page: where its value stands and how it reads.
 
     With ``interval``, ``{key}_low`` and ``{key}_high`` are shown under the value (``low`` and ``high`` where the key is
-    ``value``); ``share_key`` names the share a count stands for, ``n_key`` the sample size.
+    ``value``); ``share_key`` names the share a count stands for, ``n_key`` the sample size, ``link_key`` the section of
+    the page that the value leads to.
     """
 
     key: str
@@ -30,6 +31,7 @@ class Column:
     interval: bool = False
     n_key: str | None = None
     share_key: str | None = None
+    link_key: str | None = None
 
     @property
     def bounds(self) -> tuple[str, str]:
@@ -45,10 +47,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value as text, with the smaller lines under it."""
+    """A value as text, with the smaller lines under it; ``link`` names a section of the page, empty for none."""
 
     value: str
     details: tuple[str, ...] = ()
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def format_cell(record: Mapping[Hashable, Any], column: Column) -> Cell:
             details.append(_join_bounds(low, high))
     if column.n_key:
         details.append(f"n = {format_value(record.get(column.n_key), 'count')}")
-    return Cell(value, tuple(details))
+    return Cell(value, tuple(details), str(record.get(column.link_key) or "") if column.link_key else "")
 
 
 def format_value(value: Any, kind: Kind = "text") -> str:
@@ -147,6 +150,8 @@ def _format_fraction(value: float) -> str:
 
 
 def _format_number(value: float) -> str:
+    if value < 0:
+        return f"\u2212{_format_number(-value)}"
     if math.isinf(value):
         return "∞"
     if 0 < value < 0.01:
@@ -163,6 +168,7 @@ WRITERS: dict[Kind, Callable[[Any], str]] = {
     "percent_points": lambda value: f"{100 * value:+.1f}".replace("-", "\u2212"),
     "score": lambda value: f"{value:.4f}".replace("-", "\u2212"),
     "number": lambda value: _format_number(float(value)),
+    "ratio": lambda value: f"{value:.2f}".replace("-", "\u2212"),
     "p_value": lambda value: "<0.001" if value < 0.001 else f"{value:.3f}",
     "signed": lambda value: f"{value:+.2f}".replace("-", "\u2212"),
 }

@@ -8,6 +8,7 @@ from reports.checks.check import Check, CheckKind
 from reports.checks.promise import NO_POINT, judge_on
 from reports.robustness import build_robustness
 from reports.subgroups import MIN_POSITIVES, build_subgroups
+from reports.validation_elsewhere import build_later
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,10 @@ def check_group_sizes(results: RunResults) -> Check:
         return GROUPS.conclude("not_applicable", "No groups are reported.")
     n_small = int(frame["is_suppressed"].sum())
     if n_small:
-        words = f"{n_small} of {len(frame)} group rows have fewer than {MIN_POSITIVES} positives and are not shown."
+        words = (
+            f"{n_small} of {len(frame)} group rows are not shown: fewer than {MIN_POSITIVES} positives, or hidden so "
+            "that those cannot be worked out."
+        )
         return GROUPS.conclude("warn", words)
     return GROUPS.conclude("pass", f"Every group has at least {MIN_POSITIVES} positives.")
 
@@ -57,10 +61,15 @@ def _describe_change(row: dict[Any, Any]) -> str:
 
 
 def check_external(results: RunResults) -> Check:
-    """SCR016: the promise was tried on posts from another place or time, none of them used before."""
+    """SCR016: the screener was tried on posts from another place, none of them used before, and recall carried over.
+
+    The promise was never made for such posts: recall below it there says that it does not carry, not that it is broken.
+    """
     external = results.external
     if external is None or external.empty:
-        words = "No posts from another place or time were tried: set data.external before relying on a number here."
+        words = "No posts from another place were tried: set data.external before relying on a number here."
+        if build_later(results) is not None:
+            words = f"Later posts were looked at. {words}"
         return ELSEWHERE.conclude("warn", words)
     used = set(results.calibration["post_id"]) | set(results.test["post_id"])
     n_shared = len(used & set(external["post_id"]))
@@ -73,9 +82,11 @@ def check_external(results: RunResults) -> Check:
 def _judge_elsewhere(results: RunResults, external: pd.DataFrame) -> Check:
     if not results.operating_points:
         return ELSEWHERE.conclude("not_applicable", NO_POINT)
-    contradicted, below, n_known = judge_on(results, external, "external")
-    if contradicted:
-        words = f"Recall on the external posts contradicts the promise: {'; '.join(contradicted)}."
+    short, below, n_known = judge_on(results, external, "external")
+    if short:
+        words = (
+            f"On the external posts recall falls short beyond chance, the promise does not carry: {'; '.join(short)}."
+        )
         return ELSEWHERE.conclude("fail", words)
     if below:
         words = f"Recall on the external posts is below the promise, within chance: {'; '.join(below)}."

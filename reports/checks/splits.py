@@ -77,6 +77,8 @@ def check_threshold_split(results: RunResults) -> Check:
 
 def check_truncation(results: RunResults) -> Check:
     """SCR009: few posts are cut to the model's window."""
+    if results.test.empty:
+        return READ_WHOLE.conclude("not_applicable", "There are no test posts.")
     share = float(results.test["is_truncated"].mean())
     words = f"{share:.1%} of test posts are longer than {results.config.model.max_tokens} tokens; the rest is not read."
     outcome: Outcome = "warn" if share > MAX_TRUNCATED else "notice" if share > 0 else "pass"

@@ -103,11 +103,16 @@ def compute_alert_rate(flags: npt.ArrayLike, *, split: str, confidence_level: fl
     """
     flagged = validate_binary(flags)
     share = estimate_proportion(int(flagged.sum()), flagged.size, split=split, confidence_level=confidence_level)
+    return scale_alert_rate(share)
+
+
+def scale_alert_rate(share: Estimate) -> Estimate:
+    """Turn the estimated share of posts flagged into alerts per 1,000 posts."""
     if share.value is None or share.interval is None:
         return share
-    low, high = PER_POSTS * share.interval.low, PER_POSTS * share.interval.high
-    interval = Interval(low=low, high=high, confidence_level=confidence_level)
-    return Estimate(value=PER_POSTS * share.value, interval=interval, n_samples=share.n_samples, split=split)
+    low, high, level = PER_POSTS * share.interval.low, PER_POSTS * share.interval.high, share.interval.confidence_level
+    interval = Interval(low=low, high=high, confidence_level=level)
+    return Estimate(value=PER_POSTS * share.value, interval=interval, n_samples=share.n_samples, split=share.split)
 
 
 def compute_deployment_table(

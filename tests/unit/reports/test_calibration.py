@@ -4,9 +4,16 @@ import dataclasses
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
+from scipy.special import logit
 from sklearn.metrics import brier_score_loss
 
-from reports.calibration import build_calibration_summary, build_reliability, compute_unscaled_probabilities
+from reports.calibration import (
+    build_calibration_slopes,
+    build_calibration_summary,
+    build_reliability,
+    compute_unscaled_probabilities,
+)
 from reports.results import RunResults
 from screening.calibration.temperature import TemperatureScaling
 
@@ -59,3 +66,23 @@ def test_reliability_bins_hold_every_post_once(results: RunResults) -> None:
     assert (frame.groupby("target")["n"].sum() == len(results.test)).all()
     shares = (frame["observed"] * frame["n"]).groupby(frame["target"]).sum()
     assert shares["suicidewatch"] == pytest.approx(results.test["label"].eq("suicidewatch").sum())
+
+
+def test_slopes_agree_with_statsmodels(results: RunResults) -> None:
+    frame = build_calibration_slopes(results).frame.set_index(["score", "when"])
+    y_true = results.test["label"].eq("suicidewatch").astype(float)
+    x = logit(results.test["risk_suicidewatch"].to_numpy())
+    binomial = sm.families.Binomial()
+    slope = sm.GLM(y_true, sm.add_constant(x), family=binomial).fit()
+    shift = sm.GLM(y_true, np.ones(len(x)), family=binomial, offset=x).fit()
+    row = frame.loc[("risk suicidewatch", "after temperature scaling")]
+    assert (row["slope"], row["intercept"]) == pytest.approx((slope.params.iloc[1], shift.params.iloc[0]), rel=1e-5)
+    assert (row["slope_low"], row["slope_high"]) == pytest.approx(tuple(slope.conf_int().iloc[1]), rel=1e-5)
+
+
+def test_scores_made_over_confident_have_a_slope_below_one_until_they_are_scaled(results: RunResults) -> None:
+    frame = build_calibration_slopes(results).frame.set_index(["score", "when"])
+    for target in ("suicidewatch", "any_risk"):
+        assert frame.loc[(f"risk {target}", "before temperature scaling"), "slope_high"] < 1
+        after = frame.loc[(f"risk {target}", "after temperature scaling")]
+        assert after["slope_low"] < 1 < after["slope_high"]

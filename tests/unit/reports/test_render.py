@@ -1,7 +1,10 @@
 """The page as a file: whole, self-contained, escaped, readable without sight or script."""
 
+import base64
 import csv
 import dataclasses
+import hashlib
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from reports.assembly import build_page
+from reports.other_thresholds import build_other_thresholds
 from reports.page import Page
 from reports.render import render_html, write_report
 from reports.results import RunResults
@@ -27,10 +31,10 @@ class Inspector(HTMLParser):
         self.fragments: list[str] = []
         self.loads: list[str] = []
         self.open: list[str] = []
-        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
         if tag not in VOID:
             self.open.append(tag)
         for name, value in attrs:
@@ -72,8 +76,32 @@ def test_every_link_leads_to_one_place_on_the_page(html: str) -> None:
     assert {fragment.removeprefix("#") for fragment in inspector.fragments} <= set(inspector.ids)
 
 
-def test_the_page_needs_no_script(html: str) -> None:
-    assert "script" not in inspect(html).tags
+def test_the_only_script_and_style_are_ours_and_the_policy_lets_no_other_run(html: str) -> None:
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+    assert policy is not None
+    assert "default-src 'none'" in policy[1].replace("&#39;", "'")
+    for tag in ("script", "style"):
+        (text,) = re.findall(rf"<{tag}[^>]*>(.*?)</{tag}>", html, flags=re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src &#39;sha256-{digest}&#39;" in policy[1]
+    assert "script-src-attr" not in policy[1]
+    assert not [name for name in inspect(html).attributes if name.startswith("on")]
+
+
+def test_every_row_of_the_slider_stands_on_the_page_without_the_script(results: RunResults, html: str) -> None:
+    without = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    frame = build_other_thresholds(results).frame
+    tables = re.findall(r'<table class="dense" data-target="(\w+)".*?</table>', without, flags=re.DOTALL)
+    assert {name: tables.count(name) for name in set(tables)} == {"suicidewatch": 7, "any_risk": 7}
+    rows = re.findall(r'<table class="dense".*?</table>', without, flags=re.DOTALL)
+    assert sum(table.count("<tr") - 1 for table in rows) == len(frame)
+    assert re.search(r"<div data-controls hidden", without)
+
+
+def test_headings_go_down_one_level_at_a_time(html: str) -> None:
+    levels = [int(level) for level in re.findall(r"<h([1-6])[ >]", html)]
+    assert levels.count(1) == 1
+    assert all(below - above <= 1 for above, below in itertools.pairwise(levels))
 
 
 def test_hostile_names_are_shown_and_not_run(results: RunResults) -> None:
@@ -81,7 +109,8 @@ def test_hostile_names_are_shown_and_not_run(results: RunResults) -> None:
     info = results.run_info | {"commit": HOSTILE}
     hostile = dataclasses.replace(results, test=test, run_info=info, comparators={})
     html = render_html(build_page(hostile))
-    assert "script" not in inspect(html).tags
+    inspect(html)
+    assert html.count("<script") == 1
     assert "&lt;script&gt;alert(1)" in html
 
 

@@ -2,11 +2,16 @@
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linprog
 
+from reports.recall import build_performance
 from reports.results import RunResults
-from reports.subgroups import MIN_POSITIVES, build_subgroups
+from reports.subgroups import MIN_POSITIVES, build_subgroups, choose_suppressed
 from screening.config import load_config
 
 
@@ -28,6 +33,71 @@ def test_small_groups_keep_their_name_and_nothing_else(results: RunResults) -> N
     numbers = frame.columns.difference(["grouping", "group", "target", "is_suppressed"])
     assert rare[numbers].isna().all()
     assert frame.loc[~frame["is_suppressed"], "n_positive"].min() >= MIN_POSITIVES
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=8))
+def test_hidden_groups_are_two_at_least_and_together_no_small_cell(n_positive: list[int]) -> None:
+    hidden = choose_suppressed(n_positive)
+    chosen = [n for n, is_hidden in zip(n_positive, hidden, strict=True) if is_hidden]
+    assert all(is_hidden for n, is_hidden in zip(n_positive, hidden, strict=True) if n < MIN_POSITIVES)
+    if not any(n < MIN_POSITIVES for n in n_positive):
+        assert not chosen
+    elif not all(hidden):
+        assert len(chosen) > 1
+        assert sum(chosen) >= MIN_POSITIVES
+        without_last = sorted(chosen)[:-1]
+        is_needed = len(without_last) < 2 or sum(without_last) < MIN_POSITIVES
+        assert is_needed or max(chosen) < MIN_POSITIVES, "no more is hidden than has to be"
+
+
+@pytest.mark.parametrize(
+    ("n_positive", "expected"),
+    [
+        ([40, 3, 12, 90], [False, True, True, False]),
+        ([40, 3, 2, 90], [True, True, True, False]),  # 3 + 2 is still a small number
+        ([40, 9, 8, 90], [False, True, True, False]),
+        ([3], [True]),
+        ([3, 50], [True, True]),
+        ([0, 50, 60], [True, True, False]),
+        ([10, 11], [False, False]),
+    ],
+)
+def test_what_is_hidden_by_hand(n_positive: list[int], expected: list[bool]) -> None:
+    assert choose_suppressed(n_positive) == expected
+
+
+@pytest.mark.parametrize("quantity", ["n_positive", "alerts"])
+@pytest.mark.parametrize("seed", range(4))
+def test_hidden_numbers_cannot_be_worked_out_from_the_rest_of_the_page(
+    quantity: str, seed: int, results: RunResults
+) -> None:
+    levels = np.random.default_rng(seed).choice(list("abcdef"), len(results.test), p=[0.4, 0.3, 0.2, 0.07, 0.02, 0.01])
+    changed = dataclasses.replace(results, test=results.test.assign(community=levels), comparators={})
+    frame, totals = build_subgroups(changed).frame, build_performance(changed).frame.set_index("target")
+    frame = frame[frame["grouping"] == "community"]
+    for target, part in frame.groupby("target"):
+        hidden, shown = part[part["is_suppressed"]], part[~part["is_suppressed"]]
+        if hidden.empty:
+            continue
+        if quantity == "n_positive":
+            rest = totals.loc[target, "n_positive"] - shown["n_positive"].sum()
+        else:
+            flagged = (shown["alerts_per_1000"] * shown["n_samples"] / 1000).sum()
+            rest = totals.loc[target, "alerts_per_1000"] * totals.loc[target, "n_samples"] / 1000 - flagged
+        # What an attacker has: the hidden numbers add up to the rest. Each could still be anything from 0 to the rest.
+        assert len(hidden) > 1
+        assert rest >= MIN_POSITIVES
+        lowest, highest = (
+            linprog(side * np.eye(len(hidden))[0], A_eq=np.ones((1, len(hidden))), b_eq=[rest]).x[0] for side in (1, -1)
+        )
+        assert highest - lowest >= MIN_POSITIVES
+
+
+def test_a_row_hidden_for_another_one_looks_like_that_one(results: RunResults) -> None:
+    frame = build_subgroups(results).frame
+    part = frame[(frame["grouping"] == "community") & (frame["target"] == "suicidewatch")].set_index("group")
+    assert part["is_suppressed"].to_dict() == {"north": False, "rare": True, "south": True}
+    assert part.loc["rare"].equals(part.loc["south"])
 
 
 def test_groups_of_length_divide_the_posts_at_their_edges(results: RunResults) -> None:
