@@ -104,8 +104,8 @@ def _write_caption(plan: Plan) -> str:
     if plan.n_positive:
         counts = ", ".join(f"{name} {n:,}" for name, n in plan.n_positive.items())
         lines.append(
-            f"Alerts: expected per 1,000 posts at prevalence {plan.prevalence:.6g}, from the run's calibration scores (positives: "
-            f"{counts}); a plan, not a promise."
+            f"Alerts: expected per 1,000 posts at prevalence {plan.prevalence:.6g}, from the run's calibration scores "
+            f"(positives: {counts}); a plan, not a promise."
         )
     return " ".join(lines)
 
