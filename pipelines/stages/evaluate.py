@@ -44,11 +44,13 @@ def run(context: RunContext) -> None:
         for name in names:
             posts = load_split(context.folder.split(name))
             _score_with_classifier(context, screener, posts, name).to_parquet(aside / f"{name}.parquet", index=False)
-            _write_simpler_scorers(context, posts, name, aside)
+            with context.console.status(f"scoring {name} with simpler scorers…"):
+                _write_simpler_scorers(context, posts, name, aside)
         _write_keyword_points(context, aside)
         test = load_split(context.folder.split("test"))
         _write_robustness(context, screener, test, aside)
-        _write_text_facts(context, test, aside)
+        with context.console.status("reading facts off the texts of test posts…"):
+            _write_text_facts(context, test, aside)
         if external is not None:
             scores = _score_with_classifier(context, screener, external.posts, "external")
             scores.to_parquet(aside / "external.parquet", index=False)
@@ -60,7 +62,8 @@ def _read_external(context: RunContext) -> ExternalPosts | None:
     if data.external is None:
         return None
     met = [load_split(context.folder.split(name))["text"] for name in MET_SPLITS]
-    return prepare_external_posts(data, context.taxonomy, pd.concat(met).tolist())
+    with context.console.status("reading external posts, removing those met before…"):
+        return prepare_external_posts(data, context.taxonomy, pd.concat(met).tolist())
 
 
 def _score_with_classifier(context: RunContext, screener: Screener, posts: pd.DataFrame, title: str) -> pd.DataFrame:
