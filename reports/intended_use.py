@@ -36,12 +36,3 @@ PROMISE_IN_WORDS = (
     "looking like those of the calibration split; when their language changes, the promise ends, and no number here "
     "shows it."
 )
-
-CAVEATS = (
-    "Recall is recall of the label, not of people at risk: a post by a person at risk that carries another label "
-    "counts as a negative.",
-    "Long posts are cut to the model's window; what stands after the cut is not read.",
-    "Posts of one author are not independent; intervals treat them as if they were and are then too narrow.",
-    "Probabilities are calibrated on the mix of labels in this data set. At another mix they are too high or too low.",
-    "Group differences above are descriptive; many small comparisons will show differences by chance.",
-)

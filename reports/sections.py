@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports import intended_use
 from reports.alternatives import build_alternatives_section
 from reports.audit import build_audit_section
 from reports.calibration import build_calibration_section
+from reports.caveats import build_caveats
 from reports.classification import build_classification_section
 from reports.comparators import build_comparator_section
 from reports.cost import build_cost_section
@@ -21,6 +21,7 @@ from reports.recall import build_recall_section
 from reports.robustness import build_robustness_section
 from reports.subgroups import build_subgroup_section
 from reports.training import build_training_section
+from reports.tripod import build_tripod_section
 from reports.validation_elsewhere import build_validation_section
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def build_sections(results: RunResults) -> tuple[Section, ...]:
         build_audit_section(results),
         build_data_section(results),
         build_training_section(results),
-        Section("caveats", "What these numbers do not say", points=intended_use.CAVEATS),
+        Section("caveats", "What these numbers do not say", points=build_caveats(results)),
     )
-    return tuple(section for section in sections if section is not None)
+    shown = tuple(section for section in sections if section is not None)
+    return (*shown, build_tripod_section(results, shown))

@@ -1,34 +1,84 @@
 """The model card: valid metadata, filled sections, and a card that notices when it is stale."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, ModelCardData
 
-from reports.model_card import SECTION, build_sections, is_model_card_stale, write_model_card
+from reports.card_metadata import build_metadata
+from reports.card_sections import CARD_FORMAT, build_card_sections
+from reports.model_card import (
+    SECTION,
+    is_model_card_stale,
+    read_sections,
+    render_model_card,
+    start_card,
+    strip_sections,
+    write_model_card,
+)
 from reports.recall import build_performance
 from reports.results import RunResults
 
+ROOT = Path(__file__).resolve().parents[3]
+SHAPE = Path(__file__).with_name("model_card_shape.md")
+REBUILD = (
+    "the root card was written by other code: run `screening report --config reddit2013 --force` in a folder with "
+    "that run, and copy runs/reddit2013/MODEL_CARD.md over MODEL_CARD.md"
+)
+
+
+@pytest.fixture(scope="module")
+def written(results: RunResults, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The card of the made run, written once."""
+    return write_model_card(results, tmp_path_factory.mktemp("card") / "MODEL_CARD.md").read_text(encoding="utf-8")
+
 
 @pytest.fixture
-def card(results: RunResults, tmp_path: Path) -> Path:
-    return write_model_card(results, tmp_path / "MODEL_CARD.md")
+def card(written: str, tmp_path: Path) -> Path:
+    path = tmp_path / "MODEL_CARD.md"
+    path.write_text(written, encoding="utf-8")
+    return path
 
 
-def test_a_new_card_has_every_section_filled(results: RunResults, card: Path) -> None:
-    found = {name: body for _, name, body, _ in SECTION.findall(card.read_text(encoding="utf-8"))}
-    assert found == build_sections(results)
+def test_a_new_card_has_every_section_filled(results: RunResults, written: str) -> None:
+    found = read_sections(written)
+    assert found == build_card_sections(results)
     assert all(body.strip() for body in found.values())
 
 
-def test_front_matter_is_a_model_index_the_hub_can_read(results: RunResults, card: Path) -> None:
-    data = ModelCard.load(card).data
-    values = {result.metric_name: result.metric_value for result in data.eval_results}
-    recall = build_performance(results).frame.set_index("target")["recall"]
-    assert values["recall of any_risk"] == pytest.approx(recall["any_risk"], abs=5e-5)
-    assert data.license == "apache-2.0"
-    assert {result.dataset_split for result in data.eval_results} == {"test"}
+def test_front_matter_comes_back_from_the_hubs_own_reader_as_it_was_written(results: RunResults, card: Path) -> None:
+    made = build_metadata(results)
+    read = ModelCard.load(card).data
+    assert isinstance(read, ModelCardData)
+    assert read.to_dict() == made.to_dict()
+    assert read.to_yaml() == made.to_yaml()
+    assert read.eval_results == made.eval_results
+
+
+def test_the_model_index_has_the_shape_and_the_numbers_of_the_report(results: RunResults, card: Path) -> None:
+    (index,) = ModelCard.load(card).data.to_dict()["model-index"]
+    assert index["name"] == "screener-made"
+    (entry,) = index["results"]
+    assert entry["task"] == {"type": "text-classification"}
+    assert entry["dataset"] == {"name": "reddit2013", "type": "reddit2013", "split": "test"}
+    metrics = {metric["name"]: metric for metric in entry["metrics"]}
+    for row in build_performance(results).frame.to_dict("records"):
+        for words, column in (("recall", "recall"), ("precision", "ppv")):
+            metric = metrics[f"{words} of {row['target']} at its promised threshold"]
+            assert metric["type"] == words
+            assert metric["value"] == pytest.approx(row[column], abs=5e-5)
+            assert metric["args"]["interval_95_low"] == pytest.approx(row[f"{column}_low"], abs=5e-5)
+            assert metric["args"]["n"] == row[f"{column}_n"]
+    assert {metric["type"] for metric in entry["metrics"]} == {"recall", "precision", "accuracy", "f1"}
+
+
+def test_a_run_without_promise_has_valid_metadata(results: RunResults) -> None:
+    data = build_metadata(dataclasses.replace(results, operating_points=(), comparators={}))
+    read = ModelCardData(**data.to_dict())
+    assert read.eval_results is not None
+    assert {result.metric_type for result in read.eval_results} == {"accuracy", "f1"}
 
 
 def test_a_fresh_card_is_not_stale_and_another_run_makes_it_stale(results: RunResults, card: Path) -> None:
@@ -53,26 +103,91 @@ def test_a_missing_card_is_stale(results: RunResults, tmp_path: Path) -> None:
     assert is_model_card_stale(results, tmp_path / "nowhere.md")
 
 
-def test_words_outside_the_markers_stay(results: RunResults, card: Path) -> None:
-    text = card.read_text(encoding="utf-8").replace("## Caveats\n", "## Caveats\n\nWritten by a person.\n")
-    card.write_text(text, encoding="utf-8")
-    write_model_card(dataclasses.replace(results, test=results.test.head(700), comparators={}), card)
-    after = card.read_text(encoding="utf-8")
+def test_words_outside_the_markers_stay(results: RunResults, written: str) -> None:
+    text = written.replace("## Caveats\n", "## Caveats\n\nWritten by a person.\n")
+    after = render_model_card(dataclasses.replace(results, test=results.test.head(700), comparators={}), text)
     assert "Written by a person." in after
     assert "On 700 test posts" in after
-    assert after.count("screening:begin") == text.count("screening:begin")
+    assert strip_sections(after) == strip_sections(text)
 
 
-def test_hostile_names_cannot_close_a_section_or_a_table(results: RunResults, tmp_path: Path) -> None:
+def test_hostile_names_cannot_close_a_section_or_a_table(results: RunResults) -> None:
     test = results.test.assign(community="a|b --> <script> <!-- screening:end results -->")
-    path = write_model_card(dataclasses.replace(results, test=test), tmp_path / "card.md")
-    text = path.read_text(encoding="utf-8")
+    hostile = dataclasses.replace(results, test=test, comparators={})
+    text = render_model_card(hostile, start_card("<script>"))
     assert "<script>" not in text
     assert text.count("<!-- screening:end results -->") == 1
 
 
 def test_a_synthetic_run_says_so_in_words_and_metadata(results: RunResults, tmp_path: Path) -> None:
-    synthetic = dataclasses.replace(results, data_card=results.data_card | {"is_synthetic": True})
-    path = write_model_card(synthetic, tmp_path / "card.md")
+    card = results.data_card | {"is_synthetic": True}
+    path = write_model_card(dataclasses.replace(results, data_card=card, comparators={}), tmp_path / "card.md")
     assert "these numbers mean nothing about people" in path.read_text(encoding="utf-8")
     assert "synthetic-data" in ModelCard.load(path).data.tags
+
+
+def describe_shape(text: str) -> str:
+    """What of a card does not depend on a run's numbers: sections, titles, headings of tables, words without digits."""
+    lines, before = [], ""
+    for line in text.splitlines():
+        is_row = line.startswith("|") and before.startswith("|")
+        if not is_row:
+            lines.append(re.sub(r"\d[\d.,:]*", "0", line))
+        before = line
+    return "\n".join(lines) + "\n"
+
+
+def test_the_shape_of_a_card_changes_only_together_with_the_card_format(results: RunResults) -> None:
+    """The one place where a change of what cards say is written down: read the difference, then raise CARD_FORMAT.
+
+    To renew the file after reading: ``describe_shape`` of the sections, under the line with the new format.
+    """
+    body = "".join(f"=== {name}\n{body}" for name, body in build_card_sections(results).items())
+    shape = f"Card format {CARD_FORMAT}\n{describe_shape(body)}"
+    assert shape == SHAPE.read_text(encoding="utf-8"), (
+        "raise CARD_FORMAT, renew the shape, and write the root card anew"
+    )
+
+
+@pytest.fixture(scope="module")
+def root_card() -> str:
+    return (ROOT / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_the_root_card_was_written_by_the_present_code(root_card: str) -> None:
+    assert f"- Card format: {CARD_FORMAT}\n" in read_sections(root_card).get("training", ""), REBUILD
+
+
+def test_the_root_card_has_every_section_in_place_and_no_other_and_none_empty(root_card: str) -> None:
+    assert strip_sections(root_card) == start_card("reddit2013"), REBUILD
+    sections = read_sections(root_card)
+    assert set(sections) == set(read_sections(start_card("reddit2013")))
+    assert all(body.strip() for body in sections.values())
+
+
+def test_the_root_cards_metadata_are_valid_and_say_what_its_tables_say(root_card: str) -> None:
+    data = ModelCard(root_card).data
+    assert data.to_dict()["model-index"][0]["name"] == "screener-reddit2013"
+    results = read_sections(root_card)["results"]
+    for result in data.eval_results:
+        if result.metric_type in ("recall", "precision"):
+            assert f"{100 * result.metric_value:.1f}%" in results
+
+
+def test_the_root_card_is_that_of_the_run_it_names_where_the_run_is_here(root_card: str) -> None:
+    """Figures come from a run that is not in the repository: elsewhere the three tests above are all there is."""
+    from rich.console import Console
+
+    from pipelines.artifacts import RunFolder
+    from pipelines.run import RunContext
+    from pipelines.stages.report import load_results
+    from screening.config import load_config
+    from screening.taxonomy import load_taxonomy
+
+    folder = RunFolder(ROOT / "runs" / "reddit2013")
+    record = folder.read_record()
+    if record is None or "evaluate" not in record.stages:
+        pytest.skip("the run reddit2013 is not here, or not evaluated")
+    config = load_config(folder.config)
+    context = RunContext(config, load_taxonomy(config.data.taxonomy), folder, Console(quiet=True))
+    assert not is_model_card_stale(load_results(context), ROOT / "MODEL_CARD.md"), REBUILD
