@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 from pydantic import Field, ValidationError
@@ -23,7 +24,8 @@ UNCLEAR_DECISIONS = ("unsure", "")
 class AuditManifest(Record):
     """What an estimate needs beside the sample: counts, the promise under audit, and how the sample was drawn.
 
-    ``sample_digest`` ties it to the ids of its sample; ``strata`` are the unflagged ones.
+    ``sample_digest`` ties it to the ids of its sample; ``strata`` are the unflagged ones; ``unit`` is what the promise
+    counts, whereas an audit counts posts.
     """
 
     format_version: int = Field(1, ge=1, le=1)
@@ -32,6 +34,7 @@ class AuditManifest(Record):
     threshold: float
     target_recall: float
     confidence_level: float
+    unit: Literal["post", "author"] = "post"
     model_version: str
     n_posts: int
     flagged: Stratum

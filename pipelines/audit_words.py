@@ -47,6 +47,8 @@ def describe_outcome(done: AuditOutcome) -> list[str]:
             f"{found.n_missing:,} sampled posts have no clear decision: each is taken as worst for recall, at the high "
             "end of the interval as best"
         )
+    if manifest.unit == "author":
+        lines.append("the promise counts authors, this audit posts: authors with many posts weigh more here than there")
     if done.n_outside:
         lines.append(f"{done.n_outside:,} decisions are on posts outside the sample and were not used")
     if found.recall.interval is not None and found.missed.interval is not None:

@@ -73,7 +73,7 @@ def draw_sample(
     )
     manifest = AuditManifest.model_validate(
         {
-            **point.model_dump(include={"labels", "threshold", "target_recall", "confidence_level"}),
+            **point.model_dump(include={"labels", "threshold", "target_recall", "confidence_level", "unit"}),
             **build_manifest_counts(drawn),
             "target": target,
             "model_version": promise.version,

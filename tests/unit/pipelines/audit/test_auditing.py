@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from pipelines.audit_files import locate_manifest
+from pipelines.audit_words import describe_outcome
 from pipelines.auditing import check_drift, draw_sample, estimate_recall
 from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
 from screening.thresholds.audit_estimate import ReadStratum, estimate_audited_recall
@@ -145,3 +146,11 @@ def test_scores_of_a_run_from_an_earlier_bundle_are_refused(run, scores, promise
     pd.read_parquet(path).assign(model_version="0" * 12).to_parquet(path)
     with pytest.raises(MissingArtifactError, match="evaluate again"):
         check_drift(scores, promise, run_folder=run)
+
+
+def test_an_audit_of_a_promise_about_authors_says_that_it_counts_posts(scores, decisions, promise, tmp_path):
+    points = tuple(point.model_copy(update={"unit": "author"}) for point in promise.operating_points)
+    sample = tmp_path / "sample.csv"
+    draw_sample(scores, sample, promise.model_copy(update={"operating_points": points}), TARGET, 300, seed=7)
+    lines = describe_outcome(estimate_recall(sample, decisions, decisions))
+    assert any("counts authors, this audit posts" in line for line in lines)
