@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.ticker import PercentFormatter
 
 from reports.figures import finish_axes
 from reports.svg import COLOURS, INK, MARKERS, Picture, drawing, write_picture
@@ -14,19 +13,25 @@ def plot_recall_changes(table: pd.DataFrame, target: str) -> Picture:
     names = [str(name).replace("_", " ") for name in table["perturbation"]]
     places = range(len(table))[::-1]
     with drawing(6.0, 0.9 + 0.38 * len(table)) as (canvas, axes):
-        middle = table["difference"]
-        spread = [(middle - table["difference_low"]).clip(lower=0), (table["difference_high"] - middle).clip(lower=0)]
+        points = 100 * table[["difference", "difference_low", "difference_high"]]
+        middle = points["difference"]
+        spread = [(middle - points["difference_low"]).clip(lower=0), (points["difference_high"] - middle).clip(lower=0)]
         axes.axvline(0, color=INK, linewidth=1, linestyle="--")
         axes.errorbar(middle, places, xerr=spread, color=COLOURS[0], marker=MARKERS[0], linestyle="", capsize=3)
         axes.set_yticks(list(places), names)
         axes.set_ylim(-0.6, len(table) - 0.4)
-        finish_axes(axes, f"change of recall of {target}", "")
-        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" points"))
-        worst = table.nsmallest(1, "difference").iloc[0]
+        finish_axes(axes, f"change of recall of {target}, percentage points", "")
         description = (
             "Recall after each change less recall before, with 95% intervals; left of the dashed line flags are lost. "
-            f"The largest fall is {100 * worst['difference']:+.1f} points ({worst['description']}, n = "
-            f"{worst['n_posts']:.0f})."
+            f"{_describe_worst(table)}"
         )
         title = f"Recall of {target} after changes of the text, test split"
         return write_picture(canvas, "figure-robustness", title, description)
+
+
+def _describe_worst(table: pd.DataFrame) -> str:
+    worst = table.nsmallest(1, "difference").iloc[0]
+    if worst["difference"] >= 0:
+        return "Recall falls after no change."
+    fall = f"{-100 * worst['difference']:.1f} points"
+    return f"The largest fall is {fall} ({worst['description']}, n = {worst['n_posts']:.0f})."

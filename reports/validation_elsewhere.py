@@ -73,7 +73,7 @@ def build_external_ranking(results: RunResults) -> Table | None:
         Column("posts", "Posts"),
         Column("n_positive", "Positives", "count", n_key="n_samples"),
         Column("roc_area", "Area under the ROC curve", "score", interval=True),
-        Column("slope", "Calibration slope", "number", interval=True),
+        Column("slope", "Calibration slope", "ratio", interval=True),
         Column("intercept", "Calibration intercept", "signed", interval=True),
     )
     note = (

@@ -58,6 +58,10 @@ def test_the_section_states_the_posts_and_the_texts_scored(changed: RunResults) 
     assert f"{len(changed.robustness):,} texts scored" in words
     assert "may be right" in words
     assert "first half" in section.pictures[0].svg
+    table = build_robustness(changed)
+    assert table is not None
+    worst = table.frame.set_index("perturbation").loc["first_half"]  # ten of forty scores were set to 0
+    assert f"The largest fall is {-100 * worst['difference']:.1f} points" in section.pictures[0].description
     assert "robustness" in {table.name for table in build_page(changed).tables}
 
 
