@@ -67,10 +67,12 @@ def build_alternatives(results: RunResults) -> Table | None:
     """Set the recalls offered side by side: promised, found on test, and their alerts there."""
     if not results.alternatives:
         return None
-    points = sorted(
-        (*results.operating_points, *results.alternatives), key=lambda point: (point.name, -point.target_recall)
-    )
     targets = {target.name: target for target in results.taxonomy.targets}
+    order = list(targets)
+    points = sorted(
+        (*results.operating_points, *results.alternatives),
+        key=lambda point: (order.index(point.name), -point.target_recall),
+    )
     chosen = set(results.operating_points)
     rows = [
         describe_point(point)
@@ -81,7 +83,7 @@ def build_alternatives(results: RunResults) -> Table | None:
     columns = (
         Column("name", "Risk target"),
         Column("target_recall", "Recall promised", "fraction"),
-        Column("used", ""),
+        Column("used", "Threshold is"),
         Column("threshold", "Threshold", "score"),
         Column("recall", "Recall found", "fraction", interval=True, n_key="recall_n"),
         Column("ppv", "PPV", "fraction", interval=True, n_key="ppv_n"),
@@ -114,7 +116,7 @@ def build_budgets(results: RunResults) -> Table | None:
     columns = (
         Column("name", "Risk target"),
         Column("target_recall", "Recall promised", "fraction"),
-        Column("used", ""),
+        Column("used", "Threshold is"),
         Column("prevalence", "Prevalence", "fraction"),
         Column("max_alerts_per_1000", "Budget: alerts per 1,000", "number"),
         Column("alerts_upper_bound", "Alerts per 1,000, at most", "number"),

@@ -1,6 +1,5 @@
 """Calibrating: everything the configuration promises is fitted, written and refused as configured."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from pipelines import cli
 from pipelines.artifacts import RunFolder, StageRecord, create_record
 from pipelines.run import RunContext, compute_fingerprints, run_stages
 from pipelines.stages import calibrate
@@ -139,16 +139,23 @@ def test_a_budget_that_fails_leaves_the_run_as_it_was(prepare: Callable[..., Run
     assert read_all(context.folder) == before
 
 
-def test_a_budget_that_fails_exits_3_and_says_by_how_much(prepare: Callable[..., RunContext], tmp_path: Path) -> None:
+def test_a_budget_that_fails_exits_3_and_says_by_how_much(
+    prepare: Callable[..., RunContext],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     context = prepare("max_alerts_per_1000=20", "budget_prevalence=0.01")
     path = tmp_path / "c.yaml"
     path.write_text(dump_config(context.config), encoding="utf-8")
-    program = "from pipelines.cli import main; main()"
-    command = [sys.executable, "-c", program, "calibrate", "--config", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False)
-    assert done.returncode == 3, done.stderr
-    assert "the alert budget fails by" in done.stderr
-    assert "choose a lower calibration.target_recall" in done.stderr
+    monkeypatch.setattr(sys, "argv", ["screening", "calibrate", "--config", str(path)])
+    monkeypatch.setattr(cli, "entry_points", lambda group: ())  # command groups of other packages are not needed
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 3
+    shown = capsys.readouterr().err
+    assert "the alert budget fails by" in shown
+    assert "choose a lower calibration.target_recall" in shown
     assert not context.folder.bundle.exists()
 
 
