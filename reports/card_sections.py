@@ -19,7 +19,7 @@ from reports.explanations import build_explanation_section
 from reports.markdown import escape_markdown, write_facts, write_list, write_table
 from reports.page import Fact
 from reports.provenance import build_provenance
-from reports.recall import NO_PROMISE, build_performance
+from reports.recall import build_performance, describe_promises
 from reports.robustness import build_robustness_section
 from reports.subgroups import build_subgroups
 from reports.thresholds import build_operating_points
@@ -101,11 +101,12 @@ def _write_labels(results: RunResults) -> str:
 
 
 def _write_promise(results: RunResults) -> str:
+    promised = "\n\n".join(describe_promises(results))
     if not results.operating_points:
-        return f"{NO_PROMISE}\n"
+        return f"{promised}\n"
     sentences = dict.fromkeys(sentence for point in results.operating_points for sentence in point.assumptions)
     table = write_table(build_operating_points(results))
-    return f"{intended_use.PROMISE_IN_WORDS}\n\n{table}The promise rests on this:\n\n{write_list(sentences)}"
+    return f"{promised}\n\n{table}The promise rests on this:\n\n{write_list(sentences)}"
 
 
 def _write_checks(results: RunResults) -> str:

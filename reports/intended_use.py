@@ -1,5 +1,9 @@
 """The words that stand beside every number: what a flag means, what the tool is for, and what it is not for."""
 
+from __future__ import annotations
+
+from typing import Literal
+
 SYNTHETIC_BANNER = "Synthetic posts: these numbers mean nothing about people."
 
 PURPOSE = (
@@ -29,10 +33,24 @@ NOT_FOR = (
     "Languages, communities or times other than those it was evaluated on, without a new evaluation.",
 )
 
-PROMISE_IN_WORDS = (
-    "Each threshold is the highest one that keeps a promise: over repeated draws of calibration posts, and whatever "
-    "the distribution of scores, true recall falls below the target in at most one minus the confidence of the draws. "
-    "The promise does not depend on how common such posts are. It does depend on tomorrow's posts of the target "
-    "looking like those of the calibration split; when their language changes, the promise ends, and no number here "
-    "shows it."
-)
+WHOSE_RECALL = {
+    "post": "true recall",
+    "author": "the share of authors whose randomly chosen post of the target is flagged",
+}
+
+
+def describe_promise(unit: Literal["post", "author"] = "post") -> str:
+    """Say what a threshold promises, for what counts as one draw; the number stands beside it in the table.
+
+    Examples
+    --------
+    >>> "true recall falls below the target" in describe_promise("post")
+    True
+    """
+    return (
+        "Each threshold is the highest one that keeps a promise: over repeated draws of calibration posts, and whatever "
+        f"the distribution of scores, {WHOSE_RECALL[unit]} falls below the target in at most one minus the confidence "
+        "of the draws. The promise does not depend on how common such posts are. It does depend on tomorrow's posts of "
+        "the target looking like those of the calibration split; when their language changes, the promise ends, and no "
+        "number here shows it."
+    )

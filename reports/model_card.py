@@ -19,16 +19,19 @@ if TYPE_CHECKING:
     from reports.results import RunResults
 
 SECTION = re.compile(r"(<!-- screening:begin ([a-z_]+) -->\n)(.*?)(<!-- screening:end \2 -->)", re.DOTALL)
+BLOCK = re.compile(r"\n(?:## [^\n]+\n\n)?<!-- screening:begin ([a-z_]+) -->\n<!-- screening:end \1 -->\n")
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
 def write_model_card(results: RunResults, path: Path) -> Path:
     """Fill the generated sections of a model card; the file is created from the template if there is none.
 
-    Text outside the markers is kept as it is, and so are sections under names this version does not know. The front
+    Text outside the markers is kept as it is, and so are sections under names this version does not know. A section
+    that the card lacks (an older version wrote it, or its markers were deleted) is put back in its place. The front
     matter is always written anew.
     """
-    text = path.read_text(encoding="utf-8") if path.exists() else start_card(results.config.name)
+    name = results.config.name
+    text = restore_sections(path.read_text(encoding="utf-8"), name) if path.exists() else start_card(name)
     write_text_whole(path, render_model_card(results, text))
     return path
 
@@ -39,11 +42,19 @@ def start_card(name: str) -> str:
     return template.from_string(load_template("model_card.md.jinja")).render(name=escape_markdown(name))
 
 
-def is_model_card_stale(results: RunResults, path: Path) -> bool:
-    """Whether a card or one of its sections is missing, or a generated part is not what this run gives.
+def restore_sections(text: str, name: str) -> str:
+    """Put sections of the template that a card lacks behind the one that comes before them, with their headings."""
+    before = ""
+    for block in BLOCK.finditer(start_card(name)):
+        if f"<!-- screening:begin {block[1]} -->" not in text:
+            end = f"<!-- screening:end {before} -->\n"
+            text = text.replace(end, end + block[0], 1) if before else text + block[0]
+        before = block[1]
+    return text
 
-    A lost section is not put back by :func:`write_model_card`: its markers have to be.
-    """
+
+def is_model_card_stale(results: RunResults, path: Path) -> bool:
+    """Whether a card or one of its sections is missing, or a generated part is not what this run gives."""
     if not path.exists():
         return True
     text = path.read_text(encoding="utf-8")

@@ -34,7 +34,7 @@ def build_recall_section(results: RunResults) -> Section:
     return Section(
         name="recall",
         title="Recall: promised and found",
-        words=(intended_use.PROMISE_IN_WORDS,) if results.operating_points else (NO_PROMISE,),
+        words=describe_promises(results),
         tables=(build_operating_points(results), build_performance(results)),
         points=tuple(assumptions),
         points_heading="What the promise rests on",
@@ -49,6 +49,12 @@ def build_recall_section(results: RunResults) -> Section:
             if len(results.test)
         ),
     )
+
+
+def describe_promises(results: RunResults) -> tuple[str, ...]:
+    """Say in words what is promised, once per unit that a promise counts; or that nothing is."""
+    units = dict.fromkeys(point.unit for point in results.operating_points)
+    return tuple(intended_use.describe_promise(unit) for unit in units) or (NO_PROMISE,)
 
 
 def flag_posts(results: RunResults, target: RiskTarget, scores: pd.DataFrame) -> np.ndarray:

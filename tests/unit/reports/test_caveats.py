@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from reports.caveats import build_caveats
+from reports.recall import describe_promises
 from reports.results import RunResults
 
 
@@ -64,3 +65,12 @@ def test_a_run_without_promise_keeps_the_rest(results: RunResults) -> None:
     said = words(dataclasses.replace(results, operating_points=()))
     assert "promise" not in said
     assert "recall of the label" in said
+
+
+def test_the_promise_in_words_counts_what_the_promise_counts(results: RunResults) -> None:
+    assert "true recall falls below" in " ".join(describe_promises(results))
+    by_author = tuple(point.model_copy(update={"unit": "author"}) for point in results.operating_points)
+    said = describe_promises(dataclasses.replace(results, operating_points=by_author))
+    assert len(said) == 1
+    assert "share of authors" in said[0]
+    assert "true recall" not in said[0]

@@ -10,10 +10,12 @@ from huggingface_hub import ModelCard, ModelCardData
 from reports.card_metadata import build_metadata
 from reports.card_sections import CARD_FORMAT, build_card_sections
 from reports.model_card import (
+    BLOCK,
     SECTION,
     is_model_card_stale,
     read_sections,
     render_model_card,
+    restore_sections,
     start_card,
     strip_sections,
     write_model_card,
@@ -97,6 +99,21 @@ def test_a_card_with_a_lost_section_is_stale(results: RunResults, card: Path) ->
     text = card.read_text(encoding="utf-8")
     card.write_text(SECTION.sub("", text, count=1), encoding="utf-8")
     assert is_model_card_stale(results, card)
+
+
+@pytest.mark.parametrize("lost", [("robustness",), ("checks", "audit", "tripod"), ("summary",), ("crisis",)])
+def test_lost_sections_are_put_back_in_their_place_with_their_headings(lost: tuple[str, ...]) -> None:
+    whole = start_card("made").replace("## Caveats\n", "## Caveats\n\nWritten by a person.\n")
+    text = whole
+    for block in BLOCK.finditer(whole):
+        if block[1] in lost:
+            text = text.replace(block[0], "", 1)
+    assert read_sections(text).keys() == read_sections(whole).keys() - set(lost)
+    if lost == ("summary",):  # nothing stands before it: it is put at the end
+        assert read_sections(restore_sections(text, "made")).keys() == read_sections(whole).keys()
+    else:
+        assert restore_sections(text, "made") == whole
+    assert restore_sections(whole, "made") == whole
 
 
 def test_a_missing_card_is_stale(results: RunResults, tmp_path: Path) -> None:
