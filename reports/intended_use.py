@@ -48,7 +48,7 @@ def describe_promise(unit: Literal["post", "author"] = "post") -> str:
     True
     """
     return (
-        "Each threshold is the highest one that keeps a promise: over repeated draws of calibration posts, and whatever "
+        "Each threshold is the highest that keeps a promise: over repeated draws of calibration posts, and whatever "
         f"the distribution of scores, {WHOSE_RECALL[unit]} falls below the target in at most one minus the confidence "
         "of the draws. The promise does not depend on how common such posts are. It does depend on tomorrow's posts of "
         "the target looking like those of the calibration split; when their language changes, the promise ends, and no "
