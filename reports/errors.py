@@ -190,4 +190,5 @@ def _describe_small_groups(results: RunResults) -> Iterator[str]:
         for (errors, _), (marks, _) in iterate_comparisons(results, target):
             n = int(marks.sum())
             if n < MIN_POSTS:
-                yield f"{target.name}: {n} {errors}, too few to describe (under {MIN_POSTS})."
+                noun = errors.removesuffix("s") if n == 1 else errors
+                yield f"{target.name}: {n} {noun}, too few to describe (under {MIN_POSTS})."

@@ -9,8 +9,9 @@ import pandas as pd
 from reports.estimates import spread_estimate
 from reports.figures_robustness import plot_recall_changes
 from reports.page import Section
+from reports.recall import flag_posts
 from reports.results import RunResults, binarize_labels
-from reports.tables import Column, Table
+from reports.tables import Column, Table, format_prose
 from screening.data.perturbation import PERTURBATIONS
 from screening.metrics.intervals import estimate_proportion
 from screening.metrics.paired import compare_recall_paired
@@ -29,6 +30,10 @@ SAYING = (
     "post says: whether a flag should stay is for the reader of the post, and a recall that falls may be right. "
     "Cutting loses words: what falls there rested on what was cut."
 )
+FLAGGED = (
+    "At this threshold {share} of all test posts are flagged. The more posts are flagged, the less can be lost: a "
+    "recall that stays says little about a threshold that flags most of them."
+)
 
 
 def build_robustness_section(results: RunResults) -> Section:
@@ -41,6 +46,7 @@ def build_robustness_section(results: RunResults) -> Section:
     chosen = "all" if n_chosen == n_positive else f"{n_chosen:,} of {n_positive:,} (at most 500, drawn with the seed)"
     words = (
         SAYING.format(target=target.name),
+        FLAGGED.format(share=format_prose(float(flag_posts(results, target, results.test).mean()))),
         f"Posts: {chosen} test posts of {target.name}. This took {len(changed):,} texts scored beside the test split. "
         "The rules know English only.",
     )

@@ -80,7 +80,8 @@ def test_groups_under_ten_posts_are_named_but_not_described(with_facts: RunResul
     assert section is not None
     urgent = table.frame[table.frame["target"] == "suicidewatch"]
     assert set(urgent["errors"]) == {"false alarms"}
-    assert f"suicidewatch: {n_missed} missed posts, too few to describe (under 10)." in section.words
+    noun = "missed post" if n_missed == 1 else "missed posts"
+    assert f"suicidewatch: {n_missed} {noun}, too few to describe (under 10)." in section.words
     taken = build_taken_for(with_facts).frame
     assert set(taken.loc[taken["target"] == "suicidewatch", "errors"]) == {"false alarms"}
 

@@ -57,6 +57,8 @@ def test_the_section_states_the_posts_and_the_texts_scored(changed: RunResults) 
     assert "all test posts of suicidewatch" in words
     assert f"{len(changed.robustness):,} texts scored" in words
     assert "may be right" in words
+    n_flagged = (changed.test["risk_suicidewatch"] >= changed.point_by_target["suicidewatch"].threshold).sum()
+    assert f"{100 * n_flagged / len(changed.test):.3g}% of all test posts are flagged" in words
     assert "first half" in section.pictures[0].svg
     table = build_robustness(changed)
     assert table is not None
