@@ -23,6 +23,7 @@ from apps.review.services.accounts import add_user
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.importing import import_scores
 from apps.review.store.database import open_store
+from tests.apps.postgresql_cluster import PostgresqlCluster
 
 PASSWORD = "a long enough password"
 MODEL_VERSION = "0123456789ab"
@@ -97,10 +98,42 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a module's tests on every database it names in ``BACKENDS``; on SQLite alone where it names none."""
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", getattr(metafunc.module, "BACKENDS", ("sqlite",)), indirect=True)
+
+
 @pytest.fixture
-def context(tmp_path: Path, clock: Clock, empty_database: Path) -> ReviewContext:
-    shutil.copy(empty_database, tmp_path / "review.db")
-    return ReviewContext(open_store(str(tmp_path / "review.db")), ReviewSettings(), clock)
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlCluster]:
+    cluster = PostgresqlCluster()
+    cluster.start()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+def database(backend: str, tmp_path: Path, empty_database: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A migrated, empty database of this test's own."""
+    if backend == "postgresql":
+        cluster: PostgresqlCluster = request.getfixturevalue("postgresql")
+        url = cluster.create_database()
+        yield url
+        cluster.drop_database(url)
+    else:
+        yield str(shutil.copy(empty_database, tmp_path / "review.db"))
+
+
+@pytest.fixture
+def context(clock: Clock, database: str) -> Iterator[ReviewContext]:
+    store = open_store(database)
+    yield ReviewContext(store, ReviewSettings(), clock)
+    store.engine.dispose()
 
 
 @pytest.fixture
@@ -152,7 +185,7 @@ def serve_app(context: ReviewContext, tmp_path: Path, free_port: int) -> Iterato
 
     def _serve(port: int = free_port, **variables: str) -> str:
         log = (tmp_path / "server.log").open("ab")
-        environment = build_environment(str(context.store.engine.url), is_blind=True, sign_in=variables)
+        environment = build_environment(context.store.url, is_blind=True, sign_in=variables)
         started.append(subprocess.Popen(build_command(port=port), env=environment, stdout=log, stderr=log))
         log.close()
         address = f"http://127.0.0.1:{port}"

@@ -16,6 +16,8 @@ from apps.review.services.tables import read_numbers, read_posts
 from apps.review.store.models import Event, Highlight, Post, PostText
 from screening.exceptions import DataAccessError, SchemaError
 
+BACKENDS = ("sqlite", "postgresql")
+
 SignIn = Callable[..., SignedIn]
 MakeTable = Callable[..., pd.DataFrame]
 

@@ -22,6 +22,8 @@ from apps.review.store.database import open_store
 from apps.review.store.models import Event, Note
 from screening.exceptions import ConfigError
 
+BACKENDS = ("sqlite", "postgresql")
+
 SignIn = Callable[..., SignedIn]
 MakeTable = Callable[..., pd.DataFrame]
 
@@ -244,7 +246,7 @@ def test_nothing_works_without_a_signed_in_user_or_after_the_timeout(
 
 def test_an_acknowledged_decision_survives_kill_9(filled: ReviewContext, sign_in: SignIn) -> None:
     sign_in()
-    database = filled.store.engine.url.database
+    database = filled.store.url
     script = f"""
         import os, signal
         from datetime import UTC, datetime

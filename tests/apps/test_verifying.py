@@ -8,6 +8,9 @@ from apps.review.services.context import ReviewContext
 from apps.review.services.judging import record_decision
 from apps.review.services.queue import claim_post
 from apps.review.services.verifying import verify_chain
+from apps.review.store.guards import list_guards
+
+BACKENDS = ("sqlite", "postgresql")
 
 SignIn = Callable[..., SignedIn]
 
@@ -23,8 +26,23 @@ def decided(filled: ReviewContext, sign_in: SignIn) -> ReviewContext:
 
 
 def tamper(context: ReviewContext, *statements: str) -> None:
-    """Do what someone with the file and without our triggers could do, then put the triggers back."""
-    with sqlite3.connect(context.store.engine.url.database) as bare:
+    """Do what someone with the database and without our triggers could do, then put the triggers back."""
+    if not context.store.is_postgresql:
+        _tamper_with_file(str(context.store.engine.url.database), statements)
+        return
+    tables = ("events", "posts", "post_texts", "notes", "queue")
+    guards = list_guards("postgresql").items()
+    with context.store.engine.begin() as connection:
+        for table in tables:
+            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+        for name, guard in guards:
+            connection.exec_driver_sql(f"ALTER TABLE {guard.table} ENABLE ALWAYS TRIGGER {name}")
+
+
+def _tamper_with_file(path: str, statements: tuple[str, ...]) -> None:
+    with sqlite3.connect(path) as bare:
         triggers = bare.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _ in triggers:
             bare.execute(f"DROP TRIGGER {name}")
@@ -64,9 +82,20 @@ def test_tampering_is_found_and_the_first_bad_event_named(
     assert (result.first_bad_event, problem in (result.problem or "")) == (first_bad_event, True)
 
 
-def test_erased_text_and_notes_leave_the_chain_valid(decided: ReviewContext, operator: SignedIn) -> None:
-    tamper(decided, "DELETE FROM post_texts WHERE post_id = 'p3'", "DELETE FROM notes WHERE event_seq = 6")
-    assert verify_chain(decided, operator).is_intact
+@pytest.mark.parametrize(
+    ("statement", "first_bad_event", "problem"),
+    [
+        ("DELETE FROM post_texts WHERE post_id = 'p3'", 1, "text of its imported post p3 is missing"),
+        ("DELETE FROM notes WHERE event_seq = 6", 6, "note is missing"),
+        ("UPDATE posts SET is_audit = true WHERE post_id = 'p3'", 1, "scores of its imported posts"),
+    ],
+)
+def test_what_is_missing_without_an_erasure_is_tampering(
+    decided: ReviewContext, operator: SignedIn, statement: str, first_bad_event: int, problem: str
+) -> None:
+    tamper(decided, statement)
+    result = verify_chain(decided, operator)
+    assert (result.first_bad_event, problem in (result.problem or "")) == (first_bad_event, True)
 
 
 def test_a_shortened_chain_shows_against_a_head_kept_elsewhere(decided: ReviewContext, operator: SignedIn) -> None:
@@ -75,10 +104,20 @@ def test_a_shortened_chain_shows_against_a_head_kept_elsewhere(decided: ReviewCo
     assert "known head" in (verify_chain(decided, operator, known_head=head).problem or "")
 
 
-def test_a_removed_trigger_and_a_queue_that_lies_are_found(decided: ReviewContext, operator: SignedIn) -> None:
+def test_a_queue_that_lies_is_found(decided: ReviewContext, operator: SignedIn) -> None:
     tamper(decided, "DELETE FROM queue")
     assert "queue does not fit the events at post p1" in (verify_chain(decided, operator).problem or "")
-    with sqlite3.connect(decided.store.engine.url.database) as bare:
-        bare.execute("DROP TRIGGER events_no_update")
-    bare.close()
+
+
+def test_a_queue_that_asks_for_another_reading_than_the_events_is_found(
+    decided: ReviewContext, operator: SignedIn
+) -> None:
+    tamper(decided, "UPDATE queue SET stage = 'second'")
+    assert "queue does not fit the events at post p1" in (verify_chain(decided, operator).problem or "")
+
+
+def test_a_removed_trigger_is_found(decided: ReviewContext, operator: SignedIn) -> None:
+    suffix = " ON events" if decided.store.is_postgresql else ""
+    with decided.store.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER events_no_update" + suffix)
     assert "events_no_update" in (verify_chain(decided, operator).problem or "")

@@ -71,9 +71,9 @@ def _copy(context: ReviewContext, session: Session, actor: SignedIn, own: Standi
     payload |= {"is_blind": False, "copied_from": own.seq}
     if own.reasons:
         payload["reasons"] = list(own.reasons)
-    receipt = append_judgement(session, context, actor, ("decision", post_id, own.decision), None, payload)
+    event = append_judgement(session, context, actor, ("decision", post_id, own.decision), None, payload)
     refresh_queue_item(session, post_id)
-    return receipt
+    return Receipt(seq=event.seq, hash=event.hash)
 
 
 def _require_known(session: Session, actor: SignedIn, post_id: str) -> None:

@@ -20,6 +20,8 @@ from apps.review.services.stages import (
     is_drawn_for_second_read,
     is_erased,
     load_judgements,
+    load_readings,
+    parse_judgement,
     refresh_queue_item,
 )
 from apps.review.store.events import append_event, compute_text_digest, create_salt, to_timestamp
@@ -82,12 +84,13 @@ def record_decision(
         read = READ_OF_STAGE[item.stage]
         if read == ADJUDICATION:
             _validate_settling(is_permitted(role, "adjudicate"), decision)
-        has_seen = read == ADJUDICATION or has_judged(session, actor.user_name, post_id)
+        standing, readers = load_readings(session, post_id)
+        has_seen = read == ADJUDICATION or actor.user_name in readers
         is_blind = context.settings.is_blind and not has_seen
         details = describe_judgement(context.settings, post_id, decision, read) | {"is_blind": is_blind}
-        receipt = append_judgement(session, context, actor, ("decision", post_id, decision), note, details | codes)
-        refresh_queue_item(session, post_id)
-        return receipt
+        event = append_judgement(session, context, actor, ("decision", post_id, decision), note, details | codes)
+        refresh_queue_item(session, post_id, derive_state([*standing, parse_judgement(event)]).stage)
+        return Receipt(seq=event.seq, hash=event.hash)
 
 
 def revise_decision(
@@ -126,9 +129,9 @@ def revise_decision(
         _refuse_erased(session, post_id)
         _refuse_while_read(session, context, actor, post_id, stages=("adjudication",))
         details = describe_judgement(context.settings, post_id, decision, own.read) | {"revises": own.seq}
-        receipt = append_judgement(session, context, actor, ("revision", post_id, decision), note, details | codes)
+        event = append_judgement(session, context, actor, ("revision", post_id, decision), note, details | codes)
         refresh_queue_item(session, post_id)
-        return receipt
+        return Receipt(seq=event.seq, hash=event.hash)
 
 
 def undo_decision(context: ReviewContext, actor: SignedIn, seq: int) -> Receipt:
@@ -200,7 +203,7 @@ def append_judgement(
     what: tuple[str, str, str],
     note: str | None,
     payload: dict[str, object],
-) -> Receipt:
+) -> Event:
     """Append a judgement, ``what`` being its kind, post id and decision, and keep its note apart."""
     kind, post_id, decision = what
     salt, text = create_salt(), (note or "").strip()
@@ -216,7 +219,7 @@ def append_judgement(
     )
     if text:
         session.add(Note(event_seq=event.seq, text=text, salt=salt))
-    return Receipt(seq=event.seq, hash=event.hash)
+    return event
 
 
 def _validate(settings: ReviewSettings, decision: str, note: str | None, reasons: Sequence[str]) -> dict[str, object]:

@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from sqlalchemy import delete, exists, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from apps.review.services.decisions import JUDGEMENT_KINDS
 from apps.review.store.models import Event, Post, QueueItem
@@ -107,16 +107,20 @@ def parse_judgement(event: Event) -> StandingJudgement:
     )
 
 
+def load_readings(session: Session, post_id: str) -> tuple[Sequence[StandingJudgement], frozenset[str]]:
+    """Load the standing judgements of one post, in order, and everyone who ever judged it."""
+    kinds = (*JUDGEMENT_KINDS, "undo")
+    query = select(Event).where(Event.post_id == post_id, Event.kind.in_(kinds)).order_by(Event.seq)
+    events = list(session.scalars(query))
+    undone = {event.undoes for event in events}
+    judged = [event for event in events if event.kind != "undo"]
+    standing = [parse_judgement(event) for event in judged if event.seq not in undone]
+    return standing, frozenset(event.actor for event in judged)
+
+
 def load_judgements(session: Session, post_id: str) -> Sequence[StandingJudgement]:
     """Load the standing judgements of one post, in order."""
-    undo = aliased(Event)
-    query = (
-        select(Event)
-        .where(Event.post_id == post_id, Event.kind.in_(JUDGEMENT_KINDS))
-        .where(~exists().where(undo.undoes == Event.seq))
-        .order_by(Event.seq)
-    )
-    return [parse_judgement(event) for event in session.scalars(query)]
+    return load_readings(session, post_id)[0]
 
 
 def load_state(session: Session, post_id: str) -> PostState:
@@ -130,20 +134,29 @@ def is_erased(session: Session, post_id: str) -> bool:
     return session.scalar(query) is not None
 
 
-def refresh_queue_item(session: Session, post_id: str) -> QueueItem | None:
+def refresh_queue_item(session: Session, post_id: str, stage: Stage | None = None) -> QueueItem | None:
     """Bring the queue in line with the events of one post; a lease lasts only as long as the stage does.
+
+    Parameters
+    ----------
+    stage : str or None
+        Where the post stands, if the caller has derived it; ``None`` derives it here.
 
     Returns
     -------
     QueueItem or None
         ``None`` if the post does not wait any more.
     """
-    stage = load_state(session, post_id).stage
-    item = session.get(QueueItem, post_id, with_for_update=True)
-    if stage == "settled" or is_erased(session, post_id):
-        session.execute(delete(QueueItem).where(QueueItem.post_id == post_id))
+    stage = stage or load_state(session, post_id).stage
+    item = session.get(QueueItem, post_id)
+    if stage == "settled":
+        if item is not None:
+            session.delete(item)
+            session.flush()
         return None
     if item is None:
+        if is_erased(session, post_id):
+            return None
         item = build_queue_item(session.get_one(Post, post_id))
         session.add(item)
     if item.stage != stage:

@@ -2,7 +2,8 @@
 
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -58,10 +59,11 @@ def verify_chain(context: ReviewContext, actor: SignedIn, known_head: str | None
         authorize(context, session, actor, "verify")
         erased = _load_erased(session)
         n_events, head = 0, "0:"
-        for event, problem in _check_events(session, erased):
-            if problem is not None:
-                return Verification(n_events=n_events, head=head, first_bad_event=event.seq, problem=problem)
-            n_events, head = n_events + 1, f"{event.seq}:{event.hash}"
+        with closing(_check_events(session, erased)) as events:
+            for event, problem in events:
+                if problem is not None:
+                    return Verification(n_events=n_events, head=head, first_bad_event=event.seq, problem=problem)
+                n_events, head = n_events + 1, f"{event.seq}:{event.hash}"
         problem = _check_known_head(session, known_head) or _check_guards(session) or _check_queue(session, erased)
         return Verification(n_events=n_events, head=head, problem=problem, n_erased=len(erased))
 
@@ -71,19 +73,20 @@ def _load_erased(session: Session) -> Mapping[str, int]:
     return {post_id: seq for post_id, seq in session.execute(query) if post_id is not None}
 
 
-def _check_events(session: Session, erased: Mapping[str, int]) -> Iterator[tuple[Event, str | None]]:
+def _check_events(session: Session, erased: Mapping[str, int]) -> Generator[tuple[Event, str | None]]:
     """Yield every event with its problem; stops being useful at the first one."""
     expected_seq, previous_hash = 1, ""
-    for event in session.scalars(select(Event).order_by(Event.seq).execution_options(yield_per=1_000)):
-        if event.seq != expected_seq:
-            yield event, f"event {expected_seq} is missing before it"
-        elif not hmac.compare_digest(event.previous_hash, previous_hash):
-            yield event, "it does not continue the event before it"
-        elif not hmac.compare_digest(event.hash, compute_hash(event)):
-            yield event, "its content does not fit its hash"
-        else:
-            yield event, _check_attachments(session, event, erased)
-        expected_seq, previous_hash = event.seq + 1, event.hash
+    with closing(session.scalars(select(Event).order_by(Event.seq).execution_options(yield_per=1_000))) as events:
+        for event in events:
+            if event.seq != expected_seq:
+                yield event, f"event {expected_seq} is missing before it"
+            elif not hmac.compare_digest(event.previous_hash, previous_hash):
+                yield event, "it does not continue the event before it"
+            elif not hmac.compare_digest(event.hash, compute_hash(event)):
+                yield event, "its content does not fit its hash"
+            else:
+                yield event, _check_attachments(session, event, erased)
+            expected_seq, previous_hash = event.seq + 1, event.hash
 
 
 def _check_attachments(session: Session, event: Event, erased: Mapping[str, int]) -> str | None:
@@ -102,8 +105,8 @@ def _check_import(session: Session, seq: int, payload: dict[str, object], erased
         columns = [getattr(Post, field) for field in fields]
         query = select(*columns).where(Post.import_seq == seq).order_by(Post.post_id)
         rows = session.execute(query.execution_options(yield_per=1_000)).mappings()
-        is_checked = name == "digest" or name in payload  # older imports have no facts beside their scores
-        if is_checked and compute_import_digest((dict(row) for row in rows), fields) != payload.get(name):
+        is_as_imported = compute_import_digest((dict(row) for row in rows), fields) == payload.get(name)
+        if not is_as_imported and (name == "digest" or name in payload):  # older imports have no facts beside scores
             return "the scores of its imported posts were changed"
     return _check_texts(session, seq, erased)
 
@@ -111,13 +114,14 @@ def _check_import(session: Session, seq: int, payload: dict[str, object], erased
 def _check_texts(session: Session, seq: int, erased: Mapping[str, int]) -> str | None:
     texts = select(Post.post_id, Post.text_digest, PostText.text, PostText.salt)
     texts = texts.outerjoin(PostText, PostText.post_id == Post.post_id).where(Post.import_seq == seq)
-    for post_id, digest, words, salt in session.execute(texts.execution_options(yield_per=1_000)):
-        if words is None and post_id not in erased:
-            return f"the text of its imported post {post_id} is missing, though nobody erased it"
-        if words is not None and compute_text_digest(words, salt) != digest:
-            return f"the text of its imported post {post_id} was changed"
-        if words is not None and post_id in erased:
-            return f"the text of its imported post {post_id} is back, though it was erased"
+    with closing(session.execute(texts.execution_options(yield_per=1_000))) as rows:
+        for post_id, digest, words, salt in rows:
+            if words is None and post_id not in erased:
+                return f"the text of its imported post {post_id} is missing, though nobody erased it"
+            if words is not None and post_id in erased:
+                return f"the text of its imported post {post_id} is back, though it was erased"
+            if words is not None and compute_text_digest(words, salt) != digest:
+                return f"the text of its imported post {post_id} was changed"
     return None
 
 

@@ -1,6 +1,7 @@
 """Opening the database: create or migrate it, and one way to read and one to write."""
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from apps.review.store.errors import StoreBusyError, StoreUnavailableError
 from screening.exceptions import ConfigError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_MESSAGE = f"the database was busy for {WAIT_SECONDS} seconds; nothing was saved. Try again"
 _BUSY = ("database is locked", "database table is locked", "lock timeout")
 _BUSY_STATES = ("55P03", "40P01", "40001")  # PostgreSQL: lock not available, deadlock, serialization
 
@@ -34,6 +36,7 @@ class Store:
     def __init__(self, engine: Engine, url: str) -> None:
         self.engine = engine
         self.url = url
+        self._turn = threading.Lock()
         level = {"isolation_level": "REPEATABLE READ"} if self.is_postgresql else {}
         self._sessions = sessionmaker(engine.execution_options(**level), expire_on_commit=False)
         self._writing_sessions = sessionmaker(engine.execution_options(is_write=True), expire_on_commit=False)
@@ -72,8 +75,21 @@ class Store:
         StoreUnavailableError
             If the database is gone; nothing was saved.
         """
-        with self._translate_errors(), self._writing_sessions.begin() as session:
+        with self._translate_errors(), self._take_turns(), self._writing_sessions.begin() as session:
             yield session
+
+    @contextmanager
+    def _take_turns(self) -> Iterator[None]:
+        """Queue the writers of this process, where SQLite would let them try again after ever longer naps."""
+        if self.is_postgresql:
+            yield
+            return
+        if not self._turn.acquire(timeout=WAIT_SECONDS):
+            raise StoreBusyError(_BUSY_MESSAGE)
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def forget_deleted(self) -> None:
         """Bring deletions from SQLite's write-ahead log into the file now, so that neither holds what was deleted."""
@@ -90,8 +106,7 @@ class Store:
             if not (isinstance(error, OperationalError) or error.connection_invalidated):
                 raise
             if _is_busy(error):
-                message = f"the database was busy for {WAIT_SECONDS} seconds; nothing was saved. Try again"
-                raise StoreBusyError(message) from error
+                raise StoreBusyError(_BUSY_MESSAGE) from error
             message = f"the review database {self.shown_name} cannot be reached; nothing was saved. Try again later"
             raise StoreUnavailableError(message) from error
 
