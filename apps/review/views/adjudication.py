@@ -63,13 +63,13 @@ def _show_post(context: ReviewContext, post: PostDetail) -> None:
         st.subheader("What the readers said", anchor=False)
         for read in post.reads:
             show_judgement(context, read, is_own=False)
+        show_guidelines()
     with desk_side:
         st.subheader("Your decision settles it", anchor=False)
         show_decision_buttons(context, post.post_id, without=("unsure",))
         show_time_left(context)
         if post.revealed is not None:
             show_revealed(post.revealed)
-        show_guidelines()
         show_resources()
 
 
@@ -79,14 +79,14 @@ def _show_list(context: ReviewContext, actor: SignedIn) -> None:
     if not rows:
         show_message("No disagreement waits for you. Posts you have read yourself wait for another lead.", "calm")
     with st.container(key="rows_adjudication", gap="xsmall"):
-        for row in rows:
-            _show_row(context, actor, row)
+        for rank, row in enumerate(rows, pages.number * _PAGE_SIZE + 1):
+            _show_row(context, actor, rank, row)
     pages.show_buttons((rows[-1].priority, rows[-1].post_id) if rows else None, is_full=len(rows) == _PAGE_SIZE)
     show_last_undo()
 
 
-def _show_row(context: ReviewContext, actor: SignedIn, row: QueueRow) -> None:
-    (place,) = show_row([row.post_id, f"waiting {describe_age(row.imported_at)}"], n_buttons=1)
+def _show_row(context: ReviewContext, actor: SignedIn, rank: int, row: QueueRow) -> None:
+    (place,) = show_row([f"{rank}", row.post_id, f"waiting {describe_age(row.imported_at)}"], n_buttons=1)
     label = "Taken" if row.is_held_by_other else "Go on" if row.is_held_by_me else "Settle"
     key = f"settle_{mark_post(row.post_id)}"
     if place.button(label, key=key, disabled=row.is_held_by_other, width="stretch"):

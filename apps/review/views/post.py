@@ -83,6 +83,7 @@ def _show_desk(context: ReviewContext, actor: SignedIn) -> None:
     with text_side:
         _show_post(post, is_shown=is_shown)
         show_similar(context, actor, post)
+        show_guidelines()
     with desk_side:
         _show_side(context, post, is_shown=is_shown)
 
@@ -110,7 +111,6 @@ def _show_side(context: ReviewContext, post: PostDetail, *, is_shown: bool) -> N
         show_last_undo()
     else:
         show_judged(context, post)
-    show_guidelines()
     show_resources()
 
 
