@@ -154,16 +154,18 @@ def describe_shape(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_shape_of_a_card_changes_only_together_with_the_card_format(results: RunResults) -> None:
-    """The one place where a change of what cards say is written down: read the difference, then raise CARD_FORMAT.
-
-    To renew the file after reading: ``describe_shape`` of the sections, under the line with the new format.
-    """
+def describe_card(results: RunResults) -> str:
     body = "".join(f"=== {name}\n{body}" for name, body in build_card_sections(results).items())
-    shape = f"Card format {CARD_FORMAT}\n{describe_shape(body)}"
-    assert shape == SHAPE.read_text(encoding="utf-8"), (
-        "raise CARD_FORMAT, renew the shape, and write the root card anew"
-    )
+    return f"Card format {CARD_FORMAT}\n{describe_shape(body)}"
+
+
+def test_the_shape_of_a_card_changes_only_together_with_the_card_format(results: RunResults) -> None:
+    """What cards say is written down in one file: read the difference, raise CARD_FORMAT, then renew the file.
+
+    Renew: ``python -m tests.unit.reports.test_model_card``.
+    """
+    told = "read the difference, raise CARD_FORMAT, renew the shape, and write the root card anew (docs/model-card.md)"
+    assert describe_card(results) == SHAPE.read_text(encoding="utf-8"), told
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +210,9 @@ def test_the_root_card_is_that_of_the_run_it_names_where_the_run_is_here(root_ca
     config = load_config(folder.config)
     context = RunContext(config, load_taxonomy(config.data.taxonomy), folder, Console(quiet=True))
     assert not is_model_card_stale(load_results(context), ROOT / "MODEL_CARD.md"), REBUILD
+
+
+if __name__ == "__main__":
+    from tests.unit.reports.conftest import make_results
+
+    SHAPE.write_text(describe_card(make_results()), encoding="utf-8")
