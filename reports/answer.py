@@ -10,6 +10,7 @@ from reports.cost import build_deployment
 from reports.page import Fact
 from reports.recall import build_performance
 from reports.tables import format_prose, format_value
+from reports.thresholds import UNIT_WORDS
 
 if TYPE_CHECKING:
     from reports.results import RunResults
@@ -43,7 +44,9 @@ def choose_costs(results: RunResults) -> pd.DataFrame:
 def _describe_target(results: RunResults, row: dict[Any, Any], costs: pd.DataFrame) -> str:
     point = results.point_by_target[row["target"]]
     labels = f" ({', '.join(point.labels)})" if point.labels != (point.name,) else ""
-    promise = f"at least {format_prose(point.target_recall)} with {format_prose(point.confidence_level)} confidence"
+    whose = f" for {UNIT_WORDS[point.unit]}" if point.unit == "author" else ""
+    recall, confidence = format_prose(point.target_recall), format_prose(point.confidence_level)
+    promise = f"at least {recall}{whose} with {confidence} confidence"
     start = f"{point.name}{labels}: a recall of {promise} was promised; "
     if row["recall"] is None:
         return start + "the test split holds no such post, so nothing can be said about it."

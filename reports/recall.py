@@ -12,7 +12,7 @@ from reports.curves import build_histogram
 from reports.estimates import spread_estimate
 from reports.figures import plot_scores
 from reports.page import Section
-from reports.results import CONTROL_KIND, RunResults, binarize_labels, extract_scores
+from reports.results import CONTROL_KIND, RunResults, binarize_labels, extract_scores, once_per_run
 from reports.tables import Column, Table
 from reports.thresholds import build_operating_points
 from screening.metrics.operating import OperatingResult, compute_operating_result, judge_promise
@@ -69,6 +69,7 @@ def compute_result(results: RunResults, target: RiskTarget, scores: pd.DataFrame
     return compute_operating_result(y_true, flag_posts(results, target, scores), split=split)
 
 
+@once_per_run
 def build_performance(results: RunResults) -> Table:
     """Compare what was promised with what was found on the test split."""
     columns = (
@@ -96,4 +97,5 @@ def _describe_target(results: RunResults, target: RiskTarget) -> dict[str, objec
     for name in RATES:
         record |= spread_estimate(name, getattr(result, name))
     record |= spread_estimate("alerts_per_1000", scale_alert_rate(result.alert_rate))
-    return record | {"verdict": judge_promise(result.recall, point.target_recall)}
+    is_judged = point.unit == "post"  # test counts posts, a promise by author counts authors
+    return record | {"verdict": judge_promise(result.recall, point.target_recall) if is_judged else "unknown"}

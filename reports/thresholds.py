@@ -85,7 +85,8 @@ def _describe_promises(results: RunResults) -> list[str]:
     if point.unit == "author":
         words.append(
             "Positives are counted by author: one positive post of each was drawn, and the recall is that of a random "
-            "positive post of a random author, not the share of all positive posts."
+            "positive post of a random author, not the share of all positive posts. Recall on test counts posts, so "
+            "that it may lie on either side of this promise without confirming or contradicting it."
         )
     if point.groups:
         words.append(

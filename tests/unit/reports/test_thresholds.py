@@ -14,6 +14,9 @@ from reports.alternatives import (
     build_budgets,
     build_group_promises,
 )
+from reports.answer import build_answer
+from reports.checks.promise import check_promise_on_test
+from reports.recall import build_performance
 from reports.results import RunResults
 from reports.thresholds import build_operating_points
 from screening.config import load_config
@@ -77,9 +80,23 @@ def test_the_note_says_which_promises_share_the_confidence(promised: Callable[..
 
 
 def test_points_by_author_say_whose_recall_is_promised(promised: Callable[..., RunResults]) -> None:
-    table = build_operating_points(promised("unit=author", "target_recall=0.8", "confidence_level=0.9"))
+    results = promised("unit=author", "target_recall=0.8", "confidence_level=0.9")
+    table = build_operating_points(results)
     assert set(table.frame["unit_words"]) == {"a random positive post of a random author"}
     assert "not the share of all positive posts" in table.note
+    assert "at least 80% for a random positive post of a random author with 90% confidence" in build_answer(results)[1]
+
+
+def test_a_promise_by_author_is_not_judged_by_counting_posts(promised: Callable[..., RunResults]) -> None:
+    results = promised("unit=author", "target_recall=0.8", "confidence_level=0.9")
+    broken = dataclasses.replace(results, test=results.test.assign(risk_suicidewatch=0.0, risk_any_risk=0.0))
+    assert set(build_performance(broken).frame["verdict"]) == {"unknown"}
+    assert check_promise_on_test(broken).outcome == "not_measured"
+    by_post = dataclasses.replace(
+        broken, operating_points=tuple(p.model_copy(update={"unit": "post"}) for p in broken.operating_points)
+    )
+    assert set(build_performance(by_post).frame["verdict"]) == {"contradicted"}
+    assert check_promise_on_test(by_post).outcome == "fail"
 
 
 def test_alternatives_stand_beside_the_point_in_use_with_what_test_found(promised: Callable[..., RunResults]) -> None:
