@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,7 +11,8 @@ from reports.cost import build_deployment
 from reports.page import Section
 from reports.recall import build_performance
 from reports.tables import Column, Table
-from screening.thresholds.audit_plan import AuditPlan, plan_audit
+from screening.thresholds.audit import NEAR_SHARE
+from screening.thresholds.audit_plan import AuditPlan, compute_allowed_misses, compute_required_reading, plan_audit
 
 if TYPE_CHECKING:
     from reports.results import RunResults
@@ -93,9 +95,9 @@ def build_audit_plan(results: RunResults) -> Table:
 def _plan_row(results: RunResults, row: dict[Any, Any], recall: float) -> dict[str, Any]:
     """Plan one row of the deployment table; what cannot be planned is ``None``."""
     facts = {key: row[key] for key in ("target", "prevalence", "prevalence_words", "other_posts", "n_positive")}
-    plan, long_plan = (_plan(results, row, recall, n_posts) for n_posts in (PERIOD, LONG_PERIOD))
+    plan = _plan(results, row, recall, PERIOD)
     planned = {
-        "n_to_read_long": long_plan.sizes[0].n_to_read if long_plan else None,
+        "n_to_read_long": _plan_first_reading(results, row, recall, LONG_PERIOD),
         "n_flagged": round(PERIOD * row["alerts_per_1000"] / 1000),
     }
     if plan is None:
@@ -115,6 +117,18 @@ def _plan_row(results: RunResults, row: dict[Any, Any], recall: float) -> dict[s
             "n_to_read_likely": likely.n_to_read if likely else None,
             "n_misses_found": likely.n_misses_found if likely else None,
         }
+    )
+
+
+def _plan_first_reading(results: RunResults, row: dict[Any, Any], recall: float, n_posts: int) -> int | None:
+    """Count the posts to read if no miss is found; the rest of a long period's plan takes minutes and is not shown."""
+    point = results.point_by_target[row["target"]]
+    n_flagged = round(n_posts * row["alerts_per_1000"] / 1000)
+    if not (0 < n_flagged < n_posts and recall > 0 and n_flagged * row["ppv"] >= 1):
+        return None
+    n_allowed = compute_allowed_misses(math.floor(n_flagged * row["ppv"] + 1e-9), point.target_recall)
+    return compute_required_reading(
+        n_posts - n_flagged, n_allowed, 0, confidence_level=point.confidence_level, near_share=NEAR_SHARE
     )
 
 

@@ -11,7 +11,14 @@ import pandas as pd
 from reports.estimates import spread_estimate
 from reports.figures import plot_reliability
 from reports.page import Section
-from reports.results import RunResults, binarize_labels, encode_labels, extract_probabilities, extract_scores
+from reports.results import (
+    RunResults,
+    binarize_labels,
+    encode_labels,
+    extract_probabilities,
+    extract_scores,
+    once_per_run,
+)
 from reports.tables import Column, Table
 from screening.calibration.temperature import TemperatureScaling
 from screening.metrics.calibration import (
@@ -64,6 +71,7 @@ def compute_unscaled_probabilities(results: RunResults) -> Probabilities:
     return inverse.compute_probabilities(np.log(probabilities.clip(min=SMALLEST)))
 
 
+@once_per_run
 def build_calibration_summary(results: RunResults) -> Table:
     """Set Brier score and calibration error before and after temperature scaling side by side."""
     after = extract_probabilities(results.test, results.taxonomy)

@@ -10,7 +10,7 @@ import pandas as pd
 from reports.estimates import spread_estimate
 from reports.figures import plot_confusion
 from reports.page import Section
-from reports.results import RunResults, encode_labels, predict_labels
+from reports.results import RunResults, encode_labels, once_per_run, predict_labels
 from reports.tables import Column, Table
 from screening.metrics.bootstrap import compute_paired_difference
 from screening.metrics.classification import compute_class_table, compute_metric_table
@@ -42,6 +42,7 @@ def build_classification_section(results: RunResults) -> Section:
     )
 
 
+@once_per_run
 def build_summary(results: RunResults) -> Table:
     """Summarise accuracy, macro F1 and weighted F1 on test, one row per metric."""
     columns = (
@@ -52,6 +53,7 @@ def build_summary(results: RunResults) -> Table:
     return Table("classification", "One class per post", _summarise(results, results.test), columns, "test split", note)
 
 
+@once_per_run
 def build_per_class(results: RunResults) -> Table:
     """Lay precision, recall and F1 of every class side by side."""
     y_true, y_pred = encode_labels(results.test, results.taxonomy), predict_labels(results.test, results.taxonomy)
@@ -72,6 +74,7 @@ def build_per_class(results: RunResults) -> Table:
     return Table("per_class", "Class by class", pd.DataFrame(rows), columns, "test split", note)
 
 
+@once_per_run
 def build_comparison(results: RunResults) -> Table:
     """Set this screener beside every comparator on the same posts, with paired differences."""
     own = _summarise(results, results.test).set_index("metric")
@@ -109,9 +112,14 @@ def align_posts(scores: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
     ValueError
         If the two tables do not hold the same posts: a paired difference would compare strangers.
     """
-    if scores["post_id"].is_unique and set(scores["post_id"]) == set(reference["post_id"]):
-        return scores.set_index("post_id").loc[reference["post_id"]].reset_index()
-    n_shared = len(set(scores["post_id"]) & set(reference["post_id"]))
+    ids, asked = pd.Index(scores["post_id"]), pd.Index(reference["post_id"])
+    if ids.is_unique and len(ids) == len(asked):
+        if ids.equals(asked):
+            return scores.reset_index(drop=True)
+        places = ids.get_indexer(asked)
+        if (places >= 0).all() and asked.is_unique:
+            return scores.iloc[places].reset_index(drop=True)
+    n_shared = len(set(ids) & set(asked))
     message = (
         f"expected a comparator's scores of the same {len(reference)} posts, found {len(scores)} rows of which "
         f"{n_shared} posts are shared; score the test split again with both"

@@ -12,7 +12,7 @@ from reports.classification import align_posts, build_comparison
 from reports.estimates import spread_estimate
 from reports.page import Section
 from reports.recall import flag_posts
-from reports.results import RunResults, binarize_labels, extract_scores
+from reports.results import RunResults, binarize_labels, extract_scores, once_per_run
 from reports.tables import Column, Table
 from screening.metrics.operating import compute_operating_result
 from screening.metrics.paired import compare_recall_paired
@@ -53,6 +53,7 @@ def build_comparator_section(results: RunResults) -> Section | None:
     return Section("comparators", "Beside simpler scorers", words, tables)
 
 
+@once_per_run
 def build_promise_comparison(results: RunResults) -> Table:
     """Compare scorers at their own thresholds, each fitted to the same promise on the same calibration posts.
 

@@ -11,7 +11,7 @@ from reports.estimates import spread_estimate
 from reports.figures_curves import plot_recall_alerts
 from reports.page import Section
 from reports.recall import build_performance, compute_result, flag_posts
-from reports.results import RunResults, control_groups
+from reports.results import RunResults, control_groups, once_per_run
 from reports.tables import Column, Kind, Table
 from reports.thresholds import build_triage_counts
 from screening.metrics.workload import compute_alert_rate, compute_deployment_table
@@ -49,6 +49,7 @@ def build_cost_section(results: RunResults) -> Section:
     )
 
 
+@once_per_run
 def build_alerts(results: RunResults) -> Table:
     """Count alerts per 1,000 posts on test and on each kind of control."""
     parts = [("test", results.test)] + [(f"controls: {kind}", part) for kind, part in control_groups(results.controls)]
@@ -68,6 +69,7 @@ def build_alerts(results: RunResults) -> Table:
     return Table("alerts", "Alerts per 1,000 posts", pd.DataFrame(rows), columns, "test split and controls", note)
 
 
+@once_per_run
 def build_deployment(results: RunResults) -> Table:
     """Work out precision and reading effort at deployment prevalences, with test recall.
 

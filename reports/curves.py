@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reports.estimates import spread_estimate
-from reports.results import RunResults, binarize_labels, extract_scores
+from reports.results import RunResults, binarize_labels, extract_scores, once_per_run
 from reports.tables import Column, Table
 from screening.metrics.ranking import estimate_roc_area
 from screening.metrics.workload import compute_recall_alert_curve
@@ -20,6 +20,7 @@ MAX_ROWS = 200
 N_BINS = 40
 
 
+@once_per_run
 def build_curve(results: RunResults) -> Table:
     """Tabulate recall, false alarms, precision and alerts per 1,000 at up to 200 thresholds per target."""
     parts = []

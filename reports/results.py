@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from reports.tables import Table
     from screening.calibration.temperature import TemperatureScaling
     from screening.config import RunConfig
     from screening.taxonomy import RiskTarget, Taxonomy
@@ -36,9 +40,9 @@ class Comparator:
     rule: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RunResults:
-    """Everything one report needs.
+    """Everything one report needs; compared and kept by identity.
 
     Parameters
     ----------
@@ -126,6 +130,22 @@ class RunResults:
     def scored_targets(self) -> tuple[RiskTarget, ...]:
         """Risk targets whose score stands in the test table, with or without an operating point."""
         return tuple(target for target in self.taxonomy.targets if f"risk_{target.name}" in self.test)
+
+
+def once_per_run(build: Callable[[RunResults], Table]) -> Callable[[RunResults], Table]:
+    """Keep the table a builder makes for as long as its run is in use: several sections and checks read the same one.
+
+    Nobody changes a table's frame after it was built.
+    """
+    kept: WeakKeyDictionary[RunResults, Table] = WeakKeyDictionary()
+
+    @functools.wraps(build)
+    def build_once(results: RunResults) -> Table:
+        if results not in kept:
+            kept[results] = build(results)
+        return kept[results]
+
+    return build_once
 
 
 def binarize_labels(scores: pd.DataFrame, target: RiskTarget) -> np.ndarray:

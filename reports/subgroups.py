@@ -9,7 +9,7 @@ import pandas as pd
 from reports.estimates import spread_estimate
 from reports.page import Section
 from reports.recall import compute_result
-from reports.results import CONTROL_KIND, RunResults
+from reports.results import CONTROL_KIND, RunResults, once_per_run
 from reports.tables import Column, Table
 from screening.metrics.workload import scale_alert_rate
 
@@ -35,6 +35,7 @@ def build_subgroup_section(results: RunResults) -> Section:
     return Section("subgroups", "Groups of posts", words, (build_subgroups(results),))
 
 
+@once_per_run
 def build_subgroups(results: RunResults) -> Table:
     """Build one row per target, grouping and group, over the test split.
 
@@ -57,9 +58,9 @@ def build_subgroups(results: RunResults) -> Table:
         Column("alerts_per_1000", "Alerts per 1,000", "number", interval=True),
     )
     note = (
-        f"A dash: fewer than {MIN_POSITIVES} positives, or beside such a group, which could otherwise be worked out from "
-        "the total. Exact 95% intervals per row, not corrected for the number of rows. The recall promise is made for "
-        "all posts together, not within a group."
+        f"A dash: fewer than {MIN_POSITIVES} positives, or beside such a group, which could otherwise be worked out "
+        "from the total. Exact 95% intervals per row, not corrected for the number of rows. The recall promise is made "
+        "for all posts together, not within a group."
     )
     implied = [name for name in find_group_columns(results.test, results) if _follows_from_label(results.test, name)]
     if implied:

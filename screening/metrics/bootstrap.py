@@ -132,12 +132,16 @@ def _resample_matrices(
     true: ClassArray, predictions: tuple[ClassArray, ...], n_classes: int, rng: np.random.Generator, n_repeats: int
 ) -> list[npt.NDArray[np.float64]]:
     """Draw confusion matrices, shape (n_repeats, C, C), per model; the models see the same resampled posts."""
-    cells, counts = np.unique(np.stack((true, *predictions)), axis=1, return_counts=True)
-    draws = rng.multinomial(true.size, counts / true.size, size=n_repeats).astype(np.float64)  # (n_repeats, n_cells)
+    shape = (n_classes,) * (1 + len(predictions))
+    counts = np.bincount(np.ravel_multi_index((true, *predictions), shape))
+    occupied = np.flatnonzero(counts)
+    cells = np.unravel_index(occupied, shape)
+    share = counts[occupied] / true.size
+    draws = rng.multinomial(true.size, share, size=n_repeats).astype(np.float64)  # (n_repeats, n_cells)
     stacks = []
     for predicted in cells[1:]:
-        places = np.zeros((cells.shape[1], n_classes**2))
-        places[np.arange(cells.shape[1]), cells[0] * n_classes + predicted] = 1
+        places = np.zeros((occupied.size, n_classes**2))
+        places[np.arange(occupied.size), cells[0] * n_classes + predicted] = 1
         stacks.append((draws @ places).reshape(n_repeats, n_classes, n_classes))
     return stacks
 

@@ -137,7 +137,9 @@ def compute_chance_calibration_error(
     if prob.size == 0:
         return float("nan")
     bins = _assign_bins(prob, n_bins)
-    errors = [_sum_bin_gaps(prob - (rng.random(prob.size) < prob), bins) / prob.size for _ in range(n_repeats)]
+    expected = np.bincount(bins, weights=prob)
+    drawn = (np.bincount(bins[rng.random(prob.size) < prob], minlength=expected.size) for _ in range(n_repeats))
+    errors = [np.abs(expected - n_events).sum() / prob.size for n_events in drawn]
     return float(np.quantile(errors, confidence_level))
 
 
@@ -190,8 +192,10 @@ def _assign_bins(prob: Probabilities, n_bins: int) -> npt.NDArray[np.int64]:
     if prob.size == 0:
         return np.empty(0, dtype=np.int64)
     edges = np.quantile(prob, np.linspace(0, 1, n_bins + 1)[1:-1], method="inverted_cdf")
-    bins: npt.NDArray[np.int64] = np.unique(np.searchsorted(edges, prob), return_inverse=True)[1]
-    return bins
+    bins = np.searchsorted(edges, prob)
+    is_used = np.bincount(bins, minlength=n_bins) > 0
+    numbers: npt.NDArray[np.int64] = np.cumsum(is_used) - 1
+    return numbers[bins]
 
 
 def _validate_event(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], Probabilities]:

@@ -114,7 +114,7 @@ def plan_audit(
             "plan over a longer period"
         )
         raise ValueError(message)
-    n_allowed = math.floor(n_detected * (1 - target_recall) / target_recall + 1e-9)
+    n_allowed = compute_allowed_misses(n_detected, target_recall)
     n_expected = round(n_detected * (1 - expected_recall) / expected_recall)
     sizes = _list_sizes(n_posts - n_flagged, n_allowed, n_expected, confidence_level, near_share)
     return AuditPlan(
@@ -128,6 +128,17 @@ def plan_audit(
         near_share=near_share,
         sizes=sizes,
     )
+
+
+def compute_allowed_misses(n_detected: int, target_recall: float) -> int:
+    """Compute how many positives may be missed beside ``n_detected`` found before recall is below the target.
+
+    Examples
+    --------
+    >>> compute_allowed_misses(95, 0.95)
+    5
+    """
+    return math.floor(n_detected * (1 - target_recall) / target_recall + 1e-9)
 
 
 def _list_sizes(
