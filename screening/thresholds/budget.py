@@ -74,9 +74,7 @@ class BudgetAssessment(Record):
     @model_validator(mode="after")
     def _validate_excess(self) -> Self:
         if self.fits != (self.excess_per_1000 == 0):
-            message = (
-                f"expected an excess exactly where the budget fails, found {self.excess_per_1000} and {self.fits}"
-            )
+            message = f"expected an excess exactly where the budget fails, found {self.excess_per_1000} and {self.fits}"
             raise ValueError(message)
         return self
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from screening.thresholds.operating_point import OperatingPoint
+from screening.thresholds.operating_point import GroupPromise, OperatingPoint
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 PROBABILITY = st.floats(0, 1)
@@ -105,6 +105,39 @@ def test_flagging_refuses_scores_that_are_not_a_row_of_finite_floats(y_score, ex
 def test_a_record_that_keeps_no_promise_cannot_be_made(changes):
     with pytest.raises(ValidationError):
         make_point(**changes)
+
+
+def make_group(**changes: object) -> GroupPromise:
+    fields = {
+        "column": "community",
+        "group": "north",
+        "n_positive": 59,
+        "n_allowed_misses": 0,
+        "recall_lower_bound": 0.9505,
+        "confidence_achieved": 0.9515,
+    }
+    return GroupPromise.model_validate(fields | changes)
+
+
+@pytest.mark.parametrize("changes", [{"confidence_achieved": 0.9499}, {"recall_lower_bound": 0.9499}])
+def test_a_promise_that_one_group_does_not_keep_cannot_be_made(changes):
+    assert make_point(groups=(make_group(),)).group_columns == ("community",)
+    with pytest.raises(ValidationError, match="the promise is not kept"):
+        make_point(groups=(make_group(), make_group(group="south", **changes)))
+
+
+def test_a_shared_promise_is_held_to_its_own_higher_confidence():
+    with pytest.raises(ValidationError, match=r"confidence 0\.9515 for 0\.975"):
+        make_point(n_promises=2)
+    point = make_point(n_promises=2, confidence_achieved=0.976)
+    assert point.confidence_each == pytest.approx(0.975)
+
+
+def test_a_record_written_before_there_were_variants_is_one_promise_about_posts():
+    new = {"unit", "n_promises", "groups"}
+    old = {key: value for key, value in make_point().model_dump(mode="json").items() if key not in new}
+    point = OperatingPoint.model_validate_json(json.dumps(old))
+    assert (point.unit, point.n_promises, point.groups, point.confidence_each) == ("post", 1, (), 0.95)
 
 
 def test_a_point_is_frozen():
