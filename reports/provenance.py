@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NOT_RECORDED = "not recorded"
 HARDWARE_WORDS = {
-    "cpu_model": "", "n_cores": "{} cores", "n_threads": "{} threads", "cuda_device": "{}", "cuda": "GPU: {}",
+    "cpu_model": "{}", "n_cores": "cores: {}", "n_threads": "threads: {}", "cuda_device": "{}", "cuda": "GPU: {}",
     "amx": "AMX: {}", "avx512_bf16": "AVX512-BF16: {}",
 }  # fmt: skip
 
@@ -67,9 +67,9 @@ def _describe_hardware(hardware: Mapping[str, Any]) -> str:
     """Write the machine on one line; facts without words of their own stand by name."""
     parts = []
     for name, value in hardware.items():
-        shown = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
-        words = HARDWARE_WORDS.get(name, f"{name} {{}}")
-        parts.append(words.format(shown) if words else str(shown))
+        shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+        if name != "torch_version":  # stands among the versions
+            parts.append(HARDWARE_WORDS.get(name, f"{name}: {{}}").format(shown))
     return ", ".join(parts)
 
 

@@ -158,7 +158,7 @@ def _answer_methods(results: RunResults, names: set[str]) -> Iterator[tuple[str,
     else:
         yield (
             "10",
-            Answer("not answered", "", "Nothing is promised. `screening plan` gives the positives a promise needs."),
+            Answer("not answered", "", "Nothing is promised. screening plan gives the positives a promise needs."),
         )
         yield "15", Answer("in part", "classification", "Class probabilities; there is no threshold.")
     yield "12a", Answer("answered", "data", "Train, validation, calibration and test, and what each is used for.")
@@ -170,7 +170,7 @@ def _answer_methods(results: RunResults, names: set[str]) -> Iterator[tuple[str,
     words = "Recall, specificity, PPV, NPV, alerts, curves" + "".join(f", {name}" for name in shown) + "."
     yield "12e", Answer("answered", "recall", words)
     yield "12f", Answer("not applicable", "", "The model was not changed after it was evaluated.")
-    yield "12g", Answer("answered", "provenance", "The bundle named there, through `screening score`'s own code.")
+    yield "12g", Answer("answered", "provenance", "The bundle named there, through the code of screening score.")
     scaled = ", then temperature scaling on validation" if results.temperature is not None else ""
     yield "13", Answer("answered", "provenance", f"Class weights: {results.config.objective.class_weights}{scaled}.")
     if results.external is not None:
@@ -242,7 +242,7 @@ def _answer_discussion(results: RunResults, names: set[str]) -> Iterator[tuple[s
     else:
         yield "27a", Answer("in part", "data", f"{refused} What typos and cuts cost was not measured.")
     yield "27b", Answer("answered", "use-heading", "A trained person reads every flagged post and decides.")
-    words = "Audit unflagged posts (`screening audit plan`)"
+    words = "Audit unflagged posts (screening audit plan)"
     if results.external is None:
         words += ", and try posts from another place or time (data.external)"
-    yield "27c", Answer("in part", "checks", f"{words}.")
+    yield "27c", Answer("in part", "audit" if "audit" in names else "checks", f"{words}.")

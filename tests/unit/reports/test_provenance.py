@@ -27,7 +27,7 @@ def test_stages_precision_and_machine_are_written_in_words(results: RunResults) 
     facts = shown(dataclasses.replace(results, run_info=info))
     assert facts["Stage train"] == "finished 2026-11-21 09:00 UTC, took 3,605 s"
     assert facts["Precision"] == "thresholds chosen in bf16, test posts scored in bf16"
-    assert facts["Hardware of training"] == "AMD EPYC, 2 cores, AMX: no, AVX512-BF16: yes, GPU: no"
+    assert facts["Hardware of training"] == "AMD EPYC, cores: 2, AMX: no, AVX512-BF16: yes, GPU: no"
 
 
 def test_identity_is_what_the_run_recorded(results: RunResults) -> None:
