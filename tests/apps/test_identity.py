@@ -1,18 +1,23 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import select
 
 from apps.review.identity import passwords
 from apps.review.identity.local import LocalAccounts
 from apps.review.identity.records import SignedIn, SignInRequest
+from apps.review.identity.sessions import Sessions
+from apps.review.identity.stopwatch import Stopwatch
 from apps.review.identity.timeouts import SessionPolicy
-from apps.review.services.accounts import add_user, set_password
+from apps.review.services.accounts import add_user, set_password, unlock_user
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import NotAllowedError, NotSignedInError
 from apps.review.services.own_account import sign_out
@@ -189,3 +194,84 @@ def test_signing_out_gives_the_post_back(filled: ReviewContext, sign_in: SignIn)
     assert count_queue(filled, ada).n_held == 1
     sign_out(filled, ada)
     assert count_queue(filled, ada).n_held == 0
+
+
+@given(
+    pauses=st.lists(st.sampled_from([0, 20, 60, 800, 899, 901, 1_200, 2_000]), min_size=1, max_size=40),
+    steps=st.lists(st.sampled_from([0, 0, 0, -3, -10, -600, -1_150, -1_990]), min_size=40, max_size=40),
+)
+@example(pauses=[60, 1_200], steps=[0, -600] + [0] * 38)  # after activity was written down
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_way_to_set_the_clock_back_extends_a_session(
+    context: ReviewContext, sign_in: SignIn, clock: Any, pauses: list[int], steps: list[int]
+) -> None:
+    """True time runs in ``pauses``; within each of them the wall clock is set back by a step."""
+    true = {"seconds": 0}
+    policy = context.settings.session
+    sessions = Sessions(context.store, policy, clock, Stopwatch(lambda: true["seconds"]))
+    clock.now = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+    opened = sessions.open(sign_in())
+    assert opened is not None
+    _, token = opened
+    assert sessions.find(token, "local") is not None
+    longest, total = 0, 0
+    for pause, step in zip(pauses, steps, strict=False):
+        true["seconds"] += pause
+        clock.advance(seconds=pause + step)
+        longest, total = max(longest, pause), total + pause
+        found = sessions.find(token, "local")
+        if found is None or sessions.touch(found) is None:
+            return
+        assert longest < policy.idle_timeout.total_seconds()
+        assert total < policy.absolute_timeout.total_seconds()
+
+
+def test_an_ordinary_day_of_work_is_not_cut_short(context: ReviewContext, sign_in: SignIn, clock: Any) -> None:
+    true = {"seconds": 0.0}
+    sessions = Sessions(context.store, context.settings.session, clock, Stopwatch(lambda: true["seconds"]))
+    opened = sessions.open(sign_in())
+    assert opened is not None
+    n_minutes = 0
+    while (found := sessions.find(opened[1], "local")) is not None and sessions.touch(found) is not None:
+        n_minutes += 14
+        true["seconds"] += 14 * 60
+        clock.advance(minutes=14)
+    assert n_minutes == 43 * 14  # the first look after ten hours
+
+
+def test_a_password_gets_no_second_chance_by_another_spelling_of_the_name(
+    context: ReviewContext, operator: SignedIn, attempt: Callable[..., SignedIn | None]
+) -> None:
+    for name in ("ada", "ADA", " Ada", "aDa ", "ADA"):
+        assert attempt(WRONG, name) is None
+    assert attempt(RIGHT) is None
+    unlock_user(context, operator, name="Ada")
+    assert attempt(RIGHT) is not None
+
+
+def test_an_open_session_outlives_a_lockout_someone_else_caused(
+    filled: ReviewContext, sign_in: SignIn, clock: Any
+) -> None:
+    ada = sign_in()
+    provider = LocalAccounts(filled.store)
+    for _ in range(5):
+        assert provider.identify(SignInRequest(user_name="ada", password=SecretStr(WRONG)), clock()) is None
+    assert claim_next(filled, ada) is not None
+
+
+@pytest.mark.parametrize(
+    "password", ["Password1234!", "123456789012", "ada-likes-walks", "aaaabbbbcccc", "Screening2026"]
+)
+def test_passwords_that_are_guessed_first_are_refused_and_not_repeated(
+    context: ReviewContext, operator: SignedIn, password: str
+) -> None:
+    with pytest.raises(ConfigError, match="guessed early") as caught:
+        add_user(context, operator, name="ada", role="reviewer", password=password)
+    assert password not in str(caught.value)
+
+
+def test_a_generated_password_may_be_used_and_repeats_never(context: ReviewContext, operator: SignedIn) -> None:
+    made = {passwords.generate_password() for _ in range(50)}
+    assert len(made) == 50
+    for password in made:
+        passwords.validate_password(password, "reviewer")

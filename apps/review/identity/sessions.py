@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from apps.review.identity.passwords import compute_password_tag
 from apps.review.identity.records import SignedIn, to_role
+from apps.review.identity.stopwatch import THIS_PROCESS, Stopwatch
 from apps.review.identity.timeouts import SessionPolicy
 from apps.review.store.database import Store
 from apps.review.store.events import to_timestamp
@@ -28,12 +29,21 @@ class Sessions:
     policy : SessionPolicy
     clock : callable
         Returns the present time, with its zone.
+    stopwatch : Stopwatch
+        Measures beside the clock, which may be set back.
     """
 
-    def __init__(self, store: Store, policy: SessionPolicy, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        policy: SessionPolicy,
+        clock: Callable[[], datetime],
+        stopwatch: Stopwatch = THIS_PROCESS,
+    ) -> None:
         self._store = store
         self._policy = policy
         self._clock = clock
+        self._stopwatch = stopwatch
 
     def open(self, signed_in: SignedIn, token: str | None = None) -> tuple[SignedIn, str] | None:
         """Open a session for someone who just proved who they are.
@@ -76,7 +86,7 @@ class Sessions:
             signed_in = load_session(session, hash_token(token))
         if signed_in is None or signed_in.provider != provider:
             return None
-        if self._policy.is_expired(signed_in, self._clock()):
+        if self._is_expired(signed_in):
             self.end(signed_in.session_id)
             return None
         return signed_in
@@ -85,6 +95,8 @@ class Sessions:
         """Note activity of a session just found; ``None`` if it is over."""
         now = self._clock()
         touched = self._policy.touch(signed_in, now)
+        if touched is not None:
+            self._stopwatch.note(touched)
         if touched is None or not touched.session_id or now - signed_in.last_seen_at < TOUCHED_EVERY:
             return touched
         with self._store.write() as session:
@@ -109,7 +121,7 @@ class Sessions:
                 return True
             last_seen = max(found.last_seen_at, signed_in.last_seen_at)
             signed_in = signed_in.model_copy(update={"last_seen_at": last_seen})
-        return self._policy.is_expired(signed_in, self._clock())
+        return self._is_expired(signed_in)
 
     def end(self, session_id: str) -> None:
         """End one session for good."""
@@ -119,6 +131,12 @@ class Sessions:
                 .where(UserSession.token_hash == session_id, UserSession.ended_at.is_(None))
                 .values(ended_at=self._timestamp())
             )
+
+    def _is_expired(self, signed_in: SignedIn) -> bool:
+        now = self._clock()
+        return self._policy.is_expired(signed_in, now) or (
+            bool(signed_in.session_id) and self._stopwatch.is_over(signed_in, self._policy, now)
+        )
 
     def _timestamp(self, shift: timedelta = timedelta(0)) -> str:
         return to_timestamp(self._clock() + shift)
