@@ -79,7 +79,7 @@ def build_rates(pair: RunPair) -> Table:
         f"Tango's score interval for paired differences of recall and specificity, {BOOTSTRAP} for PPV. p: exact "
         "McNemar."
     )
-    columns = (*_make_columns("fraction", "percent_points"), Column("p_value", "McNemar p", "score"))
+    columns = (*_make_columns("fraction", "percent_points"), Column("p_value", "McNemar p", "p_value"))
     return Table("rates", "At the promised thresholds", pd.DataFrame(rows), columns, "test split", note)
 
 
