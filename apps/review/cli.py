@@ -1,20 +1,17 @@
 """``screening review``: start the app, import posts, add people, check the record."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from apps.review.cli_accounts import register_account_commands
 from apps.review.cli_options import Database, open_review
+from apps.review.cli_records import import_tables, register_record_commands
 from screening.exceptions import MissingArtifactError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from apps.review.services.context import ReviewContext
-
 DEMO_USER = "reviewer"
+DEMO_AUDIT_FRACTION = 0.1
 
 app = typer.Typer(help="Review flagged posts in the browser.", no_args_is_help=False)
 
@@ -31,11 +28,14 @@ def _start(context: typer.Context) -> None:
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0913, PLR0917  # one parameter per option
     database: Database = None,
     address: Address = "127.0.0.1",
     port: Port = 8501,
     blind: Blind = True,
+    settings: Annotated[
+        Path | None, typer.Option(help="YAML file with the rules of the house: second readings, reasons, daily cap, …")
+    ] = None,
     sign_in: Annotated[str | None, typer.Option(help="local, oidc or proxy [default: local]")] = None,
     public_url: Annotated[
         str | None, typer.Option(help="What people type, such as https://review.example.org [default: this machine]")
@@ -49,6 +49,7 @@ def serve(
 ) -> None:
     """Start the app on this machine; secrets of a sign-in come from the environment."""
     from apps.review import server
+    from apps.review.services.context import SETTINGS_VARIABLE, read_settings
 
     variables = server.build_sign_in(
         address=address,
@@ -58,47 +59,12 @@ def serve(
         proxy_header=trust_proxy_header,
         proxy_addresses=trusted_proxy or (),
     )
+    if settings is not None:
+        read_settings(settings)
+        variables = {**variables, SETTINGS_VARIABLE: str(settings.absolute())}
     context = open_review(database)
-    typer.echo(f"Reviews are kept in {context.store.engine.url.database}")
+    typer.echo(f"Reviews are kept in {context.store.shown_name}")
     server.serve(context.store.url, address=address, port=port, is_blind=blind, sign_in=variables)
-
-
-@app.command("import")
-def import_(
-    scores: Annotated[Path, typer.Argument(help="Score table (.parquet, .csv) without text")],
-    posts: Annotated[Path, typer.Option(help="File with post_id and text (.parquet, .csv, .jsonl)")],
-    explanations: Annotated[Path | None, typer.Option(help="Explanation table for highlights")] = None,
-    include_unflagged: Annotated[bool, typer.Option("--all", help="Import unflagged posts too")] = False,
-    text_column: Annotated[str, typer.Option(help="Column with the text")] = "text",
-    id_column: Annotated[
-        str | None, typer.Option(help="Column with the id, as given to `screening score` [default: post_id if there]")
-    ] = None,
-    database: Database = None,
-) -> None:
-    """Put scored posts into the queue; a second import of the same posts changes nothing."""
-    from apps.review.services.tables import read_numbers, read_posts
-
-    table = read_posts(posts, text_column=text_column, id_column=id_column)
-    _import(open_review(database), read_numbers(scores), table, explanations, include_unflagged=include_unflagged)
-
-
-@app.command()
-def verify(
-    known_head: Annotated[str | None, typer.Option(help="SEQ:HASH printed by an earlier check")] = None,
-    database: Database = None,
-) -> None:
-    """Check that no event, score, note or text was changed; exit code 3 if something was."""
-    from apps.review.identity.records import command_line_operator
-    from apps.review.services.verifying import verify_chain
-
-    context = open_review(database, must_exist=True)
-    result = verify_chain(context, command_line_operator(context.clock()), known_head)
-    if result.is_intact:
-        typer.echo(f"Intact: {result.n_events} events.\nHead {result.head}\nKeep the head elsewhere for --known-head.")
-        return
-    where = f"first bad event {result.first_bad_event}: " if result.first_bad_event is not None else ""
-    typer.echo(f"NOT INTACT: {where}{result.problem}", err=True)
-    raise typer.Exit(3)
 
 
 @app.command()
@@ -113,6 +79,7 @@ def demo(
     """Prepare a database from a run's scored test posts, print a one-time password, and start the app."""
     from apps.review import server
     from apps.review.demo import choose_demo_database, prepare_demo_user
+    from apps.review.services.audit_sampling import AuditSlice
     from apps.review.services.tables import read_numbers, read_posts
 
     scores, posts = run / "evaluation" / "test.parquet", run / "data" / "test.parquet"
@@ -123,44 +90,23 @@ def demo(
     explanations = run / "explanations" / "flagged.parquet"
     table = read_numbers(scores)
     context = open_review(database or choose_demo_database(run, table))
-    _import(context, table, read_posts(posts), explanations if explanations.is_file() else None)
+    n_audit = int((table["triage"] == "no_flag").sum() * DEMO_AUDIT_FRACTION)
+    has_points = (run / "calibration" / "operating_points.json").is_file()
+    import_tables(
+        context,
+        (table, read_posts(posts)),
+        explanations if explanations.is_file() else None,
+        run=run if has_points else None,
+        audit=AuditSlice(n_posts=n_audit) if n_audit else None,
+    )
     password = prepare_demo_user(context, DEMO_USER)
     typer.echo(
-        f"Reviews are kept in {context.store.engine.url.database}\n"
+        f"Reviews are kept in {context.store.shown_name}\n"
         f"\n  http://{address}:{port}\n  user      {DEMO_USER}\n  password  {password}   (until the next start)\n"
     )
     if start:
         server.serve(context.store.url, address=address, port=port, is_blind=blind)
 
 
-def _import(
-    context: "ReviewContext",
-    scores: "pd.DataFrame",
-    posts: "pd.DataFrame",
-    explanations: Path | None,
-    *,
-    include_unflagged: bool = False,
-) -> None:
-    from apps.review.identity.records import command_line_operator
-    from apps.review.services.importing import import_explanations, import_scores
-    from apps.review.services.tables import read_numbers
-
-    operator = command_line_operator(context.clock())
-    summary = import_scores(context, operator, scores, posts, include_unflagged=include_unflagged)
-    typer.echo(
-        f"Imported {summary.n_imported} posts; {summary.n_already_there} were there already, "
-        f"{summary.n_not_flagged} are not flagged and were left out."
-    )
-    if summary.n_other_scores:
-        typer.echo(
-            f"{summary.n_other_scores} of those there already come with another model or score now; they keep the ones "
-            "they were imported with. To review under the new ones, use another --database."
-        )
-    if explanations is not None:
-        added = import_explanations(context, operator, read_numbers(explanations))
-        typer.echo(f"Added highlights to {added.n_explained} posts.")
-        if added.n_other_model:
-            typer.echo(f"{added.n_other_model} posts got none: these highlights explain another model than theirs.")
-
-
 register_account_commands(app)
+register_record_commands(app)

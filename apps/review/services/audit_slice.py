@@ -11,8 +11,8 @@ from apps.review.services.access import authorize
 from apps.review.services.context import ReviewContext
 from apps.review.services.outcomes import iterate_states
 from apps.review.store.models import Event, Post
+from screening.audit.finite_population import compute_lower_total, compute_upper_total
 from screening.metrics.intervals import estimate_proportion
-from screening.thresholds.finite_population import compute_lower_total, compute_upper_total
 from screening.types import Estimate, Record
 
 CONFIDENCE_LEVEL = 0.95

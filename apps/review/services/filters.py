@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, exists, func, or_, select
 
 from apps.review.identity.records import Role, SignedIn
 from apps.review.services.access import is_permitted
@@ -55,7 +55,7 @@ def validate_filters(filters: QueueFilters, role: Role, *, is_blind: bool) -> No
 
 def list_conditions(filters: QueueFilters, actor: SignedIn, now: datetime) -> list[ColumnElement[bool]]:
     """List the conditions on ``QueueItem`` for the posts this person may see under these filters."""
-    return [*_list_wishes(filters, now), *list_claim_conditions(actor, filters.stage)]
+    return [*list_wishes(filters, now), *list_claim_conditions(actor, filters.stage)]
 
 
 def list_claim_conditions(actor: SignedIn, stage: str) -> list[ColumnElement[bool]]:
@@ -63,12 +63,14 @@ def list_claim_conditions(actor: SignedIn, stage: str) -> list[ColumnElement[boo
     own = select(Event.seq).where(
         Event.post_id == QueueItem.post_id, Event.actor == actor.user_name, Event.kind.in_(JUDGEMENT_KINDS)
     )
-    is_new = or_(QueueItem.stage == "first", QueueItem.leased_by == actor.user_name, ~exists(own))
+    is_held_by_actor = func.coalesce(QueueItem.leased_by, "") == actor.user_name
+    is_new = or_(QueueItem.stage == "first", is_held_by_actor, ~exists(own))
     is_stage = QueueItem.stage == "adjudication" if stage == "adjudication" else QueueItem.stage != "adjudication"
     return [is_stage, is_new]
 
 
-def _list_wishes(filters: QueueFilters, now: datetime) -> list[ColumnElement[bool]]:
+def list_wishes(filters: QueueFilters, now: datetime) -> list[ColumnElement[bool]]:
+    """List the conditions the filters themselves set, whoever asks."""
     wishes: list[ColumnElement[bool]] = [
         getattr(QueueItem, name) == value
         for name in ("triage", "import_seq", "community", "is_audit")

@@ -15,6 +15,7 @@ from apps.review.services.filters import (
     QueueFilters,
     list_claim_conditions,
     list_conditions,
+    list_wishes,
     validate_filters,
 )
 from apps.review.services.workload import refuse_beyond_cap
@@ -179,22 +180,23 @@ def count_queue(context: ReviewContext, actor: SignedIn, filters: QueueFilters |
         role = authorize(context, session, actor, "judge")
         validate_filters(wanted, role, is_blind=context.settings.is_blind)
         now = context.clock()
-        conditions = list_conditions(wanted, actor, now)
-        is_held = QueueItem.leased_by.is_not(None) & (QueueItem.lease_expires_at > to_timestamp(now))
-        waiting = select(QueueItem.triage, func.count()).where(*conditions).group_by(QueueItem.triage)
-        by_triage = dict(session.execute(waiting).all())
-        n_for_others = _count(session, QueueItem.stage == "second") - _count(
-            session, QueueItem.stage == "second", *list_claim_conditions(actor, "reading")
-        )
-        n_adjudication = (
-            _count(session, *list_claim_conditions(actor, "adjudication")) if is_permitted(role, "adjudicate") else 0
-        )
+        wishes, is_mine = list_wishes(wanted, now), and_(*list_claim_conditions(actor, wanted.stage))
+        # Nearly all posts wait for a first reading: count them all from an index, and take away the few that are not
+        # for this person, which another index finds.
+        all_waiting = _count_levels(session, *wishes)
+        not_mine = _count_levels(session, QueueItem.stage.in_(("second", "adjudication")), ~is_mine, *wishes)
+        if wanted.stage == "adjudication":
+            all_waiting, not_mine = _count_levels(session, is_mine, *wishes), {}
+        by_triage = {level: n - not_mine.get(level, 0) for level, n in all_waiting.items()}
+        is_held = (QueueItem.leased_by > "") & (QueueItem.lease_expires_at > to_timestamp(now))
+        is_second, is_claimable = QueueItem.stage == "second", and_(*list_claim_conditions(actor, "reading"))
+        is_settling = and_(*list_claim_conditions(actor, "adjudication"))
         return QueueCounts(
             n_waiting=sum(by_triage.values()),
-            n_by_triage=by_triage,
-            n_held=_count(session, is_held, *conditions),
-            n_for_others=n_for_others,
-            n_adjudication=n_adjudication,
+            n_by_triage={level: n for level, n in by_triage.items() if n},
+            n_held=sum(_count_levels(session, is_held, is_mine, *wishes).values()),
+            n_for_others=sum(_count_levels(session, is_second, ~is_claimable).values()),
+            n_adjudication=sum(_count_levels(session, is_settling).values()) if is_permitted(role, "adjudicate") else 0,
         )
 
 
@@ -217,8 +219,9 @@ def release_all(session: Session, user_name: str, except_post: str = "") -> None
     )
 
 
-def _count(session: Session, *conditions: ColumnElement[bool]) -> int:
-    return session.scalar(select(func.count()).select_from(QueueItem).where(*conditions)) or 0
+def _count_levels(session: Session, *conditions: ColumnElement[bool]) -> dict[str, int]:
+    query = select(QueueItem.triage, func.count()).where(*conditions).group_by(QueueItem.triage)
+    return dict(session.execute(query).all())
 
 
 def _is_free(now: datetime) -> ColumnElement[bool]:
