@@ -40,7 +40,7 @@ def build_site(context: ReviewContext, settings: SignInSettings) -> Starlette:
     """A framework that would tell everyone everything, behind the real gate and forms."""
 
     async def tell(_: Request) -> HTMLResponse:
-        return HTMLResponse("everything")
+        return HTMLResponse("everything", headers={"set-cookie": "of_the_framework=1; Path=/"})
 
     async def talk(socket: WebSocket) -> None:
         await socket.accept()
@@ -126,6 +126,7 @@ def test_behind_tls_the_cookie_is_secure_and_belongs_to_this_host_alone(
     assert "; Secure" in answer.headers["set-cookie"]
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
     assert is_in(visitor)
+    assert visitor.get("/").headers["set-cookie"] == "of_the_framework=1; Path=/; Secure"
 
 
 def test_the_store_holds_only_a_digest_of_the_token(visit: Callable[..., Visitor], context: ReviewContext) -> None:

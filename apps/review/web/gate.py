@@ -124,7 +124,8 @@ class Gate:
                     headers["cache-control"] = "no-store"
                 for cookie in cookies:
                     headers.append("set-cookie", cookie)
-                message = {**message, "headers": headers.raw}
+                secured = self._door.settings.is_secure
+                message = {**message, "headers": [_secure(*pair) if secured else pair for pair in headers.raw]}
             await send(message)
 
         return _send
@@ -135,6 +136,12 @@ async def _refuse(response: Response, scope: MutableMapping[str, Any], receive: 
         await send({"type": "websocket.close", "code": 1008, "reason": "sign in first"})
         return
     await response(scope, receive, send)
+
+
+def _secure(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """Keep the framework's own cookies off unencrypted connections too."""
+    is_open = name.lower() == b"set-cookie" and b"; secure" not in value.lower()
+    return name, value + b"; Secure" if is_open else value
 
 
 def _read_path(scope: Scope) -> str:
