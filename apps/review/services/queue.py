@@ -77,7 +77,7 @@ def claim_next(context: ReviewContext, actor: SignedIn, filters: QueueFilters | 
         If a filter tells what is hidden.
     """
     wanted = filters or NO_FILTERS
-    with context.store.write() as session:
+    with context.store.write(is_durable=False) as session:
         role = authorize(context, session, actor, "judge")
         validate_filters(wanted, role, is_blind=context.settings.is_blind)
         now = context.clock()
@@ -107,7 +107,7 @@ def claim_post(context: ReviewContext, actor: SignedIn, post_id: str) -> str:
     DailyCapReachedError
         If the actor has judged as many posts today as the house allows.
     """
-    with context.store.write() as session:
+    with context.store.write(is_durable=False) as session:
         role = authorize(context, session, actor, "judge")
         now = context.clock()
         release_all(session, actor.user_name, except_post=post_id)
@@ -127,7 +127,7 @@ def claim_post(context: ReviewContext, actor: SignedIn, post_id: str) -> str:
 
 def release(context: ReviewContext, actor: SignedIn) -> None:
     """Put the post on the actor's desk back into the queue."""
-    with context.store.write() as session:
+    with context.store.write(is_durable=False) as session:
         authorize(context, session, actor, "judge")
         release_all(session, actor.user_name)
 

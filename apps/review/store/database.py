@@ -39,7 +39,12 @@ class Store:
         self._turn = threading.Lock()
         level = {"isolation_level": "REPEATABLE READ"} if self.is_postgresql else {}
         self._sessions = sessionmaker(engine.execution_options(**level), expire_on_commit=False)
-        self._writing_sessions = sessionmaker(engine.execution_options(is_write=True), expire_on_commit=False)
+        self._writing_sessions = {
+            is_durable: sessionmaker(
+                engine.execution_options(is_write=True, is_durable=is_durable), expire_on_commit=False
+            )
+            for is_durable in (True, False)
+        }
 
     @property
     def is_postgresql(self) -> bool:
@@ -65,8 +70,14 @@ class Store:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, is_durable: bool = True) -> Iterator[Session]:
         """Open a session that holds the one write lock from the start; committed on leaving, or nothing happened.
+
+        Parameters
+        ----------
+        is_durable : bool
+            Wait until the disk has it. Without, a power cut may undo the write, though never a killed process, and never
+            a part of it: good enough for a lease. The next durable write brings earlier ones to the disk with it.
 
         Raises
         ------
@@ -75,7 +86,7 @@ class Store:
         StoreUnavailableError
             If the database is gone; nothing was saved.
         """
-        with self._translate_errors(), self._take_turns(), self._writing_sessions.begin() as session:
+        with self._translate_errors(), self._take_turns(), self._writing_sessions[is_durable].begin() as session:
             yield session
 
     @contextmanager

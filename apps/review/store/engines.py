@@ -69,8 +69,12 @@ def _create_sqlite_engine(url: URL) -> Engine:
             connection.invalidate()  # the connection still writes into the file that was taken away
             message = f"the review database {path} was moved or replaced; nothing was saved. Put it back and try again"
             raise StoreUnavailableError(message)
-        is_write = connection.get_execution_options().get("is_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+        options = connection.get_execution_options()
+        if not options.get("is_write", False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options.get('is_durable', True) else 'NORMAL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
@@ -92,8 +96,11 @@ def _create_postgresql_engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("is_write", False):
+        options = connection.get_execution_options()
+        if options.get("is_write", False):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOG_LOCK})")
+        if not options.get("is_durable", True):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
 
     return engine
 
