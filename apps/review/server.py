@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from apps.review.identity.settings import (
     SIGN_IN_VARIABLE,
     read_sign_in_settings,
 )
+from screening.exceptions import ConfigError
 
 if TYPE_CHECKING:
     from apps.review.services.context import ReviewContext
@@ -119,7 +121,10 @@ def build_sign_in(
         f"{PREFIX}PROXY_ADDRESSES": ",".join(proxy_addresses) or None,
     }
     variables = {name: value for name, value in chosen.items() if value is not None}
-    read_sign_in_settings({**os.environ, **variables})
+    settings = read_sign_in_settings({**os.environ, **variables})
+    if settings.method == "oidc" and find_spec("authlib") is None:
+        message = 'sign-in by OpenID Connect needs one more package; run: pip install "screening[oidc]"'
+        raise ConfigError(message)
     return variables
 
 

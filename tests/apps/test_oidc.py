@@ -118,6 +118,7 @@ def test_a_local_or_closed_account_is_not_opened_by_a_token(
         ({"PUBLIC_URL": "http://review.example.org"}, "https"),
         ({"SIGN_IN": "magic"}, "local"),
         ({"OIDC_SCOPE": "x"}, "OIDC_SCOPE: Extra inputs"),
+        ({"OIDC_COOKIE_SECRET": "short one"}, "32 characters or more, found 9"),
     ],
 )
 def test_an_unsafe_or_incomplete_setup_is_refused_without_showing_the_secret(

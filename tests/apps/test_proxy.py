@@ -120,6 +120,8 @@ def test_a_real_server_believes_the_proxy_and_nobody_else(
     with_cookie = ("Cookie", cookie)
     assert ask("/_stcore/host-config", [ada, with_cookie])[0] == 200
     assert ask("/_stcore/stream", [ada, with_cookie, *make_upgrade()])[0] == 101
+    foreign = ("Origin", "https://evil.example")
+    assert ask("/_stcore/stream", [ada, with_cookie, foreign, *make_upgrade()])[0] == 403
     # The cookie alone, or someone else's, or one sent around the proxy opens nothing.
     assert ask("/_stcore/host-config", [with_cookie])[0] == 403
     assert ask("/_stcore/stream", [with_cookie, *make_upgrade()])[0] == 403

@@ -14,6 +14,8 @@ SignInMethod = Literal["local", "oidc", "proxy"]
 PREFIX = "SCREENING_REVIEW_"
 SIGN_IN_VARIABLE = f"{PREFIX}SIGN_IN"
 PUBLIC_URL_VARIABLE = f"{PREFIX}PUBLIC_URL"
+MIN_COOKIE_SECRET_CHARACTERS = 32
+MIN_PROXY_SECRET_CHARACTERS = 16
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8501"
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -26,6 +28,11 @@ class OidcSettings(Record):
     metadata_url: str
     cookie_secret: SecretStr | None = None
     prompt: str = "login"  # a session that timed out asks for the password again, not only for a click
+
+    @field_validator("cookie_secret")
+    @classmethod
+    def _require_length(cls, secret: SecretStr | None) -> SecretStr | None:
+        return _require_long(secret, MIN_COOKIE_SECRET_CHARACTERS)
 
     @field_validator("metadata_url")
     @classmethod
@@ -53,6 +60,11 @@ class ProxySettings(Record):
             message = "name the proxy's own addresses, such as 127.0.0.1/32; everyone's address is none"
             raise ValueError(message)
         return addresses
+
+    @field_validator("secret")
+    @classmethod
+    def _require_length(cls, secret: SecretStr | None) -> SecretStr | None:
+        return _require_long(secret, MIN_PROXY_SECRET_CHARACTERS)
 
     @property
     def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -139,6 +151,13 @@ def is_private(url: str) -> bool:
     return bool(parts.hostname) and (
         parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
     )
+
+
+def _require_long(secret: SecretStr | None, n_characters: int) -> SecretStr | None:
+    if secret is not None and len(secret.get_secret_value()) < n_characters:
+        message = f"a secret needs {n_characters} characters or more, found {len(secret.get_secret_value())}"
+        raise ValueError(message)
+    return secret
 
 
 def _describe(error: ValidationError) -> str:
