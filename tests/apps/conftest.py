@@ -12,8 +12,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import streamlit as st
 from argon2 import PasswordHasher
 from pydantic import SecretStr
+from streamlit.testing.v1 import AppTest
 
 from apps.review.identity import passwords
 from apps.review.identity.local import LocalAccounts
@@ -23,6 +25,7 @@ from apps.review.services.accounts import add_user
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.importing import import_scores
 from apps.review.store.database import open_store
+from tests.apps.opened_app import open_app_as
 from tests.apps.postgresql_cluster import PostgresqlCluster
 
 PASSWORD = "a long enough password"
@@ -162,6 +165,17 @@ def sign_in(context: ReviewContext, operator: SignedIn, clock: Clock) -> Callabl
 def filled(context: ReviewContext, operator: SignedIn) -> ReviewContext:
     import_scores(context, operator, _make_scores(), _make_posts())
     return context
+
+
+@pytest.fixture
+def open_app(
+    context: ReviewContext, operator: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., AppTest]]:
+    """Open the app on three waiting posts, as someone or as nobody."""
+    monkeypatch.setenv("SCREENING_REVIEW_DB", context.store.url)
+    import_scores(context, operator, _make_scores(), _make_posts())
+    yield lambda name="reviewer": open_app_as(context, name)
+    st.cache_resource.clear()
 
 
 CHROMIUM = "/usr/bin/chromium"

@@ -1,135 +1,185 @@
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pandas as pd
 import pytest
-import streamlit as st
-from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
-from apps.review.identity.local import LocalAccounts
-from apps.review.identity.records import SignedIn, SignInRequest
-from apps.review.services.accounts import add_user
+from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
-from apps.review.services.importing import import_scores
 from apps.review.services.verifying import verify_chain
+from tests.apps.opened_app import APP, OpenApp, click, decide, read_page
 
-APP = Path(__file__).parents[2] / "apps" / "review" / "app.py"
-PASSWORD = "a long enough password"
-MakeTable = Callable[..., pd.DataFrame]
-
-
-@pytest.fixture
-def open_app(
-    context: ReviewContext,
-    operator: SignedIn,
-    monkeypatch: pytest.MonkeyPatch,
-    make_scores: MakeTable,
-    make_posts: MakeTable,
-) -> Iterator[Callable[..., AppTest]]:
-    """Open the app on three waiting posts, as someone or as nobody."""
-    monkeypatch.setenv("SCREENING_REVIEW_DB", str(context.store.engine.url.database))
-    import_scores(context, operator, make_scores(), make_posts())
-
-    def _open(role: str | None = "reviewer") -> AppTest:
-        app = AppTest.from_file(str(APP), default_timeout=60)
-        if role is not None:
-            add_user(context, operator, name=role, role=role, password=PASSWORD)
-            request = SignInRequest(user_name=role, password=SecretStr(PASSWORD))
-            app.session_state["signed_in"] = LocalAccounts(context.store).identify(request, datetime.now(UTC))
-        app.run()
-        assert not app.exception
-        return app
-
-    yield _open
-    st.cache_resource.clear()
+VIEWS = [
+    "queue", "post", "history", "adjudication", "dashboard", "audit", "thresholds", "export", "people",
+]  # fmt: skip
 
 
-def click(app: AppTest, label: str) -> AppTest:
-    (button,) = [button for button in app.button if button.label == label]
-    return button.click().run()
-
-
-def read_page(app: AppTest) -> str:
-    """Everything the page says, as HTML or as text."""
-    parts = [element.proto.body for element in app.get("html")]
-    for kind in ("title", "subheader", "markdown", "caption", "text", "info", "error", "success", "button"):
-        parts += [str(getattr(element, "value", "")) + getattr(element, "label", "") for element in app.get(kind)]
-    return "\n".join(parts)
-
-
-def test_signed_out_there_is_the_way_in_and_nothing_else(open_app: Callable[..., AppTest]) -> None:
+def test_signed_out_there_is_the_way_in_and_nothing_else(open_app: OpenApp) -> None:
     app = open_app(None)
     page = read_page(app)
     assert [title.value for title in app.title] == ["Review"]
     assert not any(word in page for word in ("p3", "Queue", "History", "quiet walk", "Waiting"))
 
 
-@pytest.mark.parametrize("view", ["queue.py", "post.py", "history.py"])
-def test_a_page_run_by_itself_shows_nothing_to_nobody(open_app: Callable[..., AppTest], view: str) -> None:
+def test_a_page_run_by_itself_shows_nothing_to_nobody(open_app: OpenApp) -> None:
     open_app(None)
-    app = AppTest.from_file(str(APP.parent / "views" / view), default_timeout=60).run()
-    assert [error.value for error in app.error] == ["Sign in first."]
-    assert "p3" not in read_page(app)
+    for view in VIEWS:
+        app = AppTest.from_file(str(APP.parent / "views" / f"{view}.py"), default_timeout=60).run()
+        assert [error.value for error in app.error] == ["Sign in first."]
+        assert "p3" not in read_page(app)
 
 
-def test_the_queue_shows_order_and_counts_but_no_scores(open_app: Callable[..., AppTest]) -> None:
-    page = read_page(open_app())
-    assert page.index("p3") < page.index("p2") < page.index("p1")
-    assert "Waiting <strong>3" in page
-    assert "Refer <strong>2" in page
-    assert "75%" not in page
-    assert 'class="level' not in page
-
-
-def test_a_post_is_hidden_then_shown_then_judged_then_revealed_then_the_next_one_opens(
-    open_app: Callable[..., AppTest],
+@pytest.mark.parametrize(
+    ("role", "first", "refused"),
+    [
+        ("reviewer", "Queue", ["adjudication", "dashboard", "audit", "thresholds", "export", "people"]),
+        ("lead", "Queue", ["people"]),
+        ("auditor", "History", ["queue", "post", "adjudication", "people"]),
+        ("admin", "People", ["queue", "post", "adjudication", "dashboard", "audit", "thresholds", "export"]),
+    ],
+)
+def test_each_role_starts_on_its_own_page_and_reaches_no_other_roles_page(
+    open_app: OpenApp, role: str, first: str, refused: list[str]
 ) -> None:
+    app = open_app(role)
+    assert [title.value for title in app.title] == [first]
+    assert ("p3" in read_page(app)) == (first == "Queue")
+    for view in refused:
+        alone = AppTest.from_file(str(APP.parent / "views" / f"{view}.py"), default_timeout=60)
+        alone.session_state["signed_in"] = app.session_state["signed_in"]
+        alone.run()
+        assert [error.value for error in alone.error] == [f"The role {role} has no access to this page."]
+        assert "p3" not in read_page(alone)
+
+
+def test_a_post_is_hidden_then_shown_then_judged_then_revealed_then_the_next_one_opens(open_app: OpenApp) -> None:
     app = click(open_app(), "Open the next post")
     assert "quiet walk" not in read_page(app)
-    assert app.button(key="decide_escalate").disabled
-    click(app, "Show the text")
-    page = read_page(app)
+    assert all(button.disabled for button in app.button if button.label in ("Escalate", "Unsure"))
+    page = read_page(click(app, "Show the text"))
     assert "A quiet walk, number 3." in page
     assert "What the model said" not in page
-    app.button(key="decide_needs_follow_up").click().run()
-    page = read_page(app)
+    page = read_page(decide(app, "p3", "needs_follow_up"))
     assert "Saved: Needs follow-up." in page
     assert "What the model said" in page
     assert "75%" in page
-    click(app, "Keep, next post")
-    page = read_page(app)
+    page = read_page(click(app, "Keep, next post"))
     assert "p2" in page
     assert "What the model said" not in page
     assert "quiet walk" not in page
 
 
+def test_the_text_can_be_hidden_again_or_always_shown_by_choice(open_app: OpenApp) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    assert "quiet walk" not in read_page(click(app, "Hide the text"))
+    app.toggle(key="always_show_text").set_value(True).run()
+    assert "A quiet walk, number 3." in read_page(app)
+
+
+def test_nothing_is_preset_where_a_judgement_is_made(open_app: OpenApp) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    assert [area.value for area in app.text_area] == [""]
+    assert all(pills.value == [] for pills in app.get("button_group") if "reasons" in (pills.key or ""))
+
+
+def test_reasons_and_note_are_kept_with_the_decision(open_app: OpenApp) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    _choose_reason(app, "escalate", "farewell")
+    app.text_area[0].set_value("read twice").run()
+    decide(app, "p3", "escalate")
+    page = read_page(app.switch_page("views/history.py").run())
+    assert "Escalate · Farewell · read twice" in page
+
+
+def test_reasons_of_another_decision_stop_the_key_that_was_pressed(open_app: OpenApp, context: ReviewContext) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    _choose_reason(app, "escalate", "farewell")
+    page = read_page(decide(app, "p3", "no_concern"))
+    assert "Nothing was saved" in page
+    assert "A quiet walk, number 3." in page  # the post is still there, and so is what was entered
+    assert "Saved" in read_page(decide(app, "p3", "escalate"))
+
+
 def test_a_judgement_can_be_revised_and_taken_back(
-    open_app: Callable[..., AppTest], context: ReviewContext, operator: SignedIn
+    open_app: OpenApp, context: ReviewContext, operator: SignedIn
 ) -> None:
     app = click(click(open_app(), "Open the next post"), "Show the text")
-    app.button(key="decide_no_concern").click().run()
-    app.button(key="revise_escalate").click().run()
+    click(decide(app, "p3", "no_concern"), "Judge again")
+    decide(app, "p3", "escalate", is_revision=True)
     assert "kept beside it" in read_page(app)
-    app.switch_page("views/history.py").run()
-    page = read_page(app)
-    assert "Escalate (revised)" in page
-    assert "No concern · replaced" in page
-    click(app, "Undo")
-    assert "Escalate (revised) · taken back" in read_page(app)
+    click(app, "Undo the last decision")
+    assert "The judgement before it counts again." in read_page(app)
+    assert "<strong>No concern</strong>" in read_page(app)
+    page = read_page(app.switch_page("views/history.py").run())
+    assert "Escalate (revised) · taken back" in page
+    assert "took back event" in page
     assert verify_chain(context, operator).is_intact
 
 
-def test_crisis_resources_stand_beside_every_post(open_app: Callable[..., AppTest]) -> None:
-    app = click(open_app(), "Open the next post")
-    assert "Suicide &amp; Crisis Lifeline" in read_page(app)
+def test_undo_while_the_next_post_is_open_brings_the_post_back_to_the_desk(open_app: OpenApp) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    click(decide(app, "p3", "unsure"), "Keep, next post")
+    page = read_page(click(app, "Undo the last decision"))
+    assert "The post is on your desk again." in page
+    assert "<strong>p3</strong>" in page
+    assert "Undo" not in [button.label for button in app.button]
+
+
+def test_a_post_put_back_waits_and_the_next_comes_only_when_asked_for(open_app: OpenApp) -> None:
+    app = click(click(open_app(), "Open the next post"), "Put back")
+    assert "p3" not in read_page(app)
+    assert "<strong>p3</strong>" in read_page(click(app, "Open the next post"))
+
+
+def test_crisis_resources_and_the_guideline_stand_beside_every_post(open_app: OpenApp) -> None:
+    page = read_page(click(open_app(), "Open the next post"))
+    assert "Suicide &amp; Crisis Lifeline" in page
+    assert "Read what the post says now." in page
+
+
+def test_the_team_can_replace_the_guideline(open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "house.txt").write_text("# Ours\n- <script>first</script>", encoding="utf-8")
+    monkeypatch.setenv("SCREENING_REVIEW_GUIDELINES", str(tmp_path / "house.txt"))
+    page = read_page(click(open_app(), "Open the next post"))
+    assert "<h3>Ours</h3><ul><li>&lt;script&gt;first&lt;/script&gt;</li></ul>" in page
+
+
+def test_the_queue_shows_order_and_counts_but_neither_levels_nor_scores_to_a_blind_reader(open_app: OpenApp) -> None:
+    page = read_page(open_app())
+    assert page.index("p3") < page.index("p2") < page.index("p1")
+    assert "Waiting <strong>3" in page
+    assert not any(word in page for word in ("75%", 'class="level', "Refer", "Not flagged", "Audit"))
+
+
+def test_a_break_is_suggested_put_aside_and_taken(
+    open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_settings(tmp_path, monkeypatch, "break_after_posts: 1\n")
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    page = read_page(decide(app, "p3", "unsure"))
+    assert "You have judged 1 post in 0 minutes. A short break may do good." in page
+    assert "A short break" not in read_page(click(app, "Not now"))
+    app.session_state["reminder_put_aside"] = (-20, -20.0)  # as if so many posts had been judged since
+    page = read_page(click(app.run(), "Take a break"))
+    assert "Nothing is on your desk." in page
+    assert "quiet walk" not in page
+    page = read_page(click(app, "Go on"))
+    assert "A short break" not in page
+
+
+def test_the_daily_cap_ends_the_day_kindly_and_leaves_the_last_undo(
+    open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_settings(tmp_path, monkeypatch, "daily_cap: 1\n")
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    page = read_page(click(decide(app, "p3", "unsure"), "Keep, next post"))
+    assert "Judged today: 1 of at most 1" in page
+    assert "Thank you for today." in page
+    assert "<strong>p3</strong>" in read_page(click(app, "Undo the last decision"))
 
 
 @pytest.mark.parametrize("seen_ago", [timedelta(minutes=16), timedelta(hours=11)])
-def test_a_session_that_rested_too_long_is_back_at_the_form(
-    open_app: Callable[..., AppTest], seen_ago: timedelta
-) -> None:
+def test_a_session_that_rested_too_long_is_back_at_the_form(open_app: OpenApp, seen_ago: timedelta) -> None:
     app = click(click(open_app(), "Open the next post"), "Show the text")
     past = datetime.now(UTC) - seen_ago
     session = app.session_state["signed_in"]
@@ -140,42 +190,11 @@ def test_a_session_that_rested_too_long_is_back_at_the_form(
     assert "quiet walk" not in read_page(app)
 
 
-@pytest.mark.parametrize("role", ["auditor", "admin"])
-def test_roles_that_do_not_judge_have_no_way_to_posts(open_app: Callable[..., AppTest], role: str) -> None:
-    app = open_app(role)
-    assert [title.value for title in app.title] == ["History"]
-    assert "p3" not in read_page(app)
+def _choose_reason(app: AppTest, decision: str, code: str) -> None:
+    (pills,) = [group for group in app.get("button_group") if (group.key or "").endswith(f"reasons_{decision}")]
+    pills.set_value([code]).run()
 
 
-@pytest.mark.parametrize(
-    ("hostile", "shown"),
-    [
-        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
-        ("**bold** $x^2$ :red[x] # heading", "**bold** $x^2$ :red[x] # heading"),
-        ("\x1b[31mred\x1b[0m", '<span class="hidden-sign">ESC</span>[31mred'),
-        ("abc\u202edef\u200b", 'abc<span class="hidden-sign">RLO</span>def<span class="hidden-sign">ZERO WIDTH SPACE'),
-        ("long " * 20_000, "long " * 20_000),
-    ],
-)
-def test_hostile_posts_ids_and_notes_are_shown_as_text(
-    context: ReviewContext,
-    operator: SignedIn,
-    monkeypatch: pytest.MonkeyPatch,
-    open_app: Callable[..., AppTest],
-    hostile: str,
-    shown: str,
-) -> None:
-    post_id = hostile[:60]
-    scores = pd.DataFrame({"post_id": [post_id], "triage": ["refer"], "risk_urgent": [1.0], "model_version": [hostile]})
-    import_scores(context, operator, scores, pd.DataFrame({"post_id": [post_id], "text": [hostile]}))
-    app = click(click(open_app(), "Open the next post"), "Show the text")
-    assert shown in read_page(app)
-    app.text_area[0].set_value(hostile[:4000]).run()
-    app.button(key="decide_unsure").click().run()
-    app.switch_page("views/history.py").run()
-    assert not app.exception
-    page = read_page(app)
-    assert "Unsure" in page
-    assert "<script>" not in page
-    assert "\x1b" not in page
-    assert "\u202e" not in page
+def _write_settings(folder: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    (folder / "house.yaml").write_text(content, encoding="utf-8")
+    monkeypatch.setenv("SCREENING_REVIEW_SETTINGS", str(folder / "house.yaml"))

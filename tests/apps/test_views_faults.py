@@ -1,0 +1,118 @@
+"""What happens to a decision when something goes wrong between the page and the store."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from apps.review.components.labels import mark_post
+from apps.review.services.context import ReviewContext
+from apps.review.services.judging import record_decision
+from apps.review.services.queue import claim_post
+from apps.review.store.models import Event, QueueItem
+from tests.apps.opened_app import OpenApp, click, decide, open_app_as, read_page, sign_in_now
+
+
+def _count_decisions(context: ReviewContext) -> int:
+    with context.store.read() as session:
+        return session.scalar(select(func.count()).where(Event.kind.in_(("decision", "revision")))) or 0
+
+
+def _hand_to_someone_else(context: ReviewContext, post_id: str) -> ReviewContext:
+    """Let the lease run out and another reviewer take the post."""
+    with context.store.write() as session:
+        item = session.get_one(QueueItem, post_id)
+        item.leased_by, item.lease_expires_at = None, None
+    now = ReviewContext(context.store, context.settings)
+    claim_post(now, sign_in_now(context, "bob", "reviewer"), post_id)
+    return now
+
+
+def test_a_reload_after_a_decision_neither_loses_nor_doubles_it(open_app: OpenApp, context: ReviewContext) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    decide(app, "p3", "escalate")
+    again = open_app_as(context, "reviewer")  # a reload: the same person, nothing remembered on the page
+    assert "<strong>p2</strong>" in read_page(click(again, "Open the next post"))
+    assert _count_decisions(context) == 1
+
+
+def test_a_reload_in_mid_form_keeps_the_post_and_saves_nothing(open_app: OpenApp, context: ReviewContext) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    app.text_area[0].set_value("half a thought").run()
+    again = click(open_app_as(context, "reviewer"), "Open the next post")
+    page = read_page(again)
+    assert "<strong>p3</strong>" in page
+    assert "half a thought" not in page
+    assert _count_decisions(context) == 0
+
+
+@pytest.mark.parametrize("is_revision", [False, True])
+def test_a_double_click_on_a_decision_is_one_event(
+    open_app: OpenApp, context: ReviewContext, is_revision: bool
+) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    if is_revision:
+        click(decide(app, "p3", "unsure"), "Judge again")
+    n_before = _count_decisions(context)
+    app.button(key=_key("p3", is_revision=is_revision)).click()
+    message = app._tree.get_widget_states()  # what the browser sends on a click: sent twice, as by a double click
+    app._run(message)
+    assert "Saved: Escalate." in read_page(app)
+    app._run(message)
+    assert not app.exception
+    assert _count_decisions(context) == n_before + 1
+
+
+def test_a_decision_of_an_ended_session_is_not_saved_and_says_so(open_app: OpenApp, context: ReviewContext) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    app.text_area[0].set_value("half a thought").run()
+    past = datetime.now(UTC) - timedelta(minutes=16)
+    session = app.session_state["signed_in"]
+    app.session_state["signed_in"] = session.model_copy(update={"signed_in_at": past, "last_seen_at": past})
+    page = read_page(decide(app, "p3", "escalate"))
+    assert [title.value for title in app.title] == ["Review"]
+    assert "nothing was saved by it" in page
+    assert "quiet walk" not in page
+    assert _count_decisions(context) == 0
+
+
+def test_a_decision_on_a_post_someone_else_holds_by_now_is_refused_in_clear_words(
+    open_app: OpenApp, context: ReviewContext
+) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    _hand_to_someone_else(context, "p3")
+    page = read_page(decide(app, "p3", "escalate"))
+    assert "Not done." in page
+    assert "on another reviewer&#x27;s desk by now; nothing was saved" in page
+    assert "<strong>p2</strong>" in page  # the next free post, its text hidden
+    assert "quiet walk" not in page
+    assert _count_decisions(context) == 0
+
+
+def test_a_decision_on_a_post_someone_else_has_judged_is_refused_in_clear_words(
+    open_app: OpenApp, context: ReviewContext
+) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    now = _hand_to_someone_else(context, "p3")
+    record_decision(now, sign_in_now(context, "bob"), "p3", "no_concern")
+    page = read_page(decide(app, "p3", "escalate"))
+    assert "has a decision already; nothing was changed" in page
+    assert _count_decisions(context) == 1
+
+
+def test_when_the_time_on_the_desk_is_over_the_screen_is_cleared(
+    open_app: OpenApp, context: ReviewContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "house.yaml").write_text("lease_duration: PT0.001S\n", encoding="utf-8")
+    monkeypatch.setenv("SCREENING_REVIEW_SETTINGS", str(tmp_path / "house.yaml"))
+    app = click(open_app(), "Open the next post")
+    page = read_page(app)
+    assert "The time on your desk was over." in page
+    assert "p3" not in page
+    with context.store.read() as session:
+        assert session.get_one(QueueItem, "p3").leased_by is None
+
+
+def _key(post_id: str, *, is_revision: bool) -> str:
+    return f"{'revise' if is_revision else 'decide'}_{mark_post(post_id)}_escalate"
