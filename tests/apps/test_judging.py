@@ -18,7 +18,6 @@ from apps.review.services.judging import record_decision, revise_decision, undo_
 from apps.review.services.posts import load_post
 from apps.review.services.queue import claim_next, claim_post, count_queue, load_queue
 from apps.review.services.verifying import verify_chain
-from apps.review.store.database import open_store
 from apps.review.store.models import Event, Note
 from screening.exceptions import ConfigError
 
@@ -269,6 +268,6 @@ def test_an_acknowledged_decision_survives_kill_9(filled: ReviewContext, sign_in
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, check=False, timeout=120
     )
     assert done.returncode == -9, done.stderr.decode()
-    with open_store(database).read() as session:
+    with filled.store.read() as session:
         event = session.scalars(select(Event).where(Event.kind == "decision")).one()
     assert (event.post_id, event.hash) == ("p3", done.stdout.decode())
