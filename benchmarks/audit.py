@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from screening.thresholds.audit import allocate_reading
-from screening.thresholds.audit_estimate import AuditEstimate, ReadStratum, estimate_audited_recall
-from screening.thresholds.drift import compare_scores
+from screening.audit.drift import compare_scores
+from screening.audit.estimate import AuditEstimate, ReadStratum, estimate_audited_recall
+from screening.audit.sampling import allocate_reading
 from screening.thresholds.operating_point import OperatingPoint
 
 TARGET_RECALL, CONFIDENCE_LEVEL = 0.95, 0.95

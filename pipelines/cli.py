@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines import audit_commands
+from pipelines.audit import commands as audit_commands
 from screening.exceptions import ConfigError, RecallNotReachableError, ScreeningError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from reports.cost import build_deployment
 from reports.page import Section
 from reports.recall import build_performance
 from reports.tables import Column, Table
-from screening.thresholds.audit import NEAR_SHARE
-from screening.thresholds.audit_plan import AuditPlan, compute_allowed_misses, compute_required_reading, plan_audit
+from screening.audit.plan import AuditPlan, compute_allowed_misses, compute_required_reading, plan_audit
+from screening.audit.sampling import NEAR_SHARE
 
 if TYPE_CHECKING:
     from reports.results import RunResults

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from screening.thresholds.audit import draw_audit_sample
-from screening.thresholds.audit_estimate import AuditEstimate, ReadStratum, estimate_audited_recall
+from screening.audit.estimate import AuditEstimate, ReadStratum, estimate_audited_recall
+from screening.audit.sampling import draw_audit_sample
 
 pytestmark = pytest.mark.statistical
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.score_tables import Promise, read_promise
+from pipelines.audit.score_tables import Promise, read_promise
 
 
 def make_scores(version: str, n: int = 1_500, seed: int = 1, prefix: str = "post") -> pd.DataFrame:

@@ -1,11 +1,11 @@
 import pandas as pd
 import pytest
 
-from pipelines.audit_files import locate_manifest
-from pipelines.audit_words import describe_outcome
-from pipelines.auditing import check_drift, draw_sample, estimate_recall
+from pipelines.audit.auditing import check_drift, draw_sample, estimate_recall
+from pipelines.audit.files import locate_manifest
+from pipelines.audit.words import describe_outcome
+from screening.audit.estimate import ReadStratum, estimate_audited_recall
 from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
-from screening.thresholds.audit_estimate import ReadStratum, estimate_audited_recall
 
 TARGET = "suicidewatch"
 

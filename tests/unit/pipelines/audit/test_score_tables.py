@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.score_tables import read_promise, read_scores
+from pipelines.audit.score_tables import read_promise, read_scores
 from screening.exceptions import BundleError, ConfigError, SchemaError
 
 

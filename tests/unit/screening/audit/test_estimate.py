@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from screening.thresholds.audit_estimate import AuditEstimate, ReadStratum, bound_positives, estimate_audited_recall
-from screening.thresholds.finite_population import compute_lower_total, compute_upper_total
+from screening.audit.estimate import AuditEstimate, ReadStratum, bound_positives, estimate_audited_recall
+from screening.audit.finite_population import compute_lower_total, compute_upper_total
 
 PROMISE = {"target_recall": 0.95, "confidence_level": 0.95}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipelines.audit_planning import Outlook
-    from pipelines.auditing import AuditOutcome
-    from screening.thresholds.audit_plan import AuditPlan
-    from screening.thresholds.drift import DriftResult
+    from pipelines.audit.auditing import AuditOutcome
+    from pipelines.audit.planning import Outlook
+    from screening.audit.drift import DriftResult
+    from screening.audit.plan import AuditPlan
 
 
 def describe_outlook(outlook: Outlook) -> str:

@@ -9,7 +9,7 @@ import typer
 from screening.exceptions import ConfigError
 
 EXIT_ALARM = 3
-NEAR_SHARE = 0.1  # equals screening.thresholds.audit.NEAR_SHARE, whose import would slow `screening --help`
+NEAR_SHARE = 0.1  # equals screening.audit.sampling.NEAR_SHARE, whose import would slow `screening --help`
 
 app = typer.Typer(
     help="Find out whether recall still holds where the screener runs: read a random sample of unflagged posts.",
@@ -51,8 +51,8 @@ def plan(  # noqa: PLR0913  # every parameter is an option of the command
 
     From your own figures: --posts --flagged --ppv. From a run's test split: --posts --run --target --prevalence.
     """
-    from pipelines.audit_planning import PlanRequest, plan_period
-    from pipelines.audit_words import describe_outlook, describe_plan
+    from pipelines.audit.planning import PlanRequest, plan_period
+    from pipelines.audit.words import describe_outlook, describe_plan
 
     request = PlanRequest(
         n_posts=posts, n_flagged=flagged, ppv=ppv, run_folder=run, target=target, prevalence=prevalence,
@@ -80,9 +80,9 @@ def sample(  # noqa: PLR0913  # every parameter is an option of the command
     ] = None,
 ) -> None:
     """Draw the posts to read: ids, stratum and inclusion probability; no text. A manifest is written beside it."""
-    from pipelines.audit_files import locate_manifest
-    from pipelines.auditing import draw_sample
-    from pipelines.score_tables import read_promise
+    from pipelines.audit.auditing import draw_sample
+    from pipelines.audit.files import locate_manifest
+    from pipelines.audit.score_tables import read_promise
 
     done = draw_sample(
         scores, out, read_promise(run, bundle), target, n,
@@ -107,8 +107,8 @@ def estimate(
     out: OutOption = None,
 ) -> None:
     """Estimate recall from the decisions; exit code 3 where the promise is contradicted."""
-    from pipelines.audit_words import describe_outcome
-    from pipelines.auditing import estimate_recall
+    from pipelines.audit.auditing import estimate_recall
+    from pipelines.audit.words import describe_outcome
 
     _validate_new(out)
     done = estimate_recall(sample, decisions, flagged_decisions, missing=missing.value, column=decision_column)
@@ -131,9 +131,9 @@ def drift(
     out: OutOption = None,
 ) -> None:
     """Compare new scores with those the promise was made on; exit code 3 where posts are of a kind never seen."""
-    from pipelines.audit_words import describe_drift
-    from pipelines.auditing import check_drift
-    from pipelines.score_tables import read_promise
+    from pipelines.audit.auditing import check_drift
+    from pipelines.audit.score_tables import read_promise
+    from pipelines.audit.words import describe_drift
 
     _validate_new(out)
     done = check_drift(scores, read_promise(run, bundle), run_folder=run, reference_path=reference)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screening.thresholds.audit import allocate_reading
-from screening.thresholds.audit_estimate import ReadStratum, estimate_audited_recall
-from screening.thresholds.audit_plan import compute_required_reading, plan_audit
+from screening.audit.estimate import ReadStratum, estimate_audited_recall
+from screening.audit.plan import compute_required_reading, plan_audit
+from screening.audit.sampling import allocate_reading
 
 PROMISE = {"target_recall": 0.95, "confidence_level": 0.95}
 

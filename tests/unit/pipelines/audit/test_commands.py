@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from pipelines import audit_commands
-from screening.thresholds.audit import NEAR_SHARE
+from pipelines.audit import commands as audit_commands
+from screening.audit.sampling import NEAR_SHARE
 
 TARGET = "suicidewatch"
 

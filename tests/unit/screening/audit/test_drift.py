@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from scipy.stats import betabinom
 
-from screening.thresholds.drift import compare_scores, describe_measures
-from screening.thresholds.drift_measures import compute_stability_index, measure_distribution, measure_share
+from screening.audit.drift import compare_scores, describe_measures
+from screening.audit.drift_measures import compute_stability_index, measure_distribution, measure_share
 from screening.thresholds.operating_point import OperatingPoint
 
 LABELS = {"calm": (1.0, 4.0, 3.5), "risk": (4.0, 1.5, 4.5)}  # beta parameters of the score, log mean of the length

@@ -4,8 +4,8 @@ import math
 
 from pydantic import Field
 
-from screening.thresholds.audit import NEAR_SHARE, allocate_reading
-from screening.thresholds.finite_population import compute_lower_tail
+from screening.audit.finite_population import compute_lower_tail
+from screening.audit.sampling import NEAR_SHARE, allocate_reading
 from screening.types import Record
 
 GOOD_CHANCE = 0.8
@@ -86,7 +86,7 @@ def plan_audit(
     expected_recall : float
         Recall you believe in, in (0, 1]; used for ``chance`` alone.
     near_share : float
-        See :func:`screening.thresholds.audit.allocate_reading`.
+        See :func:`screening.audit.sampling.allocate_reading`.
 
     Raises
     ------

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screening.thresholds.finite_population import compute_lower_tail, compute_lower_total, compute_upper_total
+from screening.audit.finite_population import compute_lower_tail, compute_lower_total, compute_upper_total
 
 
 def compute_exact_tail(n_population: int, n_positive: int, n_sampled: int, n_found: int) -> Fraction:

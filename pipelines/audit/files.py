@@ -7,12 +7,12 @@ from typing import Literal
 import pandas as pd
 from pydantic import Field, ValidationError
 
-from pipelines.score_tables import read_truth_values, refuse_rows
+from pipelines.audit.score_tables import read_truth_values, refuse_rows
 from pipelines.stages.score import validate_output, write_table_whole
+from screening.audit.estimate import ReadStratum
+from screening.audit.sampling import FLAGGED, AuditSample, Stratum
 from screening.data.file_readers import read_table, show_columns
 from screening.exceptions import ConfigError, SchemaError
-from screening.thresholds.audit import FLAGGED, AuditSample, Stratum
-from screening.thresholds.audit_estimate import ReadStratum
 from screening.types import Record
 from screening.whole_writes import write_text_whole
 

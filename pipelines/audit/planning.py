@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pipelines.score_tables import read_promise, read_run_scores
+from pipelines.audit.score_tables import read_promise, read_run_scores
+from screening.audit.plan import AuditPlan, plan_audit
 from screening.exceptions import ConfigError
 from screening.metrics.operating import compute_operating_result
 from screening.metrics.workload import compute_deployment_table
-from screening.thresholds.audit_plan import AuditPlan, plan_audit
 from screening.thresholds.operating_point import OperatingPoint
 from screening.types import Record
 

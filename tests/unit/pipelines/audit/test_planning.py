@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from pipelines.audit_planning import PlanRequest, plan_period
+from pipelines.audit.planning import PlanRequest, plan_period
 from screening.exceptions import ConfigError
 
 TARGET = "suicidewatch"

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from screening.thresholds.drift_measures import DriftMeasure, measure_distribution, measure_share
+from screening.audit.drift_measures import DriftMeasure, measure_distribution, measure_share
 from screening.thresholds.operating_point import OperatingPoint
 from screening.types import Record
 

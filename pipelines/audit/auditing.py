@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pipelines.audit_files import (
+from pipelines.audit.files import (
     AuditManifest,
     build_manifest_counts,
     count_decisions,
@@ -16,11 +16,11 @@ from pipelines.audit_files import (
     validate_sample_path,
     write_sample,
 )
-from pipelines.score_tables import Promise, read_run_scores, read_scores
+from pipelines.audit.score_tables import Promise, read_run_scores, read_scores
+from screening.audit.drift import DriftResult, compare_scores
+from screening.audit.estimate import AuditEstimate, estimate_audited_recall
+from screening.audit.sampling import NEAR_SHARE, draw_audit_sample
 from screening.exceptions import ConfigError, SchemaError
-from screening.thresholds.audit import NEAR_SHARE, draw_audit_sample
-from screening.thresholds.audit_estimate import AuditEstimate, estimate_audited_recall
-from screening.thresholds.drift import DriftResult, compare_scores
 from screening.types import Record
 
 Missing = Literal["worst", "refuse"]
@@ -55,7 +55,7 @@ def draw_sample(
     ConfigError
         If the output exists, the target is unknown, or more posts are asked for than there are.
     DataAccessError, SchemaError
-        See :func:`pipelines.score_tables.read_scores`.
+        See :func:`pipelines.audit.score_tables.read_scores`.
     """
     validate_sample_path(out_path, (scores_path,))
     point = promise.find(target)
@@ -143,7 +143,7 @@ def check_drift(
     MissingArtifactError
         If the run has no calibration or test scores.
     SchemaError
-        See :func:`pipelines.score_tables.read_scores`; another model version is refused.
+        See :func:`pipelines.audit.score_tables.read_scores`; another model version is refused.
     """
     columns = [*(f"risk_{point.name}" for point in promise.operating_points), "n_tokens", "is_truncated"]
     current = read_scores(scores_path, promise, columns)

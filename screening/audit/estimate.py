@@ -4,7 +4,7 @@ Notes
 -----
 ``D`` positives were flagged, ``M`` were missed, recall is ``D / (D + M)``. Missed posts of a stratum read in full are
 counted; those of a sampled stratum are estimated as ``x N / n`` and bounded by the hypergeometric distribution
-(:mod:`screening.thresholds.finite_population`). Where only a sample of flagged posts was read, ``D`` is bounded the
+(:mod:`screening.audit.finite_population`). Where only a sample of flagged posts was read, ``D`` is bounded the
 same way, and the two bounds share the error probability: a fifth for ``D``, the rest for ``M`` (union bound).
 """
 
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from screening.audit.finite_population import compute_lower_total, compute_upper_total
+from screening.audit.sampling import Stratum
 from screening.metrics.operating import PromiseVerdict, judge_promise
-from screening.thresholds.audit import Stratum
-from screening.thresholds.finite_population import compute_lower_total, compute_upper_total
 from screening.types import Estimate, Interval, Record
 
 FLAGGED_ERROR_SHARE = 0.2

@@ -3,8 +3,8 @@ import json
 import pandas as pd
 import pytest
 
-from pipelines.audit_files import locate_manifest, read_decisions, read_sample
-from pipelines.auditing import draw_sample
+from pipelines.audit.auditing import draw_sample
+from pipelines.audit.files import locate_manifest, read_decisions, read_sample
 from screening.exceptions import SchemaError
 
 TARGET = "suicidewatch"
@@ -79,6 +79,6 @@ def test_the_same_decision_twice_is_one_decision(tmp_path):
 
 def test_every_decision_of_the_reviewer_app_is_understood():
     from apps.review.services.judging import DECISIONS
-    from pipelines.audit_files import NEGATIVE_DECISIONS, POSITIVE_DECISIONS, UNCLEAR_DECISIONS
+    from pipelines.audit.files import NEGATIVE_DECISIONS, POSITIVE_DECISIONS, UNCLEAR_DECISIONS
 
     assert set(DECISIONS) <= {*POSITIVE_DECISIONS, *NEGATIVE_DECISIONS, *UNCLEAR_DECISIONS}

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from screening.thresholds.audit import FAR, FLAGGED, NEAR, Stratum, allocate_reading, draw_audit_sample
+from screening.audit.sampling import FAR, FLAGGED, NEAR, Stratum, allocate_reading, draw_audit_sample
 
 
 def make_posts(n: int = 100, n_flagged: int = 20, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
