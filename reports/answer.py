@@ -9,7 +9,7 @@ import pandas as pd
 from reports.cost import build_deployment
 from reports.page import Fact
 from reports.recall import build_performance
-from reports.tables import format_prose, format_value
+from reports.tables import format_prose, format_value, join_bounds
 from reports.thresholds import UNIT_WORDS
 
 if TYPE_CHECKING:
@@ -81,4 +81,4 @@ def build_cards(results: RunResults) -> tuple[Fact, ...]:
 
 def _write_interval(row: dict[Any, Any], name: str, kind: Kind = "fraction") -> str:
     low, high = (format_value(row[f"{name}_{end}"], kind) for end in ("low", "high"))
-    return f"95% interval {low.removesuffix('%')}–{high}"
+    return f"95% interval {join_bounds(low, high)}"

@@ -93,7 +93,7 @@ def format_cell(record: Mapping[Hashable, Any], column: Column) -> Cell:
     if column.interval:
         low, high = (format_value(record.get(key), column.kind) for key in column.bounds)
         if UNDEFINED not in (low, high):
-            details.append(_join_bounds(low, high))
+            details.append(join_bounds(low, high))
     if column.n_key:
         details.append(f"n = {format_value(record.get(column.n_key), 'count')}")
     return Cell(value, tuple(details), str(record.get(column.link_key) or "") if column.link_key else "")
@@ -130,7 +130,7 @@ def is_undefined(value: Any) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
-def _join_bounds(low: str, high: str) -> str:
+def join_bounds(low: str, high: str) -> str:
     """Write an interval once with its unit; signs and comparisons need a word between them."""
     if high[0] in "<>" and low != high:
         return f"{low} to {high}"

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
@@ -12,7 +13,7 @@ from reports.curves import build_curve, build_histogram
 from reports.data_flow import build_flow, build_splits
 from reports.explanations import build_explanations
 from reports.results import RunResults
-from reports.tables import Column, format_cell, format_value
+from reports.tables import Column, Table, format_cell, format_value, join_bounds
 from reports.thresholds import build_operating_points, build_triage_counts
 from screening.config import DataConfig
 from screening.data.preparation import prepare_posts
@@ -135,3 +136,27 @@ def test_every_scorer_is_judged_at_its_own_threshold(results: RunResults) -> Non
     assert row["alerts_per_1000"] == pytest.approx(1000 * flagged.mean())
     assert row["recall"] == pytest.approx(flagged[other.test["label"] != "offmychest"].mean())
     assert row["control_alerts"] == pytest.approx(1000 * (other.controls["risk_any_risk"] >= point.threshold).mean())
+
+
+def test_negative_numbers_carry_a_minus_sign_and_their_size_decides_the_decimals() -> None:
+    assert [format_value(value, "number") for value in (-37.51, -0.5, -1234.0)] == ["−37.5", "−0.50", "−1,234"]
+    assert [format_value(value, "ratio") for value in (1.014, -0.2)] == ["1.01", "−0.20"]
+    assert [format_value(value, "p_value") for value in (0.0004, 0.05, 1.0)] == ["<0.001", "0.050", "1.000"]
+
+
+def test_an_interval_that_ends_near_one_reads_as_words() -> None:
+    assert join_bounds("96.5%", ">99.9%") == "96.5% to >99.9%"
+    assert join_bounds("96.5%", "98.0%") == "96.5–98.0%"
+
+
+def test_a_table_is_built_once_per_run_and_anew_for_another_run(results: RunResults) -> None:
+    assert build_curve(results) is build_curve(results)
+    other = dataclasses.replace(results, test=results.test.head(100))
+    assert build_curve(other).frame["n_samples"].iloc[0] == 100
+
+
+def test_a_table_of_no_rows_still_has_its_columns() -> None:
+    columns = (Column("recall", "Recall", "fraction", interval=True, n_key="recall_n"),)
+    empty = Table("nothing", "Nothing", pd.DataFrame([]), columns, "test split")
+    assert list(empty.frame) == ["recall", "recall_low", "recall_high", "recall_n"]
+    assert empty.rows == []
