@@ -6,7 +6,7 @@ import streamlit as st
 
 from apps.review.components.messages import run_page, show_notice
 from apps.review.components.page import describe_age
-from apps.review.components.rows import show_row
+from apps.review.components.tables import show_table
 from apps.review.identity.passwords import generate_password
 from apps.review.identity.records import ROLES, SignedIn
 from apps.review.services import accounts
@@ -16,6 +16,7 @@ from apps.review.services.errors import NotAllowedError
 from apps.review.state import load_context, load_sign_in_settings, put_notice, require_signed_in
 from screening.exceptions import ConfigError
 
+_COLUMNS = ("Name", "Role", "Signs in by", "Standing", "Last seen")
 _NEW_PASSWORD = "new_password"  # noqa: S105  # the key under which it waits to be shown once
 
 
@@ -26,19 +27,18 @@ def show() -> None:
     show_notice()
     _show_new_password()
     people = accounts.list_accounts(context, actor)
-    with st.container(key="rows_people", gap="xsmall"):
-        for account in people:
-            _show_account(account, actor)
+    show_table(_COLUMNS, [_describe(account, actor) for account in people], caption="Accounts")
     _show_change(context, actor, people)
     _show_form(context, actor)
 
 
-def _show_account(account: Account, actor: SignedIn) -> None:
+def _describe(account: Account, actor: SignedIn) -> list[str]:
     standing = "closed" if not account.is_active else "locked" if account.is_locked else "open"
-    seen = f"seen {describe_age(account.last_seen_at)} ago" if account.last_seen_at else "not seen yet"
+    if account.must_change_password:
+        standing += ", has not chosen a password yet"
+    seen = f"{describe_age(account.last_seen_at)} ago" if account.last_seen_at else "not yet"
     name = f"{account.name} (you)" if account.name == actor.user_name else account.name
-    pending = ["has not chosen a password yet"] if account.must_change_password else []
-    show_row([account.role, name, account.provider, standing, seen, *pending], n_buttons=0)
+    return [name, account.role, account.provider, standing, seen]
 
 
 def _show_change(context: ReviewContext, actor: SignedIn, people: Sequence[Account]) -> None:
@@ -52,13 +52,15 @@ def _show_change(context: ReviewContext, actor: SignedIn, people: Sequence[Accou
     role = role_side.selectbox("Role", ROLES, index=ROLES.index(chosen.role), key=f"role_{name}")
     with button_side.container(horizontal=True):
         if st.button("Change role", key="change_role", disabled=role == chosen.role):
-            _do(lambda: accounts.change_role(context, actor, name=name, role=role), f"{name} is {role} now.")
+            _do(
+                lambda: accounts.change_role(context, actor, name=name, role=role), f"The role of {name} is {role} now."
+            )
         if chosen.is_active and st.button("Close account", key="deactivate"):
             _do(lambda: accounts.deactivate_user(context, actor, name=name), f"The account {name} is closed.")
         if not chosen.is_active and st.button("Open again", key="reactivate"):
             _do(lambda: accounts.reactivate_user(context, actor, name=name), f"The account {name} is open again.")
         if chosen.is_locked and st.button("Unlock", key="unlock"):
-            _do(lambda: accounts.unlock_user(context, actor, name=name), f"{name} may sign in again.")
+            _do(lambda: accounts.unlock_user(context, actor, name=name), f"The account {name} may sign in again.")
         if chosen.provider == "local" and st.button("New one-time password", key="reset_password"):
             _set_one_time_password(context, actor, name)
 
@@ -90,7 +92,7 @@ def _set_one_time_password(context: ReviewContext, actor: SignedIn, name: str) -
         accounts.set_password(context, actor, name=name, password=password, is_one_time=True)
         _keep_new_password(name, password)
 
-    _do(_set, f"{name} has a new password; open sessions of the account have ended.")
+    _do(_set, f"The account {name} has a new password; open sessions of the account have ended.")
 
 
 def _do(action: Callable[[], None], notice: str) -> None:
