@@ -1,7 +1,6 @@
 """What the web pages share: the open store, who is signed in, and which post is on the screen."""
 
 import os
-from contextlib import suppress
 
 import streamlit as st
 
@@ -13,7 +12,7 @@ from apps.review.identity.settings import SignInSettings, read_sign_in_settings
 from apps.review.server import BLIND_VARIABLE, open_context
 from apps.review.services.access import Permission, is_permitted, load_role
 from apps.review.services.context import SETTINGS_VARIABLE, ReviewContext
-from apps.review.services.errors import NotSignedInError
+from apps.review.services.errors import NotSignedInError, StoreBusyError, StoreUnavailableError
 from apps.review.services.filters import QueueFilters
 from apps.review.services.own_account import sign_out
 from apps.review.store.database import resolve_url
@@ -85,11 +84,13 @@ def _adopt(token: str, settings: SignInSettings) -> SignedIn | None:
         return None
     request = SignInRequest(claims=st.user.to_dict())
     signed_in = OidcAccounts(context.store, settings.oidc).identify(request, context.clock())
-    opened = _open_sessions().open(signed_in, token) if signed_in is not None else None
-    if opened is None:
+    if signed_in is None:
         st.session_state[_REFUSED] = token  # one event per visit, not one per click
         return None
-    return opened[0]
+    opened = _open_sessions().open(signed_in, token)
+    return (
+        opened[0] if opened is not None else _open_sessions().find(token, settings.method)
+    )  # another window was first
 
 
 def is_refused() -> bool:
@@ -108,8 +109,13 @@ def _reload(signed_in: SignedIn) -> SignedIn | None:
 
 def is_session_over() -> bool:
     """Tell whether the session ended while nobody touched the page; asking is no activity."""
-    signed_in = st.session_state.get(_SIGNED_IN)
-    return signed_in is None or _open_sessions().is_over(signed_in)
+    signed_in, context = st.session_state.get(_SIGNED_IN), load_context()
+    if signed_in is None:
+        return True
+    try:
+        return _open_sessions().is_over(signed_in)
+    except (StoreBusyError, StoreUnavailableError):  # what the page remembers is all there is to go by
+        return context.settings.session.is_expired(signed_in, context.clock())
 
 
 def require_signed_in(permission: Permission | None = None) -> SignedIn:
@@ -127,9 +133,14 @@ def require_signed_in(permission: Permission | None = None) -> SignedIn:
 def leave() -> None:
     """Sign out: give back the post on the desk and empty the session."""
     signed_in = st.session_state.get(_SIGNED_IN)
-    if signed_in is not None:
-        with suppress(NotSignedInError):  # it was over already
+    try:
+        if signed_in is not None:
             sign_out(load_context(), signed_in)
+    except (StoreBusyError, StoreUnavailableError) as error:
+        put_notice(str(error), is_problem=True)
+        return
+    except NotSignedInError:  # it was over already
+        pass
     end_session("You are signed out.")
     st.session_state[_LEAVES] = True
 

@@ -293,3 +293,23 @@ def test_the_pages_before_the_app_hold_no_script_and_nothing_from_elsewhere(visi
     assert "<script" not in page
     assert "http" not in page
     assert not re.search(r"\son\w+=", page)
+
+
+def test_a_database_that_is_gone_shuts_the_gate_with_a_sentence_until_it_is_back(
+    visit: Callable[..., Visitor], context: ReviewContext
+) -> None:
+    visitor = visit()
+    sign_in(visitor)
+    file = Path(str(context.store.engine.url.database))
+    context.store.engine.dispose()
+    away = file.rename(file.with_suffix(".away"))
+    for path in ("/", "/_stcore/host-config"):
+        answer = visitor.get(path)
+        assert answer.status_code == 503
+        assert "everything" not in answer.text
+        assert "cannot be reached" in answer.text
+    assert sign_in(visit()).status_code == 503
+    with pytest.raises(WebSocketDisconnect), visitor.websocket_connect(f"{SOCKETS}/_stcore/stream"):
+        pass
+    away.rename(file)
+    assert is_in(visitor)

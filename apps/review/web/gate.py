@@ -12,10 +12,10 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from apps.review.identity.cookies import render_cookie
-from apps.review.services.errors import ReviewError
+from apps.review.services.errors import ReviewError, StoreBusyError, StoreUnavailableError
 from apps.review.services.own_account import sign_out
 from apps.review.web.doorkeeper import Doorkeeper, Visit
-from apps.review.web.pages import render_refusal
+from apps.review.web.pages import render_refusal, render_trouble
 
 VISIT = "review.visit"  # where the routes behind the gate find whose request it is
 HEALTH = "/_stcore/health"
@@ -62,7 +62,13 @@ class Gate:
         if not self._door.settings.is_own_host(connection.headers.get("host")):
             await _refuse(PlainTextResponse("Unknown host name.", 400), scope, receive, self._dress(send, ()))
             return
-        visit = await self._look(scope, is_page=_is_page(scope, path))
+        is_page = _is_page(scope, path)
+        try:
+            visit = await self._look(scope, is_page=is_page)
+        except (StoreBusyError, StoreUnavailableError) as error:
+            said = HTMLResponse(render_trouble(str(error)), 503) if is_page else PlainTextResponse(str(error), 503)
+            await _refuse(said, scope, receive, self._dress(send, ()))
+            return
         scope[VISIT] = visit
         cookies = (render_cookie(visit.new_token, self._door.settings),) if visit.new_token else ()
         dressed = self._dress(send, cookies)

@@ -65,6 +65,17 @@ def render_refusal(*, sign_out_url: str | None = None) -> str:
     return _render("No access", text, way, "", "")
 
 
+def render_trouble(problem: str) -> str:
+    """Render that the server cannot do its work right now."""
+    return _render("Review", "", '<p><a class="button" href="">Try again</a></p>', "", capitalize(problem))
+
+
+def capitalize(text: str) -> str:
+    """Write an error, which starts small and ends without a stop, as a sentence."""
+    sentence = f"{text[:1].upper()}{text[1:]}"
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+
+
 def render_gone(*, sign_out_url: str | None = None) -> str:
     """Render the end of a session behind a proxy, which may still know the person."""
     way = f'<p><a href="{html.escape(sign_out_url)}">Sign out of the proxy too</a></p>' if sign_out_url else ""

@@ -11,13 +11,14 @@ from starlette.routing import Route
 from apps.review.identity.cookies import render_cookie, render_removal
 from apps.review.identity.local import LocalAccounts
 from apps.review.identity.records import SignedIn, SignInRequest
-from apps.review.services.errors import NotSignedInError, ReviewError
+from apps.review.services.errors import NotSignedInError, ReviewError, StoreBusyError, StoreUnavailableError
 from apps.review.services.own_account import change_own_password
 from apps.review.web.doorkeeper import Doorkeeper, Visit
 from apps.review.web.gate import PASSWORD, SIGN_IN, SIGN_OUT, VISIT
 from apps.review.web.pages import (
     NOTICES,
     WRONG,
+    capitalize,
     render_gone,
     render_new_password,
     render_sign_in,
@@ -61,7 +62,10 @@ class Forms:
         if isinstance(form, Response):
             return form
         credentials = SignInRequest(user_name=form.get("user_name", ""), password=SecretStr(form.get("password", "")))
-        opened = await to_thread.run_sync(lambda: self._open(credentials), limiter=self._limit())
+        try:
+            opened = await to_thread.run_sync(lambda: self._open(credentials), limiter=self._limit())
+        except (StoreBusyError, StoreUnavailableError) as error:
+            return HTMLResponse(render_sign_in(problem=capitalize(str(error))), 503)
         if opened is None:
             return HTMLResponse(render_sign_in(problem=WRONG), 401)
         signed_in, token = opened
@@ -104,8 +108,7 @@ class Forms:
         except NotSignedInError:
             return NOTICES["left"]
         except (ReviewError, ConfigError) as error:
-            text = str(error)
-            return f"{text[:1].upper()}{text[1:]}."
+            return capitalize(str(error))
         return None
 
     def _leave(self, notice: str) -> Response:
