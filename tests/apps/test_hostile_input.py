@@ -120,7 +120,8 @@ def test_in_chromium_hostile_posts_run_nothing_fetch_nothing_and_reorder_nothing
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Open the next post").click()
-    for text in HOSTILE.values():
+    for name, text in HOSTILE.items():
+        page.locator(".facts", has_text=f"{name}waiting").wait_for()
         page.get_by_role("button", name="Show the text").wait_for()
         page.keyboard.press("s")
         page.get_by_role("button", name="Hide the text").wait_for()

@@ -65,8 +65,9 @@ def show_reminder(context: ReviewContext, actor: SignedIn) -> Workload:
         workload.n_since_break < aside[0] + _POSTS_BETWEEN
         and workload.minutes_since_break < aside[1] + _MINUTES_BETWEEN
     )
-    if workload.is_break_due and not is_quiet:
-        _show_reminder(workload)
+    with st.container(key="reminder"):  # a place of its own, as the notice has
+        if workload.is_break_due and not is_quiet:
+            _show_reminder(workload)
     return workload
 
 

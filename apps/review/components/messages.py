@@ -22,11 +22,16 @@ def show_message(text: str, kind: Kind = "done") -> None:
 
 
 def show_notice() -> None:
-    """Show the sentence the last action left."""
+    """Show the sentence the last action left.
+
+    It has a place of its own whether it is there or not: what stands below keeps its place in the page, so that nothing
+    of the post before is seen while the next one is drawn.
+    """
     notice = take_notice()
-    if notice is not None:
-        text, is_problem = notice
-        show_message(text, "problem" if is_problem else "done")
+    with st.container(key="notice"):
+        if notice is not None:
+            text, is_problem = notice
+            show_message(text, "problem" if is_problem else "done")
 
 
 def run_page(show: Callable[[], None]) -> None:

@@ -81,7 +81,8 @@ def _show_desk(context: ReviewContext, actor: SignedIn) -> None:
     is_shown = st.session_state.get(_SHOWN) == post.post_id or bool(st.session_state.get(_ALWAYS))
     text_side, desk_side = st.columns([1.9, 1], gap="large")
     with text_side:
-        _show_post(post, is_shown=is_shown)
+        with st.container():
+            _show_post(post, is_shown=is_shown)
         show_similar(context, actor, post)
         show_guidelines()
     with desk_side:
@@ -101,8 +102,9 @@ def _load(context: ReviewContext, actor: SignedIn) -> PostDetail | None:
 
 
 def _show_side(context: ReviewContext, post: PostDetail, *, is_shown: bool) -> None:
-    if post.revealed is not None:
-        show_revealed(post.revealed)
+    with st.container():  # a place of its own, whether it is filled or not
+        if post.revealed is not None:
+            show_revealed(post.revealed)
     if post.is_on_desk:
         st.subheader("Your judgement", anchor=False)
         show_decision_buttons(context, post.post_id, is_ready=is_shown)
@@ -116,22 +118,21 @@ def _show_side(context: ReviewContext, post: PostDetail, *, is_shown: bool) -> N
 
 def _show_post(post: PostDetail, *, is_shown: bool) -> None:
     show_facts(_list_facts(post))
-    label = "Hide the text" if is_shown else "Show the text"
-    if is_shown:
-        highlights = post.revealed.highlights if post.revealed else ()
-        show_text(post.text, highlights)
-        if post.is_truncated:
-            st.caption("The model read only the beginning of this post.")
-        if highlights and post.revealed is not None:
-            show_legend(is_reliable=post.revealed.is_reliable)
-    else:
-        show_hidden_text()
-    if is_shown and st.session_state.get(_ALWAYS):
-        return
     icon = ":material/visibility_off:" if is_shown else ":material/visibility:"
-    if st.button(label, key="show_text", shortcut=SHOW_KEY, icon=icon):
+    label = "Hide the text" if is_shown else "Show the text"
+    is_always = bool(st.session_state.get(_ALWAYS))
+    if st.button(label, key="show_text", shortcut=SHOW_KEY, icon=icon, disabled=is_always):
         st.session_state[_SHOWN] = None if is_shown else post.post_id
         st.rerun()
+    if not is_shown:
+        show_hidden_text()
+        return
+    highlights = post.revealed.highlights if post.revealed else ()
+    show_text(post.text, highlights)
+    if post.is_truncated:
+        st.caption("The model read only the beginning of this post.")
+    if highlights and post.revealed is not None:
+        show_legend(is_reliable=post.revealed.is_reliable)
 
 
 def _list_facts(post: PostDetail) -> list[tuple[str, str]]:
