@@ -1,5 +1,6 @@
 """Taking decisions out: as a table for people, or as labelled data for the next training. Every export is an event."""
 
+import csv
 import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -135,7 +136,8 @@ def _hand_over(
 
 def _write(table: pd.DataFrame, file_format: str) -> bytes:
     if file_format == "csv":
-        return neutralise_cells(table).to_csv(index=False).encode("utf-8")
+        # Every text cell is quoted: a lone carriage return inside one would end the row otherwise.
+        return neutralise_cells(table).to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC).encode("utf-8")
     if file_format == "jsonl":
         return table.to_json(orient="records", lines=True, force_ascii=False, double_precision=15).encode("utf-8")
     target = io.BytesIO()

@@ -1,0 +1,119 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import func, select, text
+
+from apps.review.identity.records import SignedIn
+from apps.review.services.context import ReviewContext
+from apps.review.services.erasing import erase_post
+from apps.review.services.errors import NotAllowedError, PostErasedError
+from apps.review.services.history import load_history
+from apps.review.services.importing import import_explanations, import_scores
+from apps.review.services.judging import record_decision, revise_decision, undo_decision
+from apps.review.services.posts import load_post
+from apps.review.services.queue import claim_post, count_queue
+from apps.review.services.verifying import verify_chain
+from apps.review.store.models import Highlight, Note, PostText
+
+BACKENDS = ("sqlite", "postgresql")
+
+SignIn = Callable[..., SignedIn]
+MakeTable = Callable[..., pd.DataFrame]
+
+
+@pytest.fixture
+def decided(filled: ReviewContext, operator: SignedIn, sign_in: SignIn) -> ReviewContext:
+    """p3 is judged with a note and has a highlight; p2 and p1 wait."""
+    spans = pd.DataFrame({"post_id": ["p3"], "head": "class:urgent", "start": 0, "end": 1, "weight": 1.0})
+    import_explanations(filled, operator, spans.assign(model_version="0123456789ab"))
+    ada = sign_in()
+    claim_post(filled, ada, "p3")
+    record_decision(filled, ada, "p3", "escalate", "a heron by the weir")
+    return filled
+
+
+def test_erasing_takes_the_words_and_leaves_a_valid_chain(
+    decided: ReviewContext, operator: SignedIn, sign_in: SignIn
+) -> None:
+    erased = erase_post(decided, operator, "p3")
+    assert (erased.had_text, erased.n_notes, erased.n_highlights) == (True, 1, 1)
+    with decided.store.read() as session:
+        assert session.get(PostText, "p3") is None
+        assert [session.scalar(select(func.count()).select_from(table)) for table in (Note, Highlight)] == [0, 0]
+    result = verify_chain(decided, operator)
+    assert (result.is_intact, result.n_erased) == (True, 1)
+    ada = sign_in()
+    post = load_post(decided, ada, "p3")
+    assert (post.text, post.is_erased) == (None, True)
+    assert [(row.decision, row.note) for row in load_history(decided, ada)] == [("escalate", None)]
+
+
+def test_an_erased_post_is_neither_judged_nor_waits(
+    decided: ReviewContext, operator: SignedIn, sign_in: SignIn
+) -> None:
+    ada = sign_in()
+    seq = load_history(decided, ada)[0].seq
+    claim_post(decided, ada, "p2")
+    for post_id in ("p2", "p3"):
+        erase_post(decided, operator, post_id)
+    assert count_queue(decided, ada).n_waiting == 1
+    for attempt in (
+        lambda: record_decision(decided, ada, "p2", "escalate"),
+        lambda: revise_decision(decided, ada, "p3", "no_concern"),
+        lambda: undo_decision(decided, ada, seq),
+    ):
+        with pytest.raises(PostErasedError, match="was erased"):
+            attempt()
+    assert verify_chain(decided, operator).is_intact
+
+
+def test_erasing_twice_changes_nothing_and_an_unknown_post_is_refused(
+    decided: ReviewContext, operator: SignedIn
+) -> None:
+    erase_post(decided, operator, "p3")
+    n_events = verify_chain(decided, operator).n_events
+    assert erase_post(decided, operator, "p3").had_text is False
+    assert verify_chain(decided, operator).n_events == n_events
+    with pytest.raises(NotAllowedError, match="no post 'p9'"):
+        erase_post(decided, operator, "p9")
+
+
+def test_importing_an_erased_post_again_does_not_bring_its_words_back(
+    decided: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    erase_post(decided, operator, "p3")
+    assert import_scores(decided, operator, make_scores(), make_posts()).n_imported == 0
+    with decided.store.read() as session:
+        assert session.get(PostText, "p3") is None
+
+
+def test_words_put_back_after_an_erasure_are_found(decided: ReviewContext, operator: SignedIn) -> None:
+    erase_post(decided, operator, "p3")
+    with decided.store.write() as session:
+        session.execute(text("INSERT INTO post_texts (post_id, text, salt) VALUES ('p3', 'words', 's')"))
+    assert "p3 is back, though it was erased" in (verify_chain(decided, operator).problem or "")
+
+
+def test_the_file_holds_nothing_of_what_was_erased(decided: ReviewContext, operator: SignedIn) -> None:
+    if decided.store.is_postgresql:
+        pytest.skip("PostgreSQL gives the place back with its next VACUUM, as the documentation says")
+    path = Path(str(decided.store.engine.url.database))
+
+    def read_files() -> bytes:
+        return b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+
+    assert b"heron" in read_files()
+    assert b"number 3" in read_files()
+    erase_post(decided, operator, "p3")
+    assert b"heron" not in read_files()
+    assert b"number 3" not in read_files()
+    assert b"number 2" in read_files()
+
+
+def test_near_duplicates_that_keep_their_words_are_named(
+    context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    import_scores(context, operator, make_scores(), make_posts().assign(text=["x", "Twice.", "twice.", "Once."]))
+    assert erase_post(context, operator, "p1").near_duplicates == ("p2",)
