@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, make_url
 
 from apps.review.store.database import open_store
 
-_SETTINGS = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+_SETTINGS = "-c listen_addresses='' -c fsync=off -c full_page_writes=off"
 
 
 class PostgresqlCluster:

@@ -76,8 +76,8 @@ class Store:
         Parameters
         ----------
         is_durable : bool
-            Wait until the disk has it. Without, a power cut may undo the write, though never a killed process, and never
-            a part of it: good enough for a lease. The next durable write brings earlier ones to the disk with it.
+            Wait until the disk has it. Without, SQLite leaves that to the next durable write: a power cut may undo the
+            write, though never a killed process, and never a part of it. Good enough for a lease.
 
         Raises
         ------
@@ -87,6 +87,7 @@ class Store:
             If the database is gone; nothing was saved.
         """
         with self._translate_errors(), self._take_turns(), self._writing_sessions[is_durable].begin() as session:
+            session.connection()  # takes the lock now, not at the first statement
             yield session
 
     @contextmanager

@@ -96,11 +96,8 @@ def _create_postgresql_engine(url: URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if options.get("is_write", False):
+        if connection.get_execution_options().get("is_write", False):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOG_LOCK})")
-        if not options.get("is_durable", True):
-            connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
 
     return engine
 
