@@ -98,10 +98,10 @@ def test_the_address_comes_from_the_option_then_the_environment(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("address", "complaint"),
     [
-        ("postgresql://host/reviews", "SQLite only"),
+        ("mysql://host/reviews", "SQLite or PostgreSQL, found mysql"),
         ("sqlite://", "must be a file"),
         ("/no/such/folder/review.db", "cannot be opened"),
-        ("nonsense://", "SQLite only|neither"),
+        ("nonsense://", "SQLite or PostgreSQL"),
     ],
 )
 def test_unusable_addresses_are_refused(address: str, complaint: str) -> None:

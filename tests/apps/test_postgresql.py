@@ -1,0 +1,141 @@
+"""What only a PostgreSQL store has to do: stop TRUNCATE, pass over locked rows, keep one chain under many writers."""
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
+
+from apps.review.identity.records import SignedIn
+from apps.review.services.context import ReviewContext
+from apps.review.services.importing import import_scores
+from apps.review.services.queue import claim_next
+from apps.review.services.verifying import verify_chain
+from apps.review.store.addresses import resolve_url
+from apps.review.store.database import open_store
+from apps.review.store.events import append_event
+from apps.review.store.models import Base
+from screening.exceptions import ConfigError
+
+BACKENDS = ("postgresql",)
+
+SignIn = Callable[..., SignedIn]
+
+
+def test_models_and_migrations_agree_on_postgresql(context: ReviewContext) -> None:
+    with context.store.engine.connect() as connection:
+        migration = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(migration, Base.metadata) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET decision = 'no_concern' WHERE seq = 1",
+        "DELETE FROM events WHERE seq = 1",
+        "TRUNCATE events CASCADE",
+        "TRUNCATE posts CASCADE",
+        "UPDATE posts SET risk = 0",
+        "DELETE FROM posts",
+        "INSERT INTO events (seq, at, actor, kind, payload, previous_hash, hash) "
+        "VALUES (9, '2030', 'mallory', 'decision', '{}', '', 'x')",
+        "INSERT INTO events (seq, at, actor, kind, payload, previous_hash, hash) "
+        "VALUES (1, '2030', 'mallory', 'decision', '{}', '', 'x') ON CONFLICT (seq) DO UPDATE SET actor = 'mallory'",
+    ],
+)
+def test_the_server_refuses_to_change_the_record(filled: ReviewContext, statement: str) -> None:
+    def attempt(role: str) -> None:
+        with filled.store.write() as session:
+            session.execute(text(f"SET LOCAL session_replication_role = {role}"))
+            session.execute(text(statement))
+
+    for role in ("origin", "replica"):  # triggers fire in sessions that replay changes too
+        with pytest.raises(DatabaseError, match=r"append-only|in order|not changed|not removed"):
+            attempt(role)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE events DISABLE TRIGGER events_no_update",
+        "DROP TRIGGER posts_no_truncate ON posts",
+        "CREATE OR REPLACE FUNCTION review_refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    ],
+)
+def test_a_guard_that_was_switched_off_or_hollowed_out_is_found(
+    filled: ReviewContext, operator: SignedIn, statement: str
+) -> None:
+    with filled.store.engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    assert "triggers were removed or changed" in (verify_chain(filled, operator).problem or "")
+
+
+def test_a_row_another_session_holds_is_passed_over_not_waited_for(filled: ReviewContext, sign_in: SignIn) -> None:
+    ada = sign_in()
+    with filled.store.engine.connect() as other:
+        other.execute(text("SELECT * FROM queue WHERE post_id = 'p3' FOR UPDATE"))
+        assert claim_next(filled, ada) == "p2"
+
+
+def test_many_writers_append_to_one_chain(context: ReviewContext, operator: SignedIn) -> None:
+    def append(worker: int) -> None:
+        for i in range(25):
+            with context.store.write() as session:
+                append_event(session, at=context.clock(), actor=f"w{worker}", kind="break_taken", payload={"i": i})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(append, range(8)))
+    result = verify_chain(context, operator)
+    assert (result.is_intact, result.n_events) == (True, 200)
+
+
+def test_processes_too_append_to_one_chain(context: ReviewContext, operator: SignedIn) -> None:
+    script = textwrap.dedent(f"""
+        from datetime import UTC, datetime
+        from apps.review.store.database import open_store
+        from apps.review.store.events import append_event
+        store = open_store({context.store.url!r})
+        for i in range(20):
+            with store.write() as session:
+                append_event(session, at=datetime.now(UTC), actor="p", kind="break_taken")
+        store.engine.dispose()
+    """)
+    processes = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(3)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    result = verify_chain(context, operator)
+    assert (result.is_intact, result.n_events) == (True, 60)
+
+
+def test_the_digest_of_an_import_does_not_depend_on_the_servers_language(
+    context: ReviewContext,
+    operator: SignedIn,
+    make_scores: Callable[..., pd.DataFrame],
+    make_posts: Callable[..., pd.DataFrame],
+) -> None:
+    ids = ["a-2", "B_1", "a 10", "Ä"]  # a German or English collation orders these otherwise than code points do
+    import_scores(
+        context, operator, make_scores().assign(post_id=ids, triage="refer"), make_posts().assign(post_id=ids)
+    )
+    assert verify_chain(context, operator).is_intact
+    with context.store.read() as session:
+        assert list(session.scalars(text("SELECT post_id FROM posts ORDER BY post_id"))) == sorted(ids)
+
+
+def test_the_password_is_in_the_url_for_a_child_and_not_in_what_is_shown(context: ReviewContext) -> None:
+    url = resolve_url("postgresql://reviews:hunter2@db.example/reviews")
+    assert url == "postgresql+psycopg://reviews:hunter2@db.example/reviews"
+    store = type(context.store)(context.store.engine, url)
+    assert "hunter2" not in store.shown_name
+
+
+def test_a_server_that_does_not_answer_is_a_clear_error_without_the_password() -> None:
+    with pytest.raises(ConfigError, match="the server must answer") as caught:
+        open_store("postgresql://reviews:hunter2@127.0.0.1:1/reviews")
+    assert "hunter2" not in str(caught.value)
