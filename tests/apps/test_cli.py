@@ -52,6 +52,45 @@ def test_import_add_user_and_verify_from_the_command_line(
     assert run("verify", "--known-head", "9:abc").startswith("3\n")
 
 
+def test_export_erase_and_audit_from_the_command_line(
+    run: Callable[..., str], run_folder: Path, tmp_path: Path
+) -> None:
+    scores, posts = (str(run_folder / part / "test.parquet") for part in ("evaluation", "data"))
+    shown = run("import", scores, "--posts", posts, "--audit-n", "1")
+    assert "Imported 4 posts" in shown
+    assert "1 unflagged posts were drawn at random" in shown
+    assert "Erased its text, 0 notes and 0 highlights of p2." in run("erase", "p2")
+    assert "1 posts were erased" in run("verify")
+    out = tmp_path / "decisions.csv"
+    assert "Wrote 0 rows" in run("export", str(out))
+    assert out.stat().st_mode & 0o077 == 0
+    with pytest.raises(ConfigError, match="--overwrite"):
+        run("export", str(out))
+    assert "Wrote 0 rows" in run("export", str(out), "--overwrite", "--text")
+    labelled = str(tmp_path / "labelled.parquet")
+    assert "Wrote 0 rows" in run("export", labelled, "--label", "no_concern=offmychest")
+    with pytest.raises(ConfigError, match="DECISION=LABEL"):
+        run("export", str(tmp_path / "other.parquet"), "--label", "offmychest")
+    with pytest.raises(ConfigError, match=r"ending in \.csv"):
+        run("export", str(tmp_path / "decisions.xlsx"))
+    for options in (("--audit-n", "0"), ("--audit-fraction", "1.5"), ("--audit-n", "1", "--audit-fraction", "0.1")):
+        with pytest.raises(ConfigError, match="one of the two"):
+            run("import", scores, "--posts", posts, *options)
+
+
+def test_an_import_with_its_run_refuses_scores_of_another_one(run: Callable[..., str], run_folder: Path) -> None:
+    scores, posts = (str(run_folder / part / "test.parquet") for part in ("evaluation", "data"))
+    with pytest.raises(MissingArtifactError, match="calibrate the run first"):
+        run("import", scores, "--posts", posts, "--run", str(run_folder))
+
+
+def test_house_rules_that_cannot_be_read_stop_the_start(run: Callable[..., str], tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("daily_limit: 5\n")
+    with pytest.raises(ConfigError, match=r"daily_limit.*Known keys: .*daily_cap"):
+        run("serve", "--settings", str(rules))
+
+
 def test_a_second_import_under_another_model_says_what_is_kept(
     run: Callable[..., str], tmp_path: Path, make_scores: MakeTable, make_posts: MakeTable
 ) -> None:

@@ -37,7 +37,8 @@ def append(bare: sqlite3.Connection, kind: str, payload: dict[str, object], **co
     }  # fmt: skip
     digest = hashlib.sha256(f"{previous or ''}\n{to_canonical_json(row)}".encode()).hexdigest()
     bare.execute(
-        "INSERT INTO events VALUES (:seq, :at, :actor, :kind, :post_id, :decision, :undoes, :payload, :previous, :hash)",
+        "INSERT INTO events VALUES "
+        "(:seq, :at, :actor, :kind, :post_id, :decision, :undoes, :payload, :previous, :hash)",
         {**row, "previous": previous or "", "hash": digest},
     )
     return int(row["seq"])  # type: ignore[call-overload]  # a number
