@@ -10,6 +10,8 @@ import math
 import numpy as np
 from scipy.special import expit, logit
 
+ABOVE_ONE = float(np.nextafter(np.float32(1), np.float32(np.inf)))
+
 
 def lower_threshold(threshold: float, tolerance_log_odds: float) -> float:
     """Lower a threshold so that a post at it is still flagged when its score moves by the tolerance.
@@ -51,12 +53,14 @@ def lower_threshold(threshold: float, tolerance_log_odds: float) -> float:
 def raise_threshold(threshold: float, tolerance_log_odds: float) -> float:
     """Raise a threshold so that a post below it stays below when its score moves; see :func:`lower_threshold`.
 
+    The single-precision step above 1, which no probability reaches, is kept: the upper threshold of posts that score 1.
+
     Examples
     --------
     >>> round(raise_threshold(0.01, 0.2), 5), raise_threshold(1.0, 0.2)
     (0.01219, 1.0)
     """
-    if tolerance_log_odds == 0:
+    if tolerance_log_odds == 0 or threshold == ABOVE_ONE:
         return threshold
     _validate_tolerance(threshold, tolerance_log_odds)
     above = float(np.nextafter(np.float32(threshold), np.float32(1)))

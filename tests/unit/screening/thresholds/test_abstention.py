@@ -98,3 +98,14 @@ def test_too_few_negatives_are_refused_with_how_many_are_needed():
     point = fit_operating_point(TARGET, y_score, y_true, target_recall=0.95, confidence_level=0.95)
     with pytest.raises(RecallNotReachableError, match="needs at least 59 other calibration posts, found 58"):
         fit_abstention_band(point, y_score, y_true, max_false_alarm_rate=0.05)
+
+
+@pytest.mark.parametrize("score_tolerance", [0.0, 1e-4, 0.2])
+def test_a_sure_model_whose_negatives_score_one_gets_a_band_that_nothing_passes(score_tolerance):
+    y_score = np.r_[np.full(60, 0.8), np.full(40, 1.0), np.linspace(0, 0.5, 60)]  # 40 of 100 negatives score 1
+    y_true = np.arange(y_score.size) < 60
+    point = fit_operating_point(TARGET, y_score, y_true, target_recall=0.95, confidence_level=0.95)
+    band = fit_abstention_band(point, y_score, y_true, max_false_alarm_rate=0.1, score_tolerance=score_tolerance)
+    assert "flag" not in band.assign(y_score)
+    assert "flag" not in band.assign(y_score.astype(np.float32))
+    assert (band.assign(y_score) == "abstain").sum() == 100
