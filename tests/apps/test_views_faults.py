@@ -64,6 +64,22 @@ def test_a_double_click_on_a_decision_is_one_event(
     assert _count_decisions(context) == n_before + 1
 
 
+def test_an_undo_on_the_page_as_it_was_never_takes_back_an_earlier_decision(
+    open_app: OpenApp, context: ReviewContext
+) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    click(click(decide(app, "p3", "escalate"), "Keep, next post"), "Show the text")
+    app.button(key="undo_last").click()
+    undo = app._tree.get_widget_states()  # what the browser sends if the page is not yet drawn anew
+    app.button(key="undo_last").set_value(False)
+    decide(app, "p2", "unsure")
+    app._run(undo)
+    assert not app.exception
+    with context.store.read() as session:
+        undone = session.scalars(select(Event.post_id).where(Event.kind == "undo")).all()
+    assert "p3" not in undone
+
+
 def test_a_decision_of_an_ended_session_is_not_saved_and_says_so(open_app: OpenApp, context: ReviewContext) -> None:
     app = click(click(open_app(), "Open the next post"), "Show the text")
     app.text_area[0].set_value("half a thought").run()

@@ -39,6 +39,13 @@ def click_undo(post_id: str, seq: int) -> None:
     _attempt(lambda: _take_back(post_id, seq))
 
 
+def click_undo_last() -> None:
+    """Take back the last decision as of now: one made since the page was drawn is the one that is meant."""
+    last = st.session_state.get(LAST)
+    if last is not None:
+        click_undo(*last)
+
+
 def click_next() -> None:
     """Let the next post come."""
     set_open_post(None)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from apps.review.components.decision_clicks import AGAIN, LAST, click_decision, click_next, click_undo
+from apps.review.components.decision_clicks import AGAIN, LAST, click_decision, click_next, click_undo, click_undo_last
 from apps.review.components.labels import (
     AGAIN_KEY,
     DECISION_KEYS,
@@ -83,7 +83,7 @@ def show_judged(context: ReviewContext, post: PostDetail) -> None:
     if not is_again and st.button("Judge again", key="again", shortcut=AGAIN_KEY, width="stretch"):
         st.session_state[AGAIN] = post.post_id
         st.rerun()
-    _show_undo_button("Undo", post.post_id, post.standing.seq)
+    _show_undo(post.post_id, post.standing.seq)
     if is_again:
         st.subheader("Judge again", anchor=False)
         st.caption("Both judgements are kept; the later one counts.")
@@ -102,18 +102,19 @@ def show_judgement(context: ReviewContext, judgement: Judgement, *, is_own: bool
     st.html(f"<div class='read'>{''.join(parts)}</div>")
 
 
-def show_last_undo() -> None:
-    """Offer to take back the decision just made, while the next post is on the screen already."""
-    last = st.session_state.get(LAST)
-    if last is not None:
-        _show_undo_button("Undo the last decision", *last)
+def show_last_undo(label: str = "Undo the last decision") -> None:
+    """Offer to take back the decision just made, also while the next post is on the screen already."""
+    if st.session_state.get(LAST) is not None:
+        icon = ":material/undo:"
+        st.button(label, key="undo_last", shortcut=UNDO_KEY, width="stretch", icon=icon, on_click=click_undo_last)
 
 
-def _show_undo_button(label: str, post_id: str, seq: int) -> None:
-    st.button(
-        label, key=f"undo_{seq}", shortcut=UNDO_KEY, width="stretch", icon=":material/undo:", on_click=click_undo,
-        args=(post_id, seq),
-    )  # fmt: skip
+def _show_undo(post_id: str, seq: int) -> None:
+    if st.session_state.get(LAST) == (post_id, seq):
+        show_last_undo("Undo")
+        return
+    icon, args = ":material/undo:", (post_id, seq)
+    st.button("Undo", key=f"undo_{seq}", shortcut=UNDO_KEY, width="stretch", icon=icon, on_click=click_undo, args=args)
 
 
 def _text(text: str) -> str:
