@@ -163,19 +163,20 @@ def _time(action: Callable[[], object], n_times: int = 15) -> float:
 def _report_load(context: ReviewContext, people: list[SignedIn], n_decisions: int, *, think_seconds: float) -> None:
     """Let everybody claim and decide at once, as the threads of the web server do."""
     shares = [n_decisions // len(people) + (i < n_decisions % len(people)) for i in range(len(people))]
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(len(people)) as pool:
         jobs = [
             pool.submit(_work, context, person, n, np.random.default_rng([SEED, i]), think_seconds)
             for i, (person, n) in enumerate(zip(people, shares, strict=True))
         ]
         times = np.concatenate([job.result() for job in jobs])
-    seconds = time.perf_counter() - started
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     p50, p95, p99 = np.percentile(times, (50, 95, 99))
     print(
         f"{len(people)} reviewers, {n_decisions:,} decisions in {seconds:.0f} s "
         f"({n_decisions / seconds:.0f} per second, mean pause {think_seconds:g} s)\n"
-        f"claim + decide, ms: median {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f}, longest {times.max():.0f}"
+        f"claim + decide, ms: median {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f}, longest {times.max():.0f}; "
+        f"processor time {1_000 * cpu_seconds / n_decisions:.1f} each; load of the machine {psutil.getloadavg()[0]:.1f}"
     )
     if p95 > LIMIT_P95_MS:
         print(f"p95 is above {LIMIT_P95_MS:g} ms", file=sys.stderr)

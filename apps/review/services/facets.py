@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize, is_permitted
 from apps.review.services.context import ReviewContext
-from apps.review.store.models import QueueItem
+from apps.review.store.models import Event, QueueItem
 from screening.types import Record
 
 LENGTH_BOUNDS = (0, 280, 1_000, 3_000)  # characters: a short message, a paragraph, a page
@@ -48,7 +48,7 @@ class Facets(Record):
 
 
 def load_facets(context: ReviewContext, actor: SignedIn) -> Facets:
-    """Count waiting posts per import, community (the largest 50) and length; the same four queries at any size."""
+    """Count waiting posts per import, community (the largest 50) and length; the same few queries at any size."""
     with context.store.read() as session:
         role = authorize(context, session, actor, "judge")
         sees_audit = not context.settings.is_blind or is_permitted(role, "see_dashboard")
@@ -62,15 +62,16 @@ def load_facets(context: ReviewContext, actor: SignedIn) -> Facets:
 
 
 def _load_imports(session: Session) -> tuple[ImportFacet, ...]:
-    query = (
-        select(QueueItem.import_seq, func.max(QueueItem.imported_at), func.count())
+    waiting = (
+        select(QueueItem.import_seq, func.count())
         .where(QueueItem.import_seq.is_not(None))
         .group_by(QueueItem.import_seq)
-        .order_by(QueueItem.import_seq.desc())
+        .subquery()
     )
-    rows = session.execute(query)
+    seq, n_waiting = waiting.c
+    query = select(Event.seq, Event.at, n_waiting).join(waiting, Event.seq == seq).order_by(Event.seq.desc())
     return tuple(
-        ImportFacet(seq=seq, at=datetime.fromisoformat(at), n_waiting=n) for seq, at, n in rows if at is not None
+        ImportFacet(seq=number, at=datetime.fromisoformat(at), n_waiting=n) for number, at, n in session.execute(query)
     )
 
 
@@ -86,11 +87,16 @@ def _load_communities(session: Session) -> tuple[CommunityFacet, ...]:
 
 
 def _load_lengths(session: Session) -> tuple[LengthFacet, ...]:
+    """Count each band by itself: an index answers a band, and nothing else is read."""
     upper = [*(bound - 1 for bound in LENGTH_BOUNDS[1:]), None]
-    n_shorter = [func.count(case((QueueItem.n_characters < bound, 1))) for bound in LENGTH_BOUNDS[1:]]
-    *shorter, n_all = session.execute(select(*n_shorter, func.count(QueueItem.n_characters))).one()
-    ends = [0, *shorter, n_all]
     return tuple(
-        LengthFacet(min_characters=low, max_characters=high, n_waiting=ends[i + 1] - ends[i])
-        for i, (low, high) in enumerate(zip(LENGTH_BOUNDS, upper, strict=True))
+        LengthFacet(min_characters=low, max_characters=high, n_waiting=_count_band(session, low, high))
+        for low, high in zip(LENGTH_BOUNDS, upper, strict=True)
     )
+
+
+def _count_band(session: Session, low: int, high: int | None) -> int:
+    is_in_band = QueueItem.n_characters >= low
+    if high is not None:
+        is_in_band &= QueueItem.n_characters <= high
+    return session.scalar(select(func.count()).select_from(QueueItem).where(is_in_band)) or 0

@@ -10,6 +10,7 @@ from apps.review.identity.records import Role, SignedIn
 from apps.review.services.access import is_permitted
 from apps.review.services.decisions import JUDGEMENT_KINDS
 from apps.review.services.errors import NotAllowedError
+from apps.review.services.stages import is_by
 from apps.review.store.events import to_timestamp
 from apps.review.store.models import Event, QueueItem
 from screening.types import Record, Triage
@@ -61,7 +62,7 @@ def list_conditions(filters: QueueFilters, actor: SignedIn, now: datetime) -> li
 def list_claim_conditions(actor: SignedIn, stage: str) -> list[ColumnElement[bool]]:
     """List the conditions for posts this person may judge: nobody reads a post for a second reading who judged it."""
     own = select(Event.seq).where(
-        Event.post_id == QueueItem.post_id, Event.actor == actor.user_name, Event.kind.in_(JUDGEMENT_KINDS)
+        Event.post_id == QueueItem.post_id, is_by(actor.user_name), Event.kind.in_(JUDGEMENT_KINDS)
     )
     is_held_by_actor = func.coalesce(QueueItem.leased_by, "") == actor.user_name
     is_new = or_(QueueItem.stage == "first", is_held_by_actor, ~exists(own))
@@ -76,10 +77,12 @@ def list_wishes(filters: QueueFilters, now: datetime) -> list[ColumnElement[bool
         for name in ("triage", "import_seq", "community", "is_audit")
         if (value := getattr(filters, name)) is not None
     ]
+    # Spelled so that pages keep to the index of their order: the one of lengths would leave all of them to be sorted.
+    n_characters = func.coalesce(QueueItem.n_characters, 0)
     if filters.min_characters is not None:
-        wishes.append(QueueItem.n_characters >= filters.min_characters)
+        wishes.append(n_characters >= filters.min_characters)
     if filters.max_characters is not None:
-        wishes.append(QueueItem.n_characters <= filters.max_characters)
+        wishes.append(n_characters <= filters.max_characters)
     if filters.waiting_at_least is not None:
         wishes.append(QueueItem.imported_at <= to_timestamp(now - filters.waiting_at_least))
     if filters.waiting_at_most is not None:

@@ -17,6 +17,7 @@ from apps.review.services.stages import (
     PostState,
     StandingJudgement,
     derive_state,
+    is_by,
     is_drawn_for_second_read,
     is_erased,
     load_judgements,
@@ -182,7 +183,7 @@ def find_own(state: PostState, user_name: str) -> StandingJudgement | None:
 
 def has_judged(session: Session, user_name: str, post_id: str) -> bool:
     """Tell whether someone judged a post before, also if it was taken back: they have seen the scores."""
-    own = select(Event.seq).where(Event.post_id == post_id, Event.actor == user_name, Event.kind.in_(JUDGEMENT_KINDS))
+    own = select(Event.seq).where(Event.post_id == post_id, is_by(user_name), Event.kind.in_(JUDGEMENT_KINDS))
     return session.scalar(own.limit(1)) is not None
 
 

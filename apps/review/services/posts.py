@@ -11,7 +11,7 @@ from apps.review.services.access import authorize, is_permitted
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import NotAllowedError
 from apps.review.services.judging import find_own, has_judged
-from apps.review.services.stages import PostState, StandingJudgement, is_erased, load_state
+from apps.review.services.stages import PostState, StandingJudgement, is_by, is_erased, load_state
 from apps.review.store.events import append_event
 from apps.review.store.models import Event, Highlight, Note, Post, PostText, QueueItem
 from screening.types import Record
@@ -123,7 +123,7 @@ def _load(context: ReviewContext, session: Session, actor: SignedIn, post_id: st
 
 
 def _was_revealed(session: Session, actor: SignedIn, post_id: str) -> bool:
-    query = select(Event.seq).where(Event.post_id == post_id, Event.actor == actor.user_name, Event.kind == "revealed")
+    query = select(Event.seq).where(Event.post_id == post_id, is_by(actor.user_name), Event.kind == "revealed")
     return session.scalar(query.limit(1)) is not None
 
 

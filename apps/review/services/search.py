@@ -10,6 +10,7 @@ from apps.review.services.access import authorize
 from apps.review.services.context import ReviewContext
 from apps.review.services.decisions import JUDGEMENT_KINDS
 from apps.review.services.filters import list_claim_conditions
+from apps.review.services.stages import is_by
 from apps.review.store.events import to_timestamp
 from apps.review.store.models import Event, Post, PostText, QueueItem
 from screening.exceptions import ConfigError
@@ -62,9 +63,7 @@ def _describe(session: Session, actor: SignedIn, ids: Sequence[str], now: str) -
     items = {item.post_id: item for item in session.scalars(select(QueueItem).where(QueueItem.post_id.in_(ids)))}
     mine = select(QueueItem.post_id).where(QueueItem.post_id.in_(ids), *list_claim_conditions(actor, "reading"))
     waiting = set(session.scalars(mine))
-    own = select(Event.post_id).where(
-        Event.post_id.in_(ids), Event.actor == actor.user_name, Event.kind.in_(JUDGEMENT_KINDS)
-    )
+    own = select(Event.post_id).where(Event.post_id.in_(ids), is_by(actor.user_name), Event.kind.in_(JUDGEMENT_KINDS))
     judged = set(session.scalars(own))
     return [
         SearchRow(

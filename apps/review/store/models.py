@@ -176,6 +176,8 @@ class QueueItem(Base):
         Index(None, "import_seq", "priority", "post_id"),
         Index(None, "community", "priority", "post_id"),
         Index(None, "stage", "priority", "post_id"),
+        Index(None, "is_audit", "priority", "post_id"),
+        Index(None, "n_characters"),
         Index(None, "leased_by"),
     )
 

@@ -11,7 +11,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-_FILTERS = ("triage", "import_seq", "community", "stage")
+_FILTERS = ("triage", "import_seq", "community", "stage", "is_audit")
 
 
 def upgrade() -> None:
@@ -23,6 +23,7 @@ def upgrade() -> None:
     op.drop_index("ix_queue_triage", "queue")
     for column in _FILTERS:
         op.create_index(f"ix_queue_{column}_priority_post_id", "queue", [column, "priority", "post_id"])
+    op.create_index("ix_queue_n_characters", "queue", ["n_characters"])
     op.create_index("ix_posts_duplicate_group", "posts", ["duplicate_group"])
     op.create_index("ix_events_actor_at", "events", ["actor", "at"])
     op.create_index("ix_events_kind_at", "events", ["kind", "at"])
@@ -44,6 +45,7 @@ def downgrade() -> None:
     op.drop_index("ix_events_kind_at", "events")
     op.drop_index("ix_events_actor_at", "events")
     op.drop_index("ix_posts_duplicate_group", "posts")
+    op.drop_index("ix_queue_n_characters", "queue")
     for column in _FILTERS:
         op.drop_index(f"ix_queue_{column}_priority_post_id", "queue")
     op.create_index("ix_queue_triage", "queue", ["triage"])
