@@ -63,7 +63,8 @@ def visit(context: ReviewContext, operator: SignedIn) -> Callable[..., Visitor]:
     """Browsers, each with cookies of its own."""
     add_user(context, operator, name="ada", role="reviewer", password=PASSWORD)
     site = build_site(context, SignInSettings())
-    return lambda **options: TestClient(site, base_url=ORIGIN, follow_redirects=False, **options)
+    own = {"origin": ORIGIN}  # as browsers send it with every socket
+    return lambda **options: TestClient(site, base_url=ORIGIN, follow_redirects=False, headers=own, **options)
 
 
 def sign_in(visitor: Visitor, name: str = "ada", password: str = PASSWORD, **headers: str) -> Any:
@@ -93,6 +94,30 @@ def test_without_a_session_no_other_address_answers(visit: Callable[..., Visitor
 def test_without_a_session_no_socket_opens(visit: Callable[..., Visitor], path: str) -> None:
     with pytest.raises(WebSocketDisconnect), visit().websocket_connect(f"{SOCKETS}{path}"):
         pass
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://127.0.0.1:9999", "http://localhost:8501", "https://127.0.0.1:8501", "http://127.0.0.1", "null", "",
+     "https://evil.example", "http://127.0.0.1:8501.evil.example", "http://127.0.0.1:8501@evil.example"],
+)  # fmt: skip
+def test_a_page_of_another_server_opens_no_socket_with_our_cookie(visit: Callable[..., Visitor], origin: str) -> None:
+    visitor = visit()
+    sign_in(visitor)
+    with (
+        pytest.raises(WebSocketDisconnect),
+        visitor.websocket_connect(f"{SOCKETS}/_stcore/stream", headers={"origin": origin}),
+    ):
+        pass
+
+
+def test_behind_tls_an_unencrypted_page_of_the_same_name_is_another_server() -> None:
+    settings = SignInSettings(public_url="https://review.example.org")
+    host = "review.example.org"
+    assert settings.is_own_origin("https://review.example.org", host)
+    assert not settings.is_own_origin("http://review.example.org", host)
+    assert not settings.is_own_origin("https://other.example.org", host)
+    assert not settings.is_own_origin(None, host)
 
 
 def test_the_health_of_the_server_and_its_program_are_no_secret(visit: Callable[..., Visitor]) -> None:

@@ -116,6 +116,16 @@ class SignInSettings(Record):
         own = _host_name(self.public_url)
         return name is not None and (name == own or (own in _LOOPBACK_NAMES and name in _LOOPBACK_NAMES))
 
+    def is_own_origin(self, origin: str | None, host: str | None) -> bool:
+        """Tell whether a request comes from a page of this server; another port or scheme is another server.
+
+        A cookie is sent to every port of its host, so ``SameSite`` does not keep a neighbour's page out.
+        """
+        if not origin:
+            return False
+        scheme, _, name = origin.partition("://")
+        return origin == self.origin or (name == host and scheme == urlsplit(self.public_url).scheme)
+
 
 def read_sign_in_settings(environment: Mapping[str, str]) -> SignInSettings:
     """Read the settings.

@@ -62,6 +62,9 @@ class Gate:
         if not self._door.settings.is_own_host(connection.headers.get("host")):
             await _refuse(PlainTextResponse("Unknown host name.", 400), scope, receive, self._dress(send, ()))
             return
+        if scope["type"] == "websocket" and not self._is_own_page(connection):
+            await _refuse(PlainTextResponse("", 403), scope, receive, send)
+            return
         is_page = _is_page(scope, path)
         try:
             visit = await self._look(scope, is_page=is_page)
@@ -79,6 +82,10 @@ class Gate:
         if path == SIGN_OUT:
             await self._sign_out(visit)
         await self._app(scope, receive, dressed)
+
+    def _is_own_page(self, connection: HTTPConnection) -> bool:
+        """Tell whether a page of ours opens a socket; the framework would let in every page of this machine's name."""
+        return self._door.settings.is_own_origin(connection.headers.get("origin"), connection.headers.get("host"))
 
     async def _look(self, scope: Scope, *, is_page: bool) -> Visit:
         peer = scope["client"][0] if scope.get("client") else None

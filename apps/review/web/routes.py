@@ -141,9 +141,9 @@ class Forms:
     def _is_own_page(self, request: Request) -> bool:
         """Compare where a form comes from with where it goes; browsers say both, and a page cannot make them lie."""
         origin, host = request.headers.get("origin"), request.headers.get("host")
-        if request.headers.get("sec-fetch-site", "same-origin") != "same-origin" or origin is None:
+        if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
             return False
-        return origin == self._door.settings.origin or origin.partition("://")[2] == host
+        return self._door.settings.is_own_origin(origin, host)
 
 
 def _read_visit(request: Request) -> Visit:
