@@ -138,8 +138,8 @@ def _read_events(server: Server, kind: str, post_id: str | None = None) -> list[
 
 
 def _press(page: Any, label: str) -> None:
-    """Press the key that stands on a button, once it is there."""
-    button = page.get_by_role("button", name=label)
+    """Press the key that stands on a button, once it is there and active."""
+    button = page.get_by_role("button", name=label, disabled=False)
     button.wait_for()
     page.keyboard.press(button.inner_text().split()[-1].lower())
 
@@ -196,7 +196,8 @@ def test_a_review_day_from_the_first_key_to_the_export(visit: Callable[..., Any]
     lee = visit("lee")
     lee.get_by_role("link", name="1 wait to be settled").click()
     lee.get_by_role("button", name="Settle").click()
-    lee.get_by_text("Note: seen before, nothing new").wait_for()
+    lee.get_by_text("by ada").wait_for()
+    assert lee.locator(".read").all_inner_texts()[0].startswith("Escalate by ada")  # the revised one counts
     lee.get_by_role("button", name="Escalate").click()
     lee.get_by_text("Saved: Escalate.").wait_for()
     lee.goto(f"{server.address}/export")
@@ -288,7 +289,7 @@ def test_the_focus_can_be_seen_and_every_key_stands_on_its_button(visit: Callabl
 def test_a_screen_nobody_touches_is_cleared_when_the_session_is_over(
     browser: Any, visit: Callable[..., Any], tmp_path: Path
 ) -> None:
-    (tmp_path / "house.yaml").write_text("session: {idle_timeout: PT8S}\n", encoding="utf-8")
+    (tmp_path / "house.yaml").write_text("session: {idle_timeout: PT25S}\n", encoding="utf-8")
     quick = Server(_fill(tmp_path), tmp_path / "house.yaml")
     quick.start()
     try:

@@ -13,24 +13,23 @@ if TYPE_CHECKING:
 
 EVERYONE = "Everyone"
 _TEAL, _RUST = "#2a8a84", "#c26a2e"  # both read on light and on dark; shape or position always says the same
-_ROW_HEIGHT = 34
+_PEOPLE = ["#2a8a84", "#c26a2e", "#6b7fb3", "#a0679a", "#8a8f3c", "#4f9bc4"]
+_ROW_HEIGHT, _AXIS_HEIGHT = 30, 70
 
 
 def draw_throughput(rows: Sequence[ThroughputRow]) -> None:
     """Draw judgements per day, stacked by reviewer."""
     import altair as alt
 
-    table = _to_table(
-        {"Day": f"{row.day:%Y-%m-%d}", "Reviewer": row.reviewer, "Judged": row.n_judgements} for row in rows
-    )
+    table = _to_table({"Day": f"{row.day:%m-%d}", "Reviewer": row.reviewer, "Judged": row.n_judgements} for row in rows)
     chart = alt.Chart(table).mark_bar(stroke="white", strokeWidth=0.5)
     chart = chart.encode(
         x=alt.X("Day:O", title=None, axis=alt.Axis(labelAngle=-60)),
         y=alt.Y("sum(Judged):Q", title="posts judged", axis=alt.Axis(tickMinStep=1)),
-        color=alt.Color("Reviewer:N", legend=alt.Legend(orient="bottom", title=None)),
+        color=alt.Color("Reviewer:N", scale=alt.Scale(range=_PEOPLE), legend=_bottom()),
         tooltip=["Day", "Reviewer", "Judged"],
     )
-    _show(chart.properties(height=240), "Posts judged per day, stacked by reviewer; the table gives the numbers.")
+    _show(chart.properties(height=280), "Posts judged per day, stacked by reviewer; the table gives the numbers.")
 
 
 def draw_times(rows: Sequence[TimeRow]) -> None:
@@ -42,13 +41,13 @@ def draw_times(rows: Sequence[TimeRow]) -> None:
         for row in rows
         if row.median_seconds is not None
     )
-    bars = alt.Chart(table).mark_bar(color=_TEAL, size=16)
+    bars = alt.Chart(table).mark_bar(color=_TEAL)
     bars = bars.encode(
         x=alt.X("Seconds:Q", title="median seconds per post"),
-        y=alt.Y("Reviewer:N", title=None, sort=None),
+        y=_by_reviewer(),
         tooltip=["Reviewer", "Seconds", "Decisions"],
     )
-    _show(bars.properties(height=_ROW_HEIGHT * max(2, len(table))), "Median seconds per post and reviewer.")
+    _show(bars.properties(height=_ROW_HEIGHT * len(table) + _AXIS_HEIGHT), "Median seconds per post and reviewer.")
 
 
 def draw_overturns(rows: Sequence[OverturnRow]) -> None:
@@ -66,13 +65,13 @@ def draw_overturns(rows: Sequence[OverturnRow]) -> None:
         }
         for row in known
     )
-    y = alt.Y("Reviewer:N", title=None, sort=None)
+    y = _by_reviewer()
     title = "share changed, 95 % interval"
     x = alt.X("low:Q", title=title, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
     lines = alt.Chart(table).mark_rule(color=_TEAL, strokeWidth=2).encode(x=x, x2="high:Q", y=y)
     points = alt.Chart(table).mark_point(color=_TEAL, filled=True, size=80)
     points = points.encode(x=alt.X("Changed:Q", title=title), y=y, tooltip=["Reviewer", "Changed", "low", "high", "n"])
-    height = _ROW_HEIGHT * max(2, len(table))
+    height = _ROW_HEIGHT * len(table) + _AXIS_HEIGHT
     _show(
         (lines + points).properties(height=height), "Share of first judgements changed after the reveal, per reviewer."
     )
@@ -106,6 +105,12 @@ def draw_curve(curve: ThresholdCurve, chosen: float) -> None:
         promised = _to_table({"Threshold": promise.threshold} for promise in curve.promises)
         layers.append(alt.Chart(promised).mark_rule(strokeDash=[6, 4], strokeWidth=1.5, color="#7a8a88").encode(x=x))
     _show(alt.layer(*layers).properties(height=280), "Alerts and unsettled alerts against the threshold.")
+
+
+def _by_reviewer() -> Any:
+    import altair as alt
+
+    return alt.Y("Reviewer:N", title=None, sort=None, axis=alt.Axis(labelOverlap=False), scale=alt.Scale(padding=0.25))
 
 
 def _bottom() -> Any:
