@@ -86,7 +86,7 @@ def _adopt(token: str, settings: SignInSettings) -> SignedIn | None:
     signed_in = OidcAccounts(context.store, settings.oidc).identify(request, context.clock())
     if signed_in is None:
         st.session_state[_REFUSED] = token  # one event per visit, not one per click
-        return None
+        return _open_sessions().find(token, settings.method)  # another window was first
     opened = _open_sessions().open(signed_in, token)
     return (
         opened[0] if opened is not None else _open_sessions().find(token, settings.method)

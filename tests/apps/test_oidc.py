@@ -87,9 +87,26 @@ def test_an_address_that_passed_to_another_person_opens_nothing(identify: Callab
     assert identify(make_claims()) is not None
     assert identify(make_claims(sub="person-2")) is None
     assert identify(make_claims(iss="https://elsewhere.example")) is None
-    renamed = identify(make_claims(email="ada.new@example.org", email_verified=False))
+    renamed = identify(make_claims(email="ada.new@example.org", email_verified=False, nonce="another sign-in"))
     assert renamed is not None
     assert renamed.user_name == ADDRESS
+
+
+def test_a_token_signs_in_once_however_its_cookie_is_written(
+    identify: Callable[..., SignedIn | None], context: ReviewContext
+) -> None:
+    assert identify(make_claims(nonce="n1")) is not None
+    assert identify(make_claims(nonce="n1")) is None
+    assert identify(make_claims(nonce="n2")) is not None
+    assert [failure["reason"] for failure in read_failures(context)] == ["used before"]
+
+
+def test_a_letter_that_only_looks_like_one_of_the_address_is_another_address(
+    context: ReviewContext, operator: SignedIn, identify: Callable[..., SignedIn | None]
+) -> None:
+    add_user(context, operator, name="kim@example.org", role="lead", provider="oidc")
+    assert identify(make_claims(email="\N{KELVIN SIGN}im@example.org", sub="person-2")) is None
+    assert identify(make_claims(email="Kim@example.org", sub="person-2")) is not None
 
 
 def test_an_account_can_be_registered_by_subject(

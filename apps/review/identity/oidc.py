@@ -1,5 +1,6 @@
 """People an OpenID Connect provider vouches for: only those whom an administrator added before."""
 
+import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,8 +13,8 @@ from apps.review.identity.passwords import compute_password_tag
 from apps.review.identity.records import SignedIn, SignInRequest, to_role
 from apps.review.identity.settings import OidcSettings
 from apps.review.store.database import Store
-from apps.review.store.events import append_event
-from apps.review.store.models import User
+from apps.review.store.events import append_event, to_canonical_json, to_timestamp
+from apps.review.store.models import Event, User
 
 MAX_TOKEN_AGE = timedelta(minutes=5)  # a token is looked at seconds after it was made; an older one is a replay
 MAX_CLOCK_SKEW = timedelta(minutes=2)
@@ -38,12 +39,16 @@ class OidcAccounts:
         problem = self._find_problem(claims, now)
         with self._store.write() as session:
             user = None if problem else _find_user(session, claims)
+            token = _compute_token_digest(claims) if user is not None else ""
+            if user is not None and _was_used(session, user.name, token, now):
+                user, problem = None, "used before"
             if user is None:
                 payload = {"provider": self.name, "reason": problem or "not registered"}
                 append_event(session, at=now, actor=UNKNOWN_NAME, kind="sign_in_failed", payload=payload)
                 return None
             user.subject = _name_subject(claims)
-            append_event(session, at=now, actor=user.name, kind="sign_in", payload={"provider": self.name})
+            payload = {"provider": self.name, "token": token}
+            append_event(session, at=now, actor=user.name, kind="sign_in", payload=payload)
             return SignedIn(
                 user_name=user.name,
                 role=to_role(user.role),
@@ -75,8 +80,23 @@ def _find_user(session: Session, claims: Mapping[str, object]) -> User | None:
     user = session.scalar(known.where(User.subject.in_([subject, str(claims["sub"])])))
     if user is not None or claims.get("email_verified") is not True:
         return user
-    email = normalize_name(str(claims.get("email") or ""))
+    written = str(claims.get("email") or "")
+    if not written.isascii():  # letters of other alphabets become plain ones in lower case: another person's address
+        return None
+    email = normalize_name(written)
     return session.scalar(known.where(User.name == email, User.subject.is_(None)))
+
+
+def _compute_token_digest(claims: Mapping[str, object]) -> str:
+    """Name one ID token, whatever the cookie looks like that brings it: a signed cookie can be written in many ways."""
+    what = [str(claims.get(name)) for name in ("iss", "sub", "iat", "exp", "nonce", "jti")]
+    return hashlib.sha256(to_canonical_json(what).encode()).hexdigest()[:32]
+
+
+def _was_used(session: Session, user_name: str, token: str, now: datetime) -> bool:
+    since = to_timestamp(now - MAX_TOKEN_AGE - MAX_CLOCK_SKEW)  # older tokens are not fresh
+    used = select(Event.seq).where(Event.actor == user_name, Event.at >= since, Event.kind == "sign_in")
+    return session.scalar(used.where(Event.payload.contains(token, autoescape=True)).limit(1)) is not None
 
 
 def _name_subject(claims: Mapping[str, object]) -> str:
