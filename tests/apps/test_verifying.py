@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from apps.review.identity.records import SignedIn
+from apps.review.services.accounts import add_user, change_role, deactivate_user, reactivate_user
 from apps.review.services.context import ReviewContext
 from apps.review.services.judging import record_decision
 from apps.review.services.queue import claim_post
@@ -121,3 +122,65 @@ def test_a_removed_trigger_is_found(decided: ReviewContext, operator: SignedIn) 
     with decided.store.engine.begin() as connection:
         connection.exec_driver_sql("DROP TRIGGER events_no_update" + suffix)
     assert "events_no_update" in (verify_chain(decided, operator).problem or "")
+
+
+FORGED_POST = (
+    "INSERT INTO posts (post_id, import_seq, imported_at, triage, risk, priority, scores, model_version, text_digest) "
+    "SELECT 'p8', 4, imported_at, triage, risk, priority, scores, model_version, text_digest "
+    "FROM posts WHERE post_id = 'p1'"
+)
+FORGED_ACCOUNT = (
+    "INSERT INTO users (name, role, provider, is_active, is_generated, must_change_password, n_failures, created_at) "
+    "VALUES ('eve', 'admin', 'proxy', true, false, false, 0, '2026')"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        (FORGED_POST, "post p8 was put in by no import"),
+        ("UPDATE queue SET priority = 9 WHERE post_id = 'p1'", "what was imported at post p1"),
+        ("UPDATE queue SET community = 'elsewhere' WHERE post_id = 'p1'", "what was imported at post p1"),
+        ("UPDATE users SET role = 'lead' WHERE name = 'ada'", "the account ada is not what the events say"),
+        ("UPDATE users SET is_active = false WHERE name = 'ada'", "the account ada is not what the events say"),
+        (FORGED_ACCOUNT, "the account eve is not what the events say"),
+    ],
+)
+def test_tables_beside_the_chain_that_say_something_else_are_found(
+    decided: ReviewContext, operator: SignedIn, statement: str, problem: str
+) -> None:
+    tamper(decided, statement)
+    assert problem in (verify_chain(decided, operator).problem or "")
+
+
+def test_every_change_of_an_account_by_the_toolkit_is_in_order(
+    decided: ReviewContext, operator: SignedIn, sign_in: SignIn
+) -> None:
+    sign_in("bob")
+    change_role(decided, operator, name="bob", role="lead")
+    deactivate_user(decided, operator, name="bob")
+    assert verify_chain(decided, operator).is_intact
+    reactivate_user(decided, operator, name="bob")
+    add_user(decided, operator, name="cy@example.org", role="auditor", provider="oidc")
+    assert verify_chain(decided, operator).is_intact
+
+
+def test_a_trigger_that_would_swallow_events_is_found(decided: ReviewContext, operator: SignedIn) -> None:
+    with decided.store.engine.begin() as connection:
+        if decided.store.is_postgresql:
+            connection.exec_driver_sql(
+                "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$"
+            )
+            connection.exec_driver_sql(
+                "CREATE TRIGGER a_swallow BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION swallow()"
+            )
+        else:
+            connection.exec_driver_sql(
+                "CREATE TRIGGER a_swallow BEFORE INSERT ON events BEGIN SELECT RAISE(IGNORE); END"
+            )
+    assert "a_swallow" in (verify_chain(decided, operator).problem or "")
+
+
+@pytest.mark.parametrize("head", ["\N{SUPERSCRIPT TWO}:x", "99999999999999999999:x", ":", "-1:x"])
+def test_a_known_head_that_is_none_is_not_in_the_chain(decided: ReviewContext, operator: SignedIn, head: str) -> None:
+    assert "known head" in (verify_chain(decided, operator, known_head=head).problem or "")

@@ -13,6 +13,7 @@ from apps.review.services.access import authorize
 from apps.review.services.context import ReviewContext
 from apps.review.services.import_rows import DIGESTED_FIELDS, FACT_FIELDS, compute_import_digest
 from apps.review.services.outcomes import iterate_states
+from apps.review.services.table_checks import find_forged_account, find_forged_post, find_misplaced_post
 from apps.review.store.events import compute_hash, compute_text_digest
 from apps.review.store.guard_checks import find_broken_guards
 from apps.review.store.models import Event, Note, Post, PostText, QueueItem
@@ -64,7 +65,12 @@ def verify_chain(context: ReviewContext, actor: SignedIn, known_head: str | None
                 if problem is not None:
                     return Verification(n_events=n_events, head=head, first_bad_event=event.seq, problem=problem)
                 n_events, head = n_events + 1, f"{event.seq}:{event.hash}"
-        problem = _check_known_head(session, known_head) or _check_guards(session) or _check_queue(session, erased)
+        problem = (
+            _check_known_head(session, known_head)
+            or _check_guards(session)
+            or _check_tables(session)
+            or _check_queue(session, erased)
+        )
         return Verification(n_events=n_events, head=head, problem=problem, n_erased=len(erased))
 
 
@@ -129,7 +135,7 @@ def _check_known_head(session: Session, known_head: str | None) -> str | None:
     if known_head is None:
         return None
     seq, _, digest = known_head.partition(":")
-    event = session.get(Event, int(seq)) if seq.isdigit() else None
+    event = session.get(Event, int(seq)) if seq.isascii() and seq.isdigit() and len(seq) < 19 else None
     if event is None or event.hash != digest:
         return f"the known head {known_head} is not in this chain: events were removed or the chain was rewritten"
     return None
@@ -138,6 +144,16 @@ def _check_known_head(session: Session, known_head: str | None) -> str | None:
 def _check_guards(session: Session) -> str | None:
     broken = find_broken_guards(session)
     return f"triggers were removed or changed: {', '.join(broken)}" if broken else None
+
+
+def _check_tables(session: Session) -> str | None:
+    if (post_id := find_forged_post(session)) is not None:
+        return f"post {post_id} was put in by no import"
+    if (post_id := find_misplaced_post(session)) is not None:
+        return f"the queue does not fit what was imported at post {post_id}"
+    if (name := find_forged_account(session)) is not None:
+        return f"the account {name} is not what the events say"
+    return None
 
 
 def _check_queue(session: Session, erased: Mapping[str, int]) -> str | None:
