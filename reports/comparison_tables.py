@@ -9,13 +9,13 @@ import pandas as pd
 
 from reports.comparison import CHALLENGER, CHAMPION
 from reports.estimates import spread_estimate
+from reports.promised_recall import judge_target
 from reports.recall import flag_posts
 from reports.results import binarize_labels, encode_labels, extract_probabilities, extract_scores, predict_labels
 from reports.tables import Column, Table
 from screening.metrics.bootstrap import compute_paired_difference, compute_resampled_interval
 from screening.metrics.calibration import compute_binary_brier_score, compute_brier_score, compute_calibration_error
 from screening.metrics.confusion import LABEL_METRICS, compute_confusion_matrix
-from screening.metrics.operating import judge_promise
 from screening.metrics.paired import compare_recall_paired
 from screening.metrics.ranking import compute_average_precision
 from screening.metrics.workload import compute_alert_rate
@@ -43,7 +43,7 @@ def build_promises(pair: RunPair) -> Table:
             record |= {key: getattr(point, key) for key in ("target_recall", "confidence_each", "threshold")}
             record |= {"n_positive": point.n_positive, "n_samples": point.n_samples}
             record |= spread_estimate("recall", found.recall)
-            rows.append(record | {"verdict": judge_promise(found.recall, point.target_recall)})
+            rows.append(record | {"verdict": judge_target(run, target, run.test, "test")})
     columns = (
         Column("target", "Risk target"),
         Column("run", "Run"),
@@ -54,7 +54,7 @@ def build_promises(pair: RunPair) -> Table:
         Column("recall", "Recall found", "fraction", interval=True, n_key="recall_n"),
         Column("verdict", "The promise is"),
     )
-    note = "Each run at its own threshold. Exact 95% intervals."
+    note = "Each run at its own threshold. Exact 95% intervals. A promise by author is judged by one post of each."
     return Table("promises", "Promised and found", pd.DataFrame(rows), columns, "calibration and test splits", note)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from reports.checks.check import Check, CheckKind
+from reports.promised_recall import estimate_promised_recall, judge_target
 from reports.tables import format_prose, format_value
-from screening.metrics.operating import judge_promise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,15 +116,18 @@ def _describe_promise(point: OperatingPoint) -> str:
 
 
 def _judge_on_test(pair: RunPair, target: RiskTarget) -> Check:
-    _, found = pair.find_results(target)
-    promised = pair.challenger.point_by_target[target.name].target_recall
-    verdict = judge_promise(found.recall, promised)
-    if found.recall.value is None or found.recall.interval is None:
-        return ON_TEST.conclude("not_measured", f"{target.name}: the test split holds no such post.")
-    low, high = (format_value(end, "fraction") for end in (found.recall.interval.low, found.recall.interval.high))
+    run = pair.challenger
+    point, found = run.point_by_target[target.name], estimate_promised_recall(run, target, run.test, "test")
+    verdict = judge_target(run, target, run.test, "test")
+    if found.value is None or found.interval is None:
+        by_author = point.unit == "author"
+        missing = "does not say which posts share an author" if by_author else "holds no such post"
+        return ON_TEST.conclude("not_measured", f"{target.name}: the test split {missing}.")
+    low, high = (format_value(end, "fraction") for end in (found.interval.low, found.interval.high))
+    counted = "positives" if point.unit == "post" else "authors' drawn posts"
     words = (
-        f"{target.name}: the challenger found {found.n_true_positive:,} of {found.n_positive:,} positives (95% "
-        f"interval {low} to {high}), {format_prose(promised)} promised: {verdict}."
+        f"{target.name}: the challenger found {round(found.value * found.n_samples):,} of {found.n_samples:,} "
+        f"{counted} (95% interval {low} to {high}), {format_prose(point.target_recall)} promised: {verdict}."
     )
     return ON_TEST.conclude("fail" if verdict == "contradicted" else "pass", words)
 

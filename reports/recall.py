@@ -12,10 +12,11 @@ from reports.curves import build_histogram
 from reports.estimates import spread_estimate
 from reports.figures import plot_scores
 from reports.page import Section
+from reports.promised_recall import estimate_promised_recall, judge_target
 from reports.results import CONTROL_KIND, RunResults, binarize_labels, extract_scores, once_per_run
 from reports.tables import Column, Table
 from reports.thresholds import build_operating_points
-from screening.metrics.operating import OperatingResult, compute_operating_result, judge_promise
+from screening.metrics.operating import OperatingResult, compute_operating_result
 from screening.metrics.workload import scale_alert_rate
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 NO_PROMISE = (
     "This run has no operating point: nothing is flagged and nothing is promised. What follows about scores and "
     "probabilities holds all the same."
+)
+AUTHOR_RECALL = Column("author_recall", "Recall found, by author", "fraction", interval=True, n_key="author_recall_n")
+AUTHOR_NOTE = (
+    "By author: one positive post of each author with one is drawn by the run's seed; that is what is promised, and it "
+    "alone judges the promise. Empty where the score table does not say which posts share an author: evaluate again. "
+    "All other columns count posts."
 )
 RATES = {"recall": "Recall found", "specificity": "Specificity", "ppv": "PPV", "npv": "NPV"}
 
@@ -86,6 +93,9 @@ def build_performance(results: RunResults) -> Table:
         "the whole interval is below it."
     )
     frame = pd.DataFrame([_describe_target(results, target) for target in results.targets])
+    if "author_recall" in frame:
+        columns = (*columns[:2], AUTHOR_RECALL, *columns[2:])
+        note = f"{note} {AUTHOR_NOTE}"
     return Table("performance", "Found on test", frame, columns, "test split", note)
 
 
@@ -97,5 +107,6 @@ def _describe_target(results: RunResults, target: RiskTarget) -> dict[str, objec
     for name in RATES:
         record |= spread_estimate(name, getattr(result, name))
     record |= spread_estimate("alerts_per_1000", scale_alert_rate(result.alert_rate))
-    is_judged = point.unit == "post"  # test counts posts, a promise by author counts authors
-    return record | {"verdict": judge_promise(result.recall, point.target_recall) if is_judged else "unknown"}
+    if point.unit == "author":
+        record |= spread_estimate("author_recall", estimate_promised_recall(results, target, results.test, "test"))
+    return record | {"verdict": judge_target(results, target, results.test, "test")}

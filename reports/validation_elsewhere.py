@@ -8,12 +8,12 @@ import pandas as pd
 
 from reports.estimates import spread_estimate
 from reports.page import Section
+from reports.promised_recall import judge_target
 from reports.recall import compute_result, flag_posts
 from reports.results import RunResults, binarize_labels, extract_scores
 from reports.subgroups import MIN_POSITIVES
 from reports.tables import Column, Table
 from screening.metrics.calibration_slope import compute_calibration_slope
-from screening.metrics.operating import judge_promise
 from screening.metrics.ranking import estimate_roc_area
 from screening.metrics.workload import compute_alert_rate
 
@@ -146,7 +146,7 @@ def _describe_flags(results: RunResults, target: RiskTarget, scores: pd.DataFram
     for name in ("recall", "specificity", "ppv", "npv"):
         record |= spread_estimate(name, getattr(result, name))
     record |= spread_estimate("alerts_per_1000", compute_alert_rate(flag_posts(results, target, scores), split=split))
-    return record | {"verdict": judge_promise(result.recall, promised)}
+    return record | {"verdict": judge_target(results, target, scores, split)}
 
 
 def _describe_scores(target: RiskTarget, scores: pd.DataFrame, split: str) -> dict[str, object]:

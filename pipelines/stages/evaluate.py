@@ -24,6 +24,7 @@ from screening.data.preparation import load_split
 from screening.data.text_facts import compute_text_facts
 from screening.models.baseline import TfidfBaseline
 from screening.scoring import Screener, build_score_table
+from screening.thresholds.scope import AUTHOR_CODE_COLUMN, AUTHOR_COLUMN, number_authors
 from screening.whole_writes import write_folder_whole
 
 TEXT_COLUMNS = ("text", "author_id")
@@ -33,9 +34,9 @@ MET_SPLITS = ("train", "validation", "calibration")
 def run(context: RunContext) -> None:
     """Write ``evaluation/``: score tables of test and controls for all scorers, and what else was measured.
 
-    Robustness, facts about texts and external posts stand beside them; no table holds a text or an author. The
-    classifier's tables name the bundle they come from (``model_version``), so that nothing explains or reviews them
-    with another one.
+    Robustness, facts about texts and external posts stand beside them; no table holds a text or an author (only where a
+    promise counts authors, a number says which posts share one). The classifier's tables name the bundle they come from
+    (``model_version``), so that nothing explains or reviews them with another one.
     """
     screener = Screener.load(context.folder.bundle)
     external = _read_external(context)  # a bad file stops here, before anything is scored
@@ -69,7 +70,14 @@ def _read_external(context: RunContext) -> ExternalPosts | None:
 def _score_with_classifier(context: RunContext, screener: Screener, posts: pd.DataFrame, title: str) -> pd.DataFrame:
     with show_progress(context.console, title) as on_progress:
         scores = screener.score(posts["text"].tolist(), posts["post_id"].tolist(), on_progress)
-    return _join_facts(scores.assign(model_version=screener.version), posts)
+    return _join_facts(scores.assign(model_version=screener.version), _add_author_codes(context, posts, title))
+
+
+def _add_author_codes(context: RunContext, posts: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Add a number per author where a promise counts authors, so that it can be judged; it says nothing else."""
+    if name == "controls" or context.config.calibration.unit != "author" or AUTHOR_COLUMN not in posts:
+        return posts
+    return posts.assign(**{AUTHOR_CODE_COLUMN: number_authors(posts)})
 
 
 def _write_simpler_scorers(context: RunContext, posts: pd.DataFrame, name: str, aside: Path) -> None:

@@ -6,9 +6,8 @@ from pipelines.run import RunContext
 from pipelines.stages.report import load_results
 from pipelines.summary import compute_headline_metrics
 from pipelines.tracking import Tracker, track_run
-from reports.recall import compute_result
+from reports.promised_recall import judge_target
 from reports.results import RunResults
-from screening.metrics.operating import judge_promise
 
 
 def run(context: RunContext) -> None:
@@ -21,7 +20,7 @@ def run(context: RunContext) -> None:
         tracker.log_epoch_history(results.history)
         tracker.log_metrics(compute_headline_metrics(results))
         _log_files(tracker, context)
-        broken = _find_broken_promises(results)
+        broken = find_broken_promises(results)
         name, alias = config.tracking.registered_model, config.tracking.register_alias
         version = tracker.register_bundle(folder.bundle, name=name, alias=None if broken else alias, tags=tags)
     said = (
@@ -33,15 +32,9 @@ def run(context: RunContext) -> None:
     context.console.print(said, highlight=False, soft_wrap=True)
 
 
-def _find_broken_promises(results: RunResults) -> list[str]:
+def find_broken_promises(results: RunResults) -> list[str]:
     """Name the targets whose whole recall interval on test lies below what was promised."""
-    verdicts = {
-        target.name: judge_promise(
-            compute_result(results, target, results.test, "test").recall,
-            results.point_by_target[target.name].target_recall,
-        )
-        for target in results.targets
-    }
+    verdicts = {target.name: judge_target(results, target, results.test, "test") for target in results.targets}
     return [name for name, verdict in verdicts.items() if verdict == "contradicted"]
 
 

@@ -92,6 +92,9 @@ def _judge_elsewhere(results: RunResults, external: pd.DataFrame) -> Check:
         words = f"Recall on the external posts is below the promise, within chance: {'; '.join(below)}."
         return ELSEWHERE.conclude("warn", words)
     if not n_known:
-        return ELSEWHERE.conclude("not_measured", "The external posts hold no positive of any target.")
+        words = (
+            "The external posts hold no positive of any target, or do not say who wrote which for a promise by author."
+        )
+        return ELSEWHERE.conclude("not_measured", words)
     words = f"On {len(external):,} external posts recall reaches the promise, for {n_known} targets with positives."
     return ELSEWHERE.conclude("pass", words)

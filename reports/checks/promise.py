@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from scipy.special import betaincinv
 
 from reports.checks.check import Check, CheckKind, is_by_author
-from reports.recall import compute_result, flag_posts
+from reports.promised_recall import estimate_promised_recall
+from reports.recall import flag_posts
 from reports.results import binarize_labels
 from screening.metrics.operating import judge_promise
 from screening.thresholds.recall_control import compute_required_positives
@@ -53,7 +54,8 @@ def check_promise_on_test(results: RunResults) -> Check:
         return ON_TEST.conclude("warn", f"Test recall is below the promise, within chance: {'; '.join(below)}.")
     if n_known < len(results.targets):
         words = (
-            "The test split holds no post of some target, or the recall is promised by author and test counts posts."
+            "The test split holds no post of some target, or the recall is promised by author and the test table does "
+            "not say which posts share one; evaluate again."
         )
         return ON_TEST.conclude("not_measured", words)
     return ON_TEST.conclude("pass", "Test recall reaches what was promised, for every target.")
@@ -64,15 +66,17 @@ def judge_on(results: RunResults, scores: pd.DataFrame, split: str) -> tuple[lis
     contradicted, below = [], []
     n_known = 0
     for target in results.targets:
-        result = compute_result(results, target, scores, split)
-        if result.recall.value is None or results.point_by_target[target.name].unit == "author":
-            continue  # a promise by author cannot be judged by counting posts
+        found, point = estimate_promised_recall(results, target, scores, split), results.point_by_target[target.name]
+        if found.value is None:
+            continue
         n_known += 1
-        promised = results.point_by_target[target.name].target_recall
-        words = f"{target.name} {result.n_true_positive:,} of {result.n_positive:,} found, {promised:.3g} promised"
-        if judge_promise(result.recall, promised) == "contradicted":
+        promised = point.target_recall
+        drawn = "" if point.unit == "post" else " posts, one of each author,"
+        n_found = round(found.value * found.n_samples)
+        words = f"{target.name} {n_found:,} of {found.n_samples:,}{drawn} found, {promised:.3g} promised"
+        if judge_promise(found, promised) == "contradicted":
             contradicted.append(words)
-        elif result.recall.value < promised:
+        elif found.value < promised:
             below.append(words)
     return contradicted, below, n_known
 

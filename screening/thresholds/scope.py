@@ -12,6 +12,7 @@ from screening.exceptions import ConfigError
 from screening.metrics.validation import BoolArray
 
 AUTHOR_COLUMN = "author_id"
+AUTHOR_CODE_COLUMN = "author_code"  # in score tables, which name no author
 _NO_GROUP_COLUMNS = ("post_id", "text", "label", AUTHOR_COLUMN, "created_at")
 
 
@@ -98,15 +99,21 @@ def build_scope(
     groups = {name: _read_names(posts[name]) for name in group_columns}
     if unit == "post":
         return PromiseScope(groups=groups)
-    return PromiseScope(groups=groups, authors=_number_authors(posts), order=rng.permutation(len(posts)))
+    return PromiseScope(groups=groups, authors=number_authors(posts), order=rng.permutation(len(posts)))
 
 
 def _read_names(column: pd.Series) -> npt.NDArray[np.object_]:
     return np.array([None if pd.isna(value) else str(value) for value in column], dtype=object)
 
 
-def _number_authors(posts: pd.DataFrame) -> npt.NDArray[np.intp]:
-    """Give each author a number; a post without one gets a number of its own."""
+def number_authors(posts: pd.DataFrame) -> npt.NDArray[np.intp]:
+    """Give each author a number, in order of appearance; a post without one gets a number of its own.
+
+    Raises
+    ------
+    ConfigError
+        If the posts have no author column.
+    """
     if AUTHOR_COLUMN not in posts:
         message = (
             f"calibration.unit is author, but the calibration split has no column {AUTHOR_COLUMN}; columns present: "

@@ -1,10 +1,12 @@
 """Evaluating: score tables of every scorer, changed posts, facts about texts and external posts; no text anywhere."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from pipelines.artifacts import RunFolder
 from pipelines.keyword_list import KEYWORDS_FILE, KeywordPoints
 from pipelines.robustness import choose_positives
 from pipelines.run import RunContext
@@ -118,3 +120,29 @@ def test_at_most_five_hundred_positives_are_chosen_by_seed_and_kept_in_order() -
     assert chosen["post_id"].tolist() == choose_positives(posts, TAXONOMY.targets[0], seed=3)["post_id"].tolist()
     assert chosen["post_id"].tolist() != choose_positives(posts, TAXONOMY.targets[0], seed=4)["post_id"].tolist()
     assert len(choose_positives(posts.head(40), TAXONOMY.targets[0], seed=3)) == 8
+
+
+def test_test_posts_carry_a_number_per_author_only_where_a_promise_counts_authors(
+    evaluated: tuple[RunContext, Screener], tmp_path: Path
+) -> None:
+    context, _ = evaluated
+    assert "author_code" not in read(context, "test")
+    shutil.copytree(context.folder.root, tmp_path / "r")
+    folder = RunFolder(tmp_path / "r")
+    posts = pd.read_parquet(folder.split("test"))
+    posts["author_id"] = [None if i % 4 == 0 else f"zyxquartz-{i % 4}" for i in range(len(posts))]
+    posts.to_parquet(folder.split("test"))
+    others = pd.read_parquet(folder.split("calibration"))
+    others.assign(author_id=others["post_id"]).to_parquet(folder.split("calibration"))
+    calibration = context.config.calibration.model_copy(update={"unit": "author"})
+    by_author = context.config.model_copy(update={"calibration": calibration})
+    evaluate.run(RunContext(by_author, TAXONOMY, folder, context.console))
+    table = pd.read_parquet(folder.evaluation / "test.parquet")
+    assert not {"author_id", "text"} & set(table)
+    codes = table.set_index("post_id").loc[posts["post_id"], "author_code"]
+    assert codes.dtype.kind == "i"
+    same = codes.to_numpy()[:, None] == codes.to_numpy()[None, :]
+    names = posts["author_id"].fillna(posts["post_id"]).to_numpy()
+    assert (same == (names[:, None] == names[None, :])).all()
+    assert "author_code" not in pd.read_parquet(folder.evaluation / "controls.parquet")
+    assert "author_code" not in pd.read_parquet(folder.evaluation / "baseline_test.parquet")
