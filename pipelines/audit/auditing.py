@@ -122,7 +122,14 @@ def estimate_recall(
             "flagged); decide them, or take them as worst case (--missing worst)"
         )
         raise SchemaError(message)
-    outside = (set(unflagged.index) | set(flagged.index)) - set(sample["post_id"])
+    decided = set(unflagged.index) | set(flagged.index)
+    outside = decided - set(sample["post_id"])
+    if outside == decided:
+        message = (
+            f"none of {len(decided):,} decisions is on a sampled post; expected post_id as in {sample_path}, name the "
+            "files with the decisions on this sample"
+        )
+        raise SchemaError(message)
     return AuditOutcome(
         estimate=estimate,
         manifest=manifest,
@@ -155,7 +162,11 @@ def check_drift(
     else:
         message = "expected --run or --reference, found neither; name the posts to compare with"
         raise ConfigError(message)
-    return compare_scores(reference, current, promise.operating_points)
+    try:
+        return compare_scores(reference, current, promise.operating_points)
+    except ValueError as error:
+        message = f"{scores_path}: {error}"
+        raise SchemaError(message) from error
 
 
 def _validate_numbers(n_posts: int, n_flagged: int, n_to_read: int, n_flagged_to_read: int | None) -> None:

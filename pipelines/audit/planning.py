@@ -55,20 +55,22 @@ def plan_period(request: PlanRequest) -> tuple[Outlook | None, AuditPlan]:
         If the run has no evaluated test split.
     """
     point, outlook = _find_point(request), _find_outlook(request)
-    n_flagged = request.n_flagged or (outlook.n_flagged if outlook else None)
-    ppv = request.ppv or (outlook.ppv if outlook else None)
+    n_flagged = outlook.n_flagged if outlook and request.n_flagged is None else request.n_flagged
+    ppv = outlook.ppv if outlook and request.ppv is None else request.ppv
     if n_flagged is None or ppv is None:
         message = "expected --flagged and --ppv, or --run, --target and --prevalence to work them out from a run"
         raise ConfigError(message)
-    target_recall = request.target_recall or (point.target_recall if point else USUAL_TARGET)
+    target_recall = _choose(request.target_recall, point.target_recall if point else USUAL_TARGET)
+    confidence_level = _choose(request.confidence_level, point.confidence_level if point else USUAL_CONFIDENCE)
+    expected_recall = _choose(request.expected_recall, outlook.recall if outlook else (1 + target_recall) / 2)
     try:
         done = plan_audit(
             request.n_posts,
             n_flagged,
             ppv,
             target_recall=target_recall,
-            confidence_level=request.confidence_level or (point.confidence_level if point else USUAL_CONFIDENCE),
-            expected_recall=request.expected_recall or (outlook.recall if outlook else (1 + target_recall) / 2),
+            confidence_level=confidence_level,
+            expected_recall=expected_recall,
             near_share=request.near_share,
         )
     except ValueError as error:
@@ -107,6 +109,11 @@ def expect_alerts(run_folder: Path, target: str, *, n_posts: int, prevalence: fl
     return Outlook(
         prevalence=prevalence, n_flagged=n_flagged, ppv=row["ppv"], recall=recall, n_positive=found.n_positive
     )
+
+
+def _choose(asked: float | None, usual: float) -> float:
+    """Take what was asked for, also where it is 0, which the plan refuses."""
+    return usual if asked is None else asked
 
 
 def _find_point(request: PlanRequest) -> OperatingPoint | None:

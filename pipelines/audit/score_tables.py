@@ -85,7 +85,8 @@ def read_scores(path: Path, promise: Promise, columns: Sequence[str]) -> pd.Data
         found = show_columns([str(name) for name in table.columns])
         message = f"{path}: expected the columns {', '.join(needed)}, found no {', '.join(missing)} among {found}"
         raise SchemaError(message)
-    versions = sorted(set(table["model_version"].astype(str)) - {promise.version})
+    found_versions = table["model_version"].map(lambda cell: "(none)" if pd.isna(cell) else str(cell))
+    versions = sorted(set(found_versions) - {promise.version})
     if versions:
         message = (
             f"{path}: the scores come from model {', '.join(versions[:3])}, the bundle is {promise.version}; a "
@@ -93,6 +94,9 @@ def read_scores(path: Path, promise: Promise, columns: Sequence[str]) -> pd.Data
         )
         raise SchemaError(message)
     scores = table[needed].assign(post_id=table["post_id"].astype(str))
+    if n_missing := int(table["post_id"].isna().sum()):
+        message = f"{path}: post_id is missing: {n_missing} rows; every post needs one"
+        raise SchemaError(message)
     refuse_rows(path, scores, scores["post_id"].duplicated(keep=False), "post_id is not unique")
     return scores.assign(**{name: _read_column(path, scores, name) for name in columns})
 

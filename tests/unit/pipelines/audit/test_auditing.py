@@ -154,3 +154,16 @@ def test_an_audit_of_a_promise_about_authors_says_that_it_counts_posts(scores, d
     draw_sample(scores, sample, promise.model_copy(update={"operating_points": points}), TARGET, 300, seed=7)
     lines = describe_outcome(estimate_recall(sample, decisions, decisions))
     assert any("counts authors, this audit posts" in line for line in lines)
+
+
+def test_decisions_on_none_of_the_sampled_posts_are_refused(scores, decisions, promise, tmp_path):
+    draw_sample(scores, tmp_path / "sample.csv", promise, "suicidewatch", 100, seed=1)
+    pd.read_csv(decisions).assign(post_id=lambda t: "other-" + t["post_id"]).to_csv(tmp_path / "o.csv", index=False)
+    with pytest.raises(SchemaError, match="none of 1,500 decisions is on a sampled post"):
+        estimate_recall(tmp_path / "sample.csv", tmp_path / "o.csv", tmp_path / "o.csv")
+
+
+def test_a_single_post_is_too_few_to_look_for_drift(run, scores, promise, tmp_path):
+    pd.read_parquet(scores).head(1).to_parquet(tmp_path / "one.parquet")
+    with pytest.raises(SchemaError, match="at least two posts on both sides"):
+        check_drift(tmp_path / "one.parquet", promise, run_folder=run)

@@ -34,3 +34,10 @@ def test_too_little_to_plan_from_is_refused(run):
         plan_period(PlanRequest(n_posts=1_000, run_folder=run, target=TARGET, prevalence=1.5, near_share=0.1))
     with pytest.raises(ConfigError, match="n_flagged < n_posts"):
         plan_period(PlanRequest(n_posts=1_000, n_flagged=1_000, ppv=0.5, near_share=0.1))
+
+
+@pytest.mark.parametrize("name", ["ppv", "target_recall", "confidence_level", "expected_recall"])
+def test_a_zero_is_refused_and_not_taken_for_nothing_said(run, name):
+    figures = {"n_flagged": 2_000, "ppv": 0.05} | {name: 0.0}
+    with pytest.raises(ConfigError, match="expected 0 < n_flagged"):
+        plan_period(PlanRequest(n_posts=10_000, near_share=0.1, **figures))

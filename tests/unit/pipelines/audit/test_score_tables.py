@@ -36,3 +36,13 @@ def test_a_promise_comes_from_a_run_or_a_bundle_and_not_from_both(run, tiny_bund
             read_promise(*folders)
     with pytest.raises(BundleError):
         read_promise(tmp_path, None)
+
+
+def test_scores_without_a_model_version_or_an_id_are_refused(scores, promise, tmp_path):
+    table = pd.read_parquet(scores)
+    for name, said in (("model_version", r"come from model \(none\)"), ("post_id", "post_id is missing: 1 rows")):
+        damaged = table.astype({name: object})
+        damaged.loc[3, name] = None
+        damaged.to_parquet(tmp_path / "damaged.parquet")
+        with pytest.raises(SchemaError, match=said):
+            read_scores(tmp_path / "damaged.parquet", promise, ["risk_suicidewatch"])
