@@ -298,6 +298,17 @@ def test_a_one_time_password_leads_to_choosing_ones_own_and_nowhere_else(
     assert OTHER not in everything
 
 
+def test_a_one_time_password_opens_no_second_session(
+    visit: Callable[..., Visitor], context: ReviewContext, operator: SignedIn
+) -> None:
+    add_user(context, operator, name="eve", role="lead", password=PASSWORD, credential="one_time")
+    assert sign_in(visit(), "eve").headers["location"] == "/password"
+    second = sign_in(visit(), "eve")
+    assert (second.status_code, second.text) == (401, sign_in(visit(), "eve", OTHER).text)
+    set_password(context, operator, name="eve", password=PASSWORD, is_one_time=True)
+    assert sign_in(visit(), "eve").headers["location"] == "/password"
+
+
 def test_every_answer_forbids_frames_foreign_scripts_and_guessing_types(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
     answers = [visitor.get(path) for path in ("/_stcore/health", "/sign-in", "/", "/media/x", "/static/x.js")]

@@ -16,7 +16,7 @@ from apps.review.identity.passwords import (
 from apps.review.identity.records import SignedIn, SignInRequest, to_role
 from apps.review.store.database import Store
 from apps.review.store.events import append_event, to_timestamp
-from apps.review.store.models import User
+from apps.review.store.models import Event, User
 from screening.exceptions import ConfigError
 from screening.types import Record
 
@@ -69,6 +69,8 @@ class LocalAccounts:
     def _conclude(self, name: str, password_hash: str | None, password: str | None, now: datetime) -> SignedIn | None:
         with self._store.write() as session:
             user = session.get(User, name)
+            if user is not None and _was_used(session, user):
+                password = None
             if user is None or password is None or password_hash is None or user.password_hash != password_hash:
                 append_event(session, at=now, actor=name if user else UNKNOWN_NAME, kind="sign_in_failed")
                 if user is not None and user.n_failures >= self._lockout.max_failures and not _is_locked(user, now):
@@ -78,7 +80,8 @@ class LocalAccounts:
             user.n_failures, user.locked_until = 0, None
             if needs_rehash(password_hash):
                 user.password_hash = hash_password(password)
-            append_event(session, at=now, actor=name, kind="sign_in", payload={"provider": self.name})
+            payload = {"provider": self.name, **({"one_time": _tag(user)} if user.must_change_password else {})}
+            append_event(session, at=now, actor=name, kind="sign_in", payload=payload)
             return SignedIn(
                 user_name=name,
                 role=to_role(user.role),
@@ -114,6 +117,18 @@ def _write_nothing(session: Session) -> None:
     """Write a row as it is, so that refusing costs the disk what counting an attempt costs."""
     first_name = select(User.name).order_by(User.name).limit(1).scalar_subquery()
     session.execute(update(User).where(User.name == first_name).values(n_failures=User.n_failures))
+
+
+def _was_used(session: Session, user: User) -> bool:
+    """Tell whether somebody signed in with this one-time password before: whoever comes second must notice."""
+    if not user.must_change_password:
+        return False
+    used = select(Event.seq).where(Event.actor == user.name, Event.kind == "sign_in")
+    return session.scalar(used.where(Event.payload.contains(_tag(user), autoescape=True)).limit(1)) is not None
+
+
+def _tag(user: User) -> str:
+    return compute_password_tag(user.password_hash)
 
 
 def _is_locked(user: User, now: datetime) -> bool:
