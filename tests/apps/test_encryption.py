@@ -104,3 +104,13 @@ def test_a_key_in_a_url_or_none_at_all_is_refused(tmp_path: Path, monkeypatch: p
     assert "hunter2" not in str(caught.value)
     with pytest.raises(ConfigError, match="holds no key"):
         open_store(f"sqlite+pysqlcipher:///{tmp_path / 'new.db'}")
+
+
+def test_a_key_beside_the_url_of_a_plain_file_is_refused_and_makes_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCREENING_REVIEW_KEY", KEY)
+    with pytest.raises(ConfigError, match="without encryption") as caught:
+        open_store(f"sqlite:///{tmp_path / 'new.db'}")
+    assert KEY not in str(caught.value)
+    assert not (tmp_path / "new.db").exists()

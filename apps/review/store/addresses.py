@@ -81,6 +81,12 @@ def _validate(url: URL) -> URL:
     if url.drivername == ENCRYPTED and url.password:
         message = f"a key does not belong in a URL, which others can read; set {KEY_VARIABLE} instead"
         raise ConfigError(message)
+    if url.drivername in _PLAIN and os.environ.get(KEY_VARIABLE):
+        message = (
+            f"{KEY_VARIABLE} is set, but the URL names a file without encryption; name the file by its path or as "
+            f"{ENCRYPTED}:////path/review.db, or unset the variable"
+        )
+        raise ConfigError(message)
     if url.drivername not in (*_PLAIN, ENCRYPTED, *_POSTGRESQL):
         message = (
             f"reviews are kept in SQLite or PostgreSQL, found {url.drivername}; use sqlite:////path/review.db, "
