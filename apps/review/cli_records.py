@@ -87,6 +87,8 @@ def erase(post_id: str, database: Database = None) -> None:
     typer.echo(f"Erased {what}, {erased.n_notes} notes and {erased.n_highlights} highlights of {post_id}.")
     if erased.near_duplicates:
         typer.echo(f"These posts say nearly the same and still hold their text: {', '.join(erased.near_duplicates)}")
+    if not erased.is_overwritten:
+        typer.echo("The file was in use and may hold the words a while longer; run the same command again.")
     typer.echo("Backups and exports made before still hold it.")
 
 

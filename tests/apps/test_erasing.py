@@ -1,4 +1,6 @@
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -110,6 +112,21 @@ def test_the_file_holds_nothing_of_what_was_erased(decided: ReviewContext, opera
     assert b"heron" not in read_files()
     assert b"number 3" not in read_files()
     assert b"number 2" in read_files()
+
+
+def test_a_reader_who_keeps_the_words_in_the_file_is_told_of(decided: ReviewContext, operator: SignedIn) -> None:
+    if decided.store.is_postgresql:
+        pytest.skip("only SQLite's file keeps what a reader still sees")
+    path = Path(str(decided.store.engine.url.database))
+    with decided.store.engine.connect() as connection:  # the connection the pool hands out next
+        connection.exec_driver_sql("PRAGMA busy_timeout=100")
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM events").fetchone()
+        assert not erase_post(decided, operator, "p3").is_overwritten
+        assert b"number 3" in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
+    assert erase_post(decided, operator, "p3").is_overwritten
+    assert b"number 3" not in path.read_bytes()
 
 
 def test_near_duplicates_that_keep_their_words_are_named(

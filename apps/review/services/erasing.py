@@ -14,13 +14,18 @@ from screening.types import Record
 
 
 class Erasure(Record):
-    """What was erased; ``near_duplicates`` are other posts that say nearly the same and still hold their text."""
+    """What was erased; ``near_duplicates`` are other posts that say nearly the same and still hold their text.
+
+    Not ``is_overwritten``: someone read an older state at that moment, so SQLite's file holds the words until the next
+    checkpoint.
+    """
 
     post_id: str
     had_text: bool
     n_notes: int
     n_highlights: int
     near_duplicates: tuple[str, ...]
+    is_overwritten: bool = True
 
 
 def erase_post(context: ReviewContext, actor: SignedIn, post_id: str) -> Erasure:
@@ -55,8 +60,7 @@ def erase_post(context: ReviewContext, actor: SignedIn, post_id: str) -> Erasure
             append_event(
                 session, at=context.clock(), actor=actor.user_name, kind="erased", post_id=post_id, payload=details
             )
-    context.store.forget_deleted()
-    return erasure
+    return erasure.model_copy(update={"is_overwritten": context.store.forget_deleted()})
 
 
 def _delete(session: Session, statement: Delete) -> int:

@@ -103,12 +103,22 @@ class Store:
         finally:
             self._turn.release()
 
-    def forget_deleted(self) -> None:
-        """Bring deletions from SQLite's write-ahead log into the file now, so that neither holds what was deleted."""
-        if not self.is_postgresql:
-            with self._translate_errors(), self.engine.connect() as connection:
-                connection.rollback()  # a checkpoint runs outside transactions
-                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    def forget_deleted(self) -> bool:
+        """Bring deletions from SQLite's write-ahead log into the file now, so that neither holds what was deleted.
+
+        Returns
+        -------
+        bool
+            Whether that was possible: somebody who reads an older state of the file keeps it from being overwritten.
+        """
+        if self.is_postgresql:
+            return True
+        with self._translate_errors(), self.engine.connect() as connection:
+            connection.rollback()  # a checkpoint runs outside transactions
+            cursor = connection.connection.cursor()
+            is_busy = bool(cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+            cursor.close()
+        return not is_busy
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
