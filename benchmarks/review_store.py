@@ -27,7 +27,7 @@ from apps.review.services.accounts import add_user
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.import_rows import FACT_FIELDS, Row, compute_import_digest
 from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_next, count_queue, load_queue
+from apps.review.services.queue import claim_next, count_queue, load_queue, release
 from apps.review.services.verifying import verify_chain
 from apps.review.store.database import open_store
 from apps.review.store.events import append_event, compute_text_digest, to_timestamp
@@ -53,8 +53,11 @@ def main() -> None:
         print(f"{options.posts:,} posts imported in {time.perf_counter() - started:.0f} s on {_describe_machine()}\n")
         people = [_sign_in(context, f"reviewer{i}") for i in range(options.reviewers)]
         _report_pages(context, people[0])
+        release(context, people[0])
+        with store.read() as session:
+            first_seq = session.scalar(select(func.max(Event.seq))) or 0
         _report_load(context, people, options.decisions, think_seconds=options.think_seconds)
-        _check(context, people[0], options.decisions)
+        _check(context, people[0], options.decisions, first_seq)
         store.engine.dispose()
 
 
@@ -136,7 +139,7 @@ def _report_pages(context: ReviewContext, person: SignedIn) -> None:
     deep = _time(lambda: load_queue(context, person, after=(key.priority, key.post_id)))
     offset = _time(lambda: _run(context, by_offset + str(depth)))
     scan = _time(lambda: _run(context, no_queue), n_times=3)
-    claim = _time(lambda: claim_next(context, person))
+    claim = _time(lambda: claim_next(context, person), before=lambda: release(context, person))
     counts = _time(lambda: count_queue(context, person), n_times=3)
     print(f"{'':44}{'ours, ms':>12}{'naive, ms':>12}{'ratio':>9}")
     print(f"{'first page of the queue':44}{first:12.2f}")
@@ -150,10 +153,11 @@ def _run(context: ReviewContext, statement: str) -> None:
         session.execute(text(statement)).all()
 
 
-def _time(action: Callable[[], object], n_times: int = 15) -> float:
-    """Median time of an action in milliseconds."""
+def _time(action: Callable[[], object], n_times: int = 15, before: Callable[[], object] = lambda: None) -> float:
+    """Median time of an action in milliseconds; what comes before it each time is not counted."""
     times = []
     for _ in range(n_times):
+        before()
         started = time.perf_counter()
         action()
         times.append(1_000 * (time.perf_counter() - started))
@@ -196,12 +200,18 @@ def _work(
     return times
 
 
-def _check(context: ReviewContext, person: SignedIn, n_decisions: int) -> None:
+def _check(context: ReviewContext, person: SignedIn, n_decisions: int, first_seq: int) -> None:
     """Count what was lost or doubled, and check the chain; any of these fails the benchmark."""
     with context.store.read() as session:
         n_decided = session.scalar(select(func.count()).where(Event.kind == "decision")) or 0
         n_posts = session.scalar(select(func.count(func.distinct(Event.post_id))).where(Event.kind == "decision")) or 0
-        doubled = select(Event.post_id).where(Event.kind == "opened").group_by(Event.post_id).having(func.count() > 1)
+        # The first reviewer opened and released posts while pages were timed; the load begins after that.
+        doubled = (
+            select(Event.post_id)
+            .where(Event.kind == "opened", Event.seq > first_seq)
+            .group_by(Event.post_id)
+            .having(func.count() > 1)
+        )
         n_doubled = len(session.scalars(doubled).all())
     started = time.perf_counter()
     result = verify_chain(context, command_line_operator(context.clock()))
