@@ -51,7 +51,7 @@ def render_guidelines(text: str) -> str:
 
     Examples
     --------
-    >>> render_guidelines("# Unsure\\n- <b> words")
+    >>> render_guidelines("# Unsure\n- <b> words")
     '<div class="guideline"><h3>Unsure</h3><ul><li>&lt;b&gt; words</li></ul></div>'
     """
     parts: list[str] = []
