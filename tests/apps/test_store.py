@@ -1,4 +1,5 @@
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,18 @@ def test_the_database_file_is_readable_by_its_owner_only(tmp_path: Path) -> None
     path = tmp_path / "new.db"
     open_store(str(path))
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_put_back_for_everyone_to_read_is_closed_to_others_again(tmp_path: Path, empty_database: Path) -> None:
+    path = tmp_path / "restored.db"
+    path.write_bytes(empty_database.read_bytes())
+    path.chmod(0o644)
+    store = open_store(str(path))
+    with store.write() as session:
+        append_event(session, at=datetime(2026, 1, 5, tzinfo=UTC), actor="ada", kind="sign_in")
+    assert [file.name for file in tmp_path.iterdir() if file.stat().st_mode & 0o077] == []
+    assert len(list(tmp_path.iterdir())) == 3  # the log and its index too
+    store.engine.dispose()
 
 
 def test_opening_twice_keeps_what_is_there(filled: ReviewContext) -> None:

@@ -168,9 +168,17 @@ def _create_private_file(url: str, *, must_exist: bool) -> None:
         raise ConfigError(message)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        _keep_private(path)
     except OSError as error:
         message = f"review database {path} cannot be opened ({error.strerror}); check the folder and its permissions"
         raise ConfigError(message) from error
+
+
+def _keep_private(path: Path) -> None:
+    """Take others' access away: a restored backup is readable by everyone where the shell's mask says so."""
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        if file.is_file() and file.stat().st_uid == os.geteuid() and file.stat().st_mode & 0o077:
+            file.chmod(0o600)
 
 
 def _migrate(store: Store, *, must_exist: bool) -> None:
