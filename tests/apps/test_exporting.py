@@ -83,7 +83,7 @@ def test_every_format_holds_the_same_rows(decided: ReviewContext, sign_in: SignI
         export_decisions(decided, lea, file_format="xlsx")  # type: ignore[arg-type]  # what a careless caller passes
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", " =", "\u200b="])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\uff1d", " =", "\u200b=", "\u202e=", "\v\u3000="])
 def test_a_cell_a_spreadsheet_would_run_stays_text(
     context: ReviewContext,
     operator: SignedIn,

@@ -1,10 +1,12 @@
 """Cells a spreadsheet would take for a formula, made plain text."""
 
+import unicodedata
+
 import pandas as pd
 
 # Signs that begin a formula in one of the usual spreadsheets, their full-width forms included.
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_INVISIBLE = " \n\u00a0\u200b\u200c\u200d\u2060\ufeff"  # may stand before the sign
+_INVISIBLE = ("Cc", "Cf", "Zs", "Zl", "Zp")  # Unicode categories of what may stand before the sign
 
 
 def neutralise_cells(table: pd.DataFrame) -> pd.DataFrame:
@@ -20,5 +22,13 @@ def neutralise_cells(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _neutralise(cell: object) -> object:
-    is_formula = isinstance(cell, str) and cell.lstrip(_INVISIBLE).startswith(_STARTS)
-    return f"'{cell}" if is_formula else cell
+    return f"'{cell}" if isinstance(cell, str) and _is_formula(cell) else cell
+
+
+def _is_formula(cell: str) -> bool:
+    for sign in cell:
+        if sign in _STARTS:
+            return True
+        if unicodedata.category(sign) not in _INVISIBLE:
+            return False
+    return False
