@@ -10,6 +10,8 @@ from apps.review.cli_options import Database, open_review
 from screening.exceptions import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from apps.review.identity.records import SignedIn
@@ -86,7 +88,7 @@ def erase(post_id: str, database: Database = None) -> None:
     what = "its text" if erased.had_text else "no text (it was erased before)"
     typer.echo(f"Erased {what}, {erased.n_notes} notes and {erased.n_highlights} highlights of {post_id}.")
     if erased.near_duplicates:
-        typer.echo(f"These posts say nearly the same and still hold their text: {', '.join(erased.near_duplicates)}")
+        typer.echo(f"These posts say nearly the same and still hold their text: {_name_ids(erased.near_duplicates)}")
     if not erased.is_overwritten:
         typer.echo("The file was in use and may hold the words a while longer; run the same command again.")
     typer.echo("Backups and exports made before still hold it.")
@@ -98,6 +100,7 @@ def verify(
 ) -> None:
     """Check that no event, score, note or text was changed; exit code 3 if something was."""
     from apps.review.services.verifying import verify_chain
+    from screening.explain.rendering import show_visibly
 
     context, operator = _open(database)
     result = verify_chain(context, operator, known_head)
@@ -108,7 +111,7 @@ def verify(
         )
         return
     where = f"first bad event {result.first_bad_event}: " if result.first_bad_event is not None else ""
-    typer.echo(f"NOT INTACT: {where}{result.problem}", err=True)
+    typer.echo(f"NOT INTACT: {where}{show_visibly(result.problem or '')}", err=True)
     raise typer.Exit(3)
 
 
@@ -163,6 +166,13 @@ def register_record_commands(app: typer.Typer) -> None:
     app.command("import")(import_)
     for command in (export, erase, verify):
         app.command()(command)
+
+
+def _name_ids(ids: "Sequence[str]") -> str:
+    """Name posts; their ids came with them and may hold what a terminal would obey."""
+    from screening.explain.rendering import show_visibly
+
+    return ", ".join(map(show_visibly, ids))
 
 
 def _open(database: str | None) -> "tuple[ReviewContext, SignedIn]":

@@ -52,6 +52,18 @@ def test_import_add_user_and_verify_from_the_command_line(
     assert run("verify", "--known-head", "9:abc").startswith("3\n")
 
 
+def test_an_id_that_commands_the_terminal_is_named_not_obeyed(
+    run: Callable[..., str], tmp_path: Path, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    ids, scores, posts = ["p0", "p1", "\x1b[2Jp2", "p3"], tmp_path / "scores.parquet", tmp_path / "posts.parquet"
+    make_scores().assign(post_id=ids).to_parquet(scores)
+    make_posts().assign(post_id=ids, text="The same quiet walk.").to_parquet(posts)
+    run("import", str(scores), "--posts", str(posts))
+    shown = run("erase", "p1")
+    assert "[ESC][2Jp2" in shown
+    assert "\x1b" not in shown
+
+
 def test_export_erase_and_audit_from_the_command_line(
     run: Callable[..., str], run_folder: Path, tmp_path: Path
 ) -> None:
