@@ -58,7 +58,7 @@ def build_group_promises(results: RunResults) -> Table | None:
     note = (
         "One threshold, the lowest any group needs: scoring needs no group. The confidence is not divided among "
         "groups: a threshold low enough for the hardest group is low enough for all, so all hold at once. Groups "
-        "without calibration posts are not covered."
+        "first seen after calibration are not covered."
     )
     return Table("group_promises", "The promise in each group", pd.DataFrame(rows), columns, "calibration split", note)
 
@@ -126,10 +126,16 @@ def build_budgets(results: RunResults) -> Table | None:
         Column("n_false_alarms", "False alarms", "count", n_key="n_negative"),
     )
     first = results.budgets[0]
-    per_draw = " Posts are counted one per author." if first.unit == "author" else ""
+    whose = "all targets" if first.n_promises > 1 else "the same target"
+    per_draw = (
+        " Posts are counted one per author: where busy authors are flagged more often, alerts per 1,000 posts are more."
+        if first.unit == "author"
+        else ""
+    )
     note = (
-        f"Upper bound at {format_prose(first.confidence_level)} from the calibration posts without the label, "
-        "assuming recall 100%; with the recall promises it holds at once with "
+        "The budget is for each target alone: alerts of several targets add up where they flag different posts. Upper "
+        f"bound at {format_prose(first.confidence_level)} from the calibration posts without the label, "
+        f"assuming recall 100%; with the recall promises of {whose} it holds at once with "
         f"{format_prose(first.joint_confidence_level)}. Other posts in deployment must be like these: posts from "
         "elsewhere need a budget of their own. "
         f"“Recall the budget allows” shows where to aim; a target chosen from it needs new calibration posts.{per_draw}"

@@ -101,7 +101,10 @@ class CalibrationConfig(Record):
         "post", description="author: one positive post of each author is drawn; for posts that cluster by author"
     )
     max_alerts_per_1000: float | None = Field(
-        None, gt=0, le=1000, description="alert budget per risk target; calibrate exits 3 if the promise needs more"
+        None,
+        gt=0,
+        le=1000,
+        description="alert budget of each risk target alone; calibrate exits 3 if the promise needs more",
     )
     budget_prevalence: Fraction | None = Field(
         None, gt=0, lt=1, description="share of a target's posts in deployment, for the alert budget"

@@ -74,12 +74,14 @@ def run(context: RunContext) -> None:
 
 
 def load_scope(context: RunContext) -> PromiseScope:
-    """Read authors and groups of the calibration posts; the run's seed draws one post of each author."""
+    """Read authors and groups of the calibration posts, and groups met before; the seed draws a post of each author."""
     promise = context.config.calibration
     posts = load_split(context.folder.split("calibration")).drop(columns="text")
     seeds = np.random.SeedSequence(context.config.seed, spawn_key=(SCOPE_KEY,))
     rng = np.random.default_rng(seeds)
-    return build_scope(posts, unit=promise.unit, group_columns=promise.group_columns, rng=rng)
+    names = ("train", "validation") if promise.group_columns else ()
+    earlier = [load_split(context.folder.split(name)).drop(columns="text") for name in names]
+    return build_scope(posts, unit=promise.unit, group_columns=promise.group_columns, rng=rng, earlier=earlier)
 
 
 def load_model(folder: RunFolder) -> tuple[Any, Any]:

@@ -50,7 +50,7 @@ def list_assumptions(*, unit: str = "post", n_promises: int = 1, group_columns: 
     if group_columns:
         sentences.append(
             f"The recall is promised in all posts and in each group of {', '.join(group_columns)}, all at once with "
-            "the same confidence, by one threshold: the lowest that any of them needs. Groups without calibration "
-            "posts are not covered."
+            "the same confidence, by one threshold: the lowest that any of them needs. Groups first seen after "
+            "calibration are not covered."
         )
     return tuple(sentences)

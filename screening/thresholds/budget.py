@@ -32,6 +32,9 @@ PER_POSTS = 1_000
 class BudgetAssessment(Record):
     """Whether one operating point stays within an alert budget, and by how much it does not.
 
+    The budget is one target's: alerts of several targets add up where they flag different posts. By author, alerts are
+    those per 1,000 authors of whom one random post is read, so that busy authors' posts may bring more.
+
     Attributes
     ----------
     name, target_recall
@@ -43,7 +46,8 @@ class BudgetAssessment(Record):
     confidence_level : float
         Of the statement about alerts; ``n_promises`` targets share it.
     joint_confidence_level : float
-        Confidence that every recall promise and every statement about alerts hold at once.
+        Confidence that the target's recall promises and its statement about alerts hold at once; those of all targets
+        where they share the confidence (``n_promises`` above 1).
     fits : bool
         Whether ``alerts_upper_bound`` is within the budget.
     excess_per_1000 : float
@@ -79,9 +83,10 @@ class BudgetAssessment(Record):
         return self
 
     def __str__(self) -> str:
+        posts = "posts" if self.unit == "post" else "posts, one drawn of each author,"
         bound = (
-            f"at most {self.alerts_upper_bound:.0f} alerts per 1,000 at prevalence {self.prevalence:.6g} with "
-            f"confidence {self.confidence_level:.6g}, budget {self.max_alerts_per_1000:.6g}"
+            f"at most {self.alerts_upper_bound:.0f} alerts for this target alone per 1,000 {posts} at prevalence "
+            f"{self.prevalence:.6g} with confidence {self.confidence_level:.6g}, budget {self.max_alerts_per_1000:.6g}"
         )
         if self.fits:
             return f"{self.name}: recall {self.target_recall:.6g} and the alert budget hold together ({bound})"

@@ -9,6 +9,9 @@ Notes
 and only if it keeps it in the hardest one, whose highest good threshold is the lowest. Which group that is nobody
 knows, but it does not matter: the minimum over all groups is at most the hardest group's own order statistic, and that
 one alone lies too high with probability at most ``1 - confidence_level``. So the minimum keeps all promises at once.
+This needs the covered groups to be fixed beforehand. Were a rare, hard group left out whenever no calibration post is
+in it, the calibrations that are not refused would be those that happened to miss it, and all posts together could fall
+below target in every one of them: hence groups known from other splits are refused, not left out.
 
 *Authors*: the drawn posts, one of each author, are independent and alike if authors are, however much one author's
 posts resemble each other; the order statistic is then exact for a random positive post of a random author.

@@ -28,11 +28,15 @@ class PromiseScope:
         A number per author; a post without a known author has one of its own. ``None``: posts are drawn.
     order : ndarray of int, shape (n_posts,), or None
         The posts in random order: of an author's posts, the one that comes first in it is drawn.
+    known : mapping of str to tuple of str
+        By column, groups known beforehand: each is covered, or refused for want of positives, also where no calibration
+        post is in it.
     """
 
     groups: Mapping[str, npt.NDArray[np.object_]] = field(default_factory=dict)
     authors: npt.NDArray[np.intp] | None = None
     order: npt.NDArray[np.intp] | None = None
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def unit(self) -> Literal["post", "author"]:
@@ -63,12 +67,17 @@ class PromiseScope:
     def iterate_groups(self) -> Iterator[tuple[str, str, BoolArray]]:
         """Iterate over column, group and whether each post is in it; groups in order of name."""
         for column, names in self.groups.items():
-            for group in sorted({name for name in names if name is not None}):
+            for group in sorted({name for name in names if name is not None}.union(self.known.get(column, ()))):
                 yield column, group, names == group
 
 
 def build_scope(
-    posts: pd.DataFrame, *, unit: str = "post", group_columns: Sequence[str] = (), rng: np.random.Generator
+    posts: pd.DataFrame,
+    *,
+    unit: str = "post",
+    group_columns: Sequence[str] = (),
+    rng: np.random.Generator,
+    earlier: Sequence[pd.DataFrame] = (),
 ) -> PromiseScope:
     """Read authors and groups from the columns of the calibration posts.
 
@@ -82,6 +91,8 @@ def build_scope(
     group_columns : sequence of str
     rng : numpy.random.Generator
         Orders the posts, which decides the post drawn of each author.
+    earlier : sequence of DataFrame
+        Other splits: a group of theirs that no calibration post is in is refused, not left out without a word.
 
     Raises
     ------
@@ -97,9 +108,14 @@ def build_scope(
         )
         raise ConfigError(message)
     groups = {name: _read_names(posts[name]) for name in group_columns}
+    met = {name: _list_groups(name, earlier) for name in group_columns}
     if unit == "post":
-        return PromiseScope(groups=groups)
-    return PromiseScope(groups=groups, authors=number_authors(posts), order=rng.permutation(len(posts)))
+        return PromiseScope(groups=groups, known=met)
+    return PromiseScope(groups=groups, authors=number_authors(posts), order=rng.permutation(len(posts)), known=met)
+
+
+def _list_groups(name: str, tables: Sequence[pd.DataFrame]) -> tuple[str, ...]:
+    return tuple(sorted({str(value) for table in tables if name in table for value in table[name].dropna().unique()}))
 
 
 def _read_names(column: pd.Series) -> npt.NDArray[np.object_]:

@@ -121,6 +121,16 @@ def test_an_absent_column_is_refused_before_anything_is_scored(prepare: Callable
     assert not context.folder.calibration.exists()
 
 
+def test_a_group_that_only_training_posts_are_in_is_refused_and_not_left_out(
+    prepare: Callable[..., RunContext],
+) -> None:
+    context = prepare("group_columns=[community]", "target_recall=0.7")
+    train = pd.read_parquet(context.folder.split("train"))
+    train.assign(community=["east", *train["community"][1:]]).to_parquet(context.folder.split("train"))
+    with pytest.raises(RecallNotReachableError, match=r"too few \(found\) in 1 of 3: community=east \(0\)"):
+        calibrate.run(context)
+
+
 def test_a_group_with_too_few_positives_is_named_and_nothing_is_written(prepare: Callable[..., RunContext]) -> None:
     context = prepare("group_columns=[community]", "target_recall=0.95")
     before = read_all(context.folder)

@@ -142,7 +142,14 @@ def test_budgets_say_for_each_recall_whether_it_fits(promised: Callable[..., Run
     ):
         assert row["alerts_upper_bound"] == budget.alerts_upper_bound
         assert row["verdict"] == ("fits" if budget.alerts_upper_bound <= 300 else "does not fit")
-    assert "holds at once with 90%" in table.note
+    assert "of the same target it holds at once with 90%" in table.note
+    assert "for each target alone" in table.note
+    assert all("alerts for this target alone per 1,000 posts at prevalence" in str(found) for found in results.budgets)
+    by_author = [found.model_copy(update={"unit": "author"}) for found in results.budgets]
+    assert "one drawn of each author" in str(by_author[0])
+    authors = build_budgets(dataclasses.replace(results, budgets=tuple(by_author)))
+    assert authors is not None
+    assert "where busy authors are flagged more often, alerts per 1,000 posts are more" in authors.note
 
 
 def test_bands_count_the_test_posts_a_person_decides_on(promised: Callable[..., RunResults]) -> None:

@@ -10,7 +10,7 @@ from screening.taxonomy import RiskTarget, load_taxonomy
 from screening.thresholds.fitting import fit_operating_point, fit_operating_points
 from screening.thresholds.operating_point import OperatingPoint, share_confidence
 from screening.thresholds.recall_control import compute_allowed_misses, select_threshold
-from screening.thresholds.scope import build_scope
+from screening.thresholds.scope import PromiseScope, build_scope
 
 TARGET = RiskTarget(name="any", labels=("a",), triage="review", description="…")
 PROMISE = {"target_recall": 0.95, "confidence_level": 0.95}
@@ -153,3 +153,24 @@ def test_a_point_with_all_variants_survives_json():
         TARGET, np.random.default_rng(0).random(160), np.ones(160, dtype=bool), **PROMISE, n_promises=2, scope=scope
     )
     assert OperatingPoint.model_validate_json(point.model_dump_json()) == point
+
+
+def test_a_rare_hard_group_is_refused_where_calibration_missed_it_and_not_left_out():
+    """6 % of positives score 0: left out where calibration has none, every calibration not refused would break."""
+    rng = np.random.default_rng(0)
+    n_accepted = {"known": 0, "unknown": 0}
+    for _ in range(300):
+        is_hard = rng.random(59) < 0.06
+        y_score = np.where(is_hard, 0.0, rng.uniform(0.5, 1, 59))
+        groups = {"community": np.where(is_hard, "hard", "easy").astype(object)}
+        for kind, known in (("unknown", {}), ("known", {"community": ("easy", "hard")})):
+            try:
+                fit_operating_point(
+                    TARGET, y_score, np.ones(59, dtype=bool), target_recall=0.95, confidence_level=0.95,
+                    scope=PromiseScope(groups=groups, known=known),
+                )  # fmt: skip
+                n_accepted[kind] += 1
+            except RecallNotReachableError:
+                pass
+    assert n_accepted["unknown"] > 0  # recall .94 at most at each of these thresholds: broken every time
+    assert n_accepted["known"] == 0

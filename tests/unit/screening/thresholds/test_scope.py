@@ -51,6 +51,13 @@ def test_posts_are_all_drawn_where_posts_count():
     assert PromiseScope().unit == "post"
 
 
+def test_a_group_of_another_split_is_covered_though_no_calibration_post_is_in_it():
+    posts, earlier = make_posts(community=["south", "north"]), make_posts(community=["east", None, "south"])
+    scope = build_scope(posts, group_columns=("community",), rng=np.random.default_rng(0), earlier=[earlier])
+    found = {group: members.sum() for _, group, members in scope.iterate_groups()}
+    assert found == {"east": 0, "north": 1, "south": 1}
+
+
 def test_groups_come_in_order_and_a_missing_value_is_no_group():
     posts = make_posts(community=pd.Series(["south", None, "north", "south"], dtype="str"), era=["x", "x", "x", "x"])
     scope = build_scope(posts, group_columns=("community", "era"), rng=np.random.default_rng(0))
