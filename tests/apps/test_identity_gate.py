@@ -140,6 +140,22 @@ def test_a_session_opens_everything_until_it_is_left(visit: Callable[..., Visito
     assert not is_in(visit(cookies=kept))
 
 
+def test_signing_in_again_ends_the_session_this_browser_had(
+    visit: Callable[..., Visitor], context: ReviewContext, operator: SignedIn
+) -> None:
+    add_user(context, operator, name="bob", role="reviewer", password=PASSWORD)
+    visitor, elsewhere = visit(), visit()
+    sign_in(elsewhere)
+    sign_in(visitor)
+    kept = dict(visitor.cookies)
+    sign_in(visitor, "bob", OTHER)
+    assert is_in(visit(cookies=kept))  # a wrong password ends nothing
+    sign_in(visitor, "bob")
+    assert not is_in(visit(cookies=kept))
+    assert is_in(visitor)
+    assert is_in(elsewhere)
+
+
 def test_behind_tls_the_cookie_is_secure_and_belongs_to_this_host_alone(
     context: ReviewContext, operator: SignedIn
 ) -> None:

@@ -61,9 +61,10 @@ class Forms:
         form = await self._read_form(request)
         if isinstance(form, Response):
             return form
+        before = _read_visit(request).signed_in
         credentials = SignInRequest(user_name=form.get("user_name", ""), password=SecretStr(form.get("password", "")))
         try:
-            opened = await to_thread.run_sync(lambda: self._open(credentials), limiter=self._limit())
+            opened = await to_thread.run_sync(lambda: self._open(credentials, before), limiter=self._limit())
         except (StoreBusyError, StoreUnavailableError) as error:
             return HTMLResponse(render_sign_in(problem=capitalize(str(error))), 503)
         if opened is None:
@@ -96,8 +97,11 @@ class Forms:
             return response
         return self._leave("left")
 
-    def _open(self, credentials: SignInRequest) -> tuple[SignedIn, str] | None:
+    def _open(self, credentials: SignInRequest, before: SignedIn | None) -> tuple[SignedIn, str] | None:
+        """Open a session; the browser's earlier one, whose window may stand open still, ends."""
         signed_in = self._accounts.identify(credentials, self._door.context.clock())
+        if signed_in is not None and before is not None:
+            self._door.sessions.end(before.session_id)
         return self._door.sessions.open(signed_in) if signed_in is not None else None
 
     def _set_password(self, actor: SignedIn, form: dict[str, str]) -> str | None:
