@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # `make test PYTEST_ARGS="tests/unit -x"` narrows a run; CONFIG and RUN choose another main job and its folder.
 PYTEST_ARGS ?=
+# Test files are shared among so many processes, each of one thread.
+N_WORKERS ?= 2
 CONFIG ?= pipelines/configs/demo.yaml
 RUN ?= runs/demo
 
@@ -23,7 +25,7 @@ demo: $(VENV)/.installed ## train, calibrate, evaluate, report and explain on th
 	$(BIN)/screening explain $(RUN) --limit 8
 
 test: $(VENV)/.installed-dev ## the whole test suite (under ten minutes on two cores)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(N_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev ## ruff: rules and format
 	$(BIN)/ruff check .
