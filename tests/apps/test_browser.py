@@ -138,9 +138,11 @@ def _read_events(server: Server, kind: str, post_id: str | None = None) -> list[
 
 
 def _press(page: Any, label: str) -> None:
-    """Press the key that stands on a button, once it is there and active."""
+    """Press the key that stands on a button, once it is active and nothing of the page before is left."""
+    from playwright.sync_api import expect
+
     button = page.get_by_role("button", name=label, disabled=False)
-    button.wait_for()
+    expect(button).to_have_count(1, timeout=60_000)
     page.keyboard.press(button.inner_text().split()[-1].lower())
 
 

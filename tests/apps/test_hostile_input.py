@@ -132,6 +132,7 @@ def test_in_chromium_hostile_posts_run_nothing_fetch_nothing_and_reorder_nothing
         # Nothing wider than the window, and the facts beside the post still read from left to right.
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert _reads_left_to_right(page)
+        page.get_by_role("button", name="Unsure", disabled=False).wait_for()
         page.keyboard.press("u")
         page.get_by_role("button", name="Keep, next post").wait_for()
         page.keyboard.press("k")

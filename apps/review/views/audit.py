@@ -15,7 +15,7 @@ def show() -> None:
     st.title("Audit of unflagged posts", anchor=False)
     progress = load_audit(context, actor)
     if not progress.rows:
-        show_message("No audit slice yet. Draw one at the import: screening review import --audit-fraction 0.05", "calm")
+        show_message("No audit slice yet. Draw one: screening review import … --audit-fraction 0.05", "calm")
         return
     total = progress.total
     show_counts(
