@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import pandas as pd
 from rich.table import Table
 
 from pipelines.artifacts import RunFolder
@@ -57,6 +58,8 @@ def build_closing_table(results: RunResults, folder: RunFolder) -> Table:
     points = [results.point_by_target[row["target"]] for row in rows]
     table.add_row("recall promised", *(f"{p.target_recall:.3g}, confidence {p.confidence_level:.3g}" for p in points))
     table.add_row("recall found", *(_format(row, "recall", 3) for row in rows))
+    if any("author_recall" in row for row in rows):
+        table.add_row("recall found, by author", *(_format(row, "author_recall", 3) for row in rows))
     table.add_row("threshold", *(f"{point.threshold:.4f}" for point in points))
     table.add_row("alerts per 1,000", *(_format(row, "alerts_per_1000", 0) for row in rows))
     table.add_row("precision", *(_format(row, "ppv", 3) for row in rows))
@@ -68,5 +71,7 @@ def build_closing_table(results: RunResults, folder: RunFolder) -> Table:
 
 
 def _format(row: dict[Any, Any], name: str, digits: int) -> str:
+    if pd.isna(row[name]):
+        return "not known"
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return f"{row[name]:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"

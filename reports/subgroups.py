@@ -12,6 +12,7 @@ from reports.recall import compute_result
 from reports.results import CONTROL_KIND, RunResults, once_per_run
 from reports.tables import Column, Table
 from screening.metrics.workload import scale_alert_rate
+from screening.thresholds.scope import AUTHOR_CODE_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +24,8 @@ MIN_POSITIVES = 10
 MAX_LEVELS = 20
 LENGTH_EDGES = (0, 25, 50, 100, 200, float("inf"))
 LENGTH_NAMES = ("up to 25 tokens", "26 to 50 tokens", "51 to 100 tokens", "101 to 200 tokens", "over 200 tokens")
-OWN_COLUMNS = ("post_id", "label", "model_version", CONTROL_KIND, "created_at", "author_id", "text", "valence",
-               "intensity", "triage", "n_tokens", "is_truncated")  # fmt: skip
+OWN_COLUMNS = ("post_id", "label", "model_version", CONTROL_KIND, "created_at", "author_id", AUTHOR_CODE_COLUMN, "text",
+               "valence", "intensity", "triage", "n_tokens", "is_truncated")  # fmt: skip
 SUPPRESSED = ("n_samples", "n_positive", "recall", "recall_low", "recall_high", "recall_n", "alerts_per_1000",
               "alerts_per_1000_low", "alerts_per_1000_high", "alerts_per_1000_n")  # fmt: skip
 

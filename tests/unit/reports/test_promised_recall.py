@@ -7,14 +7,19 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from pipelines.artifacts import RunFolder
 from pipelines.stages.register import find_broken_promises
+from pipelines.summary import build_closing_table
+from reports.assembly import build_page
 from reports.checks.promise import check_promise_on_test
 from reports.comparison import pair_runs
 from reports.comparison_tables import build_promises
 from reports.promised_recall import estimate_promised_recall, judge_target
 from reports.promotion import judge_promotion
 from reports.recall import build_performance
+from reports.render import render_html
 from reports.results import RunResults
+from reports.subgroups import find_group_columns
 from reports.validation_elsewhere import build_external
 
 
@@ -132,3 +137,21 @@ def test_with_author_codes_every_verdict_follows_the_drawn_posts(results: RunRes
     assert find_broken_promises(run) == [target.name for target in run.targets]
     judged = [rule for rule in judge_promotion(pair_runs(run, run)) if rule.code == "GATE2"]
     assert {rule.outcome for rule in judged} == {"fail"}
+
+
+def test_author_codes_group_no_posts_and_stand_nowhere_on_the_page(results: RunResults) -> None:
+    coded = dataclasses.replace(
+        promise_by_author(results), test=results.test.assign(author_code=np.arange(len(results.test)) // 40)
+    )
+    assert "author_code" not in find_group_columns(coded.test, coded)
+    assert "author_code" not in render_html(build_page(coded))
+
+
+def test_the_closing_table_tells_both_recalls_apart_and_outlives_a_split_without_positives(results, tmp_path) -> None:
+    coded = dataclasses.replace(
+        promise_by_author(results), test=results.test.assign(author_code=np.arange(len(results.test)))
+    )
+    rows = list(build_closing_table(coded, RunFolder(tmp_path)).columns[0].cells)
+    assert rows[1:3] == ["recall found", "recall found, by author"]
+    none = dataclasses.replace(coded, test=coded.test[coded.test["label"] == "offmychest"])
+    assert "not known" in list(build_closing_table(none, RunFolder(tmp_path)).columns[1].cells)
