@@ -59,6 +59,12 @@ def draw_sample(
     """
     validate_sample_path(out_path, (scores_path,))
     point = promise.find(target)
+    if point.confidence_level <= 0.5:
+        message = (
+            f"{target} is promised with confidence {point.confidence_level:.6g}; an audit's interval needs more than "
+            "0.5. Calibrate with a higher calibration.confidence_level before anyone reads posts"
+        )
+        raise ConfigError(message)
     scores = read_scores(scores_path, promise, [f"risk_{target}"])
     risk = scores[f"risk_{target}"].to_numpy()
     flags = point.flag(risk)

@@ -167,3 +167,11 @@ def test_a_single_post_is_too_few_to_look_for_drift(run, scores, promise, tmp_pa
     pd.read_parquet(scores).head(1).to_parquet(tmp_path / "one.parquet")
     with pytest.raises(SchemaError, match="at least two posts on both sides"):
         check_drift(tmp_path / "one.parquet", promise, run_folder=run)
+
+
+def test_a_promise_too_unsure_to_audit_is_refused_before_anyone_reads(scores, promise, tmp_path):
+    points = tuple(point.model_copy(update={"confidence_level": 0.5}) for point in promise.operating_points)
+    unsure = promise.model_copy(update={"operating_points": points})
+    with pytest.raises(ConfigError, match=r"needs more than 0\.5"):
+        draw_sample(scores, tmp_path / "sample.csv", unsure, "suicidewatch", 100, seed=1)
+    assert not list(tmp_path.glob("sample.csv*"))
