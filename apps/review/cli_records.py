@@ -40,7 +40,11 @@ def import_(  # noqa: PLR0913, PLR0917  # one parameter per option
         str | None, typer.Option(help="Column with the id, as given to `screening score` [default: post_id if there]")
     ] = None,
     community_column: Annotated[
-        str | None, typer.Option(help="Column the queue can be filtered by [default: community if there]")
+        str | None,
+        typer.Option(
+            help="Column the queue can be filtered by [default: community if there]. Reviewers see it before they judge: "
+            "not for a column that gives the label away"
+        ),
     ] = None,
     database: Database = None,
 ) -> None:
