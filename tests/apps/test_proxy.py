@@ -94,10 +94,10 @@ def ask(
     return _ask
 
 
-def make_upgrade() -> Headers:
+def make_upgrade(origin: str = "http://127.0.0.1:8501") -> Headers:
     key = base64.b64encode(os.urandom(16)).decode()
     return [
-        ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Key", key),
+        ("Origin", origin), ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Key", key),
         ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Protocol", "streamlit"),
     ]  # fmt: skip
 
@@ -120,8 +120,8 @@ def test_a_real_server_believes_the_proxy_and_nobody_else(
     with_cookie = ("Cookie", cookie)
     assert ask("/_stcore/host-config", [ada, with_cookie])[0] == 200
     assert ask("/_stcore/stream", [ada, with_cookie, *make_upgrade()])[0] == 101
-    foreign = ("Origin", "https://evil.example")
-    assert ask("/_stcore/stream", [ada, with_cookie, foreign, *make_upgrade()])[0] == 403
+    for origin in ("https://evil.example", "http://127.0.0.1:9999"):
+        assert ask("/_stcore/stream", [ada, with_cookie, *make_upgrade(origin)])[0] == 403
     # The cookie alone, or someone else's, or one sent around the proxy opens nothing.
     assert ask("/_stcore/host-config", [with_cookie])[0] == 403
     assert ask("/_stcore/stream", [with_cookie, *make_upgrade()])[0] == 403
