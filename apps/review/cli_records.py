@@ -42,7 +42,7 @@ def import_(  # noqa: PLR0913, PLR0917  # one parameter per option
     community_column: Annotated[
         str | None,
         typer.Option(
-            help="Column the queue can be filtered by [default: community if there]. Reviewers see it before they judge: "
+            help="Column the queue can be filtered by [default: community if there]. Reviewers see it before judging: "
             "not for a column that gives the label away"
         ),
     ] = None,
