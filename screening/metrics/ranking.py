@@ -7,7 +7,6 @@ import numpy.typing as npt
 from scipy.special import expit, logit, ndtri
 from scipy.stats import rankdata
 
-from screening.metrics.bootstrap import compute_resampled_interval
 from screening.metrics.intervals import compute_proportion_bounds
 from screening.metrics.validation import FloatArray, validate_binary, validate_scores
 from screening.types import Estimate, Interval
@@ -58,27 +57,6 @@ def compute_average_precision(y_true: npt.ArrayLike, y_score: FloatArray) -> flo
         return float("nan")
     steps = np.diff(n_true_positive, prepend=0) / n_true_positive[-1]
     return float((steps * n_true_positive / n_flagged).sum())
-
-
-def estimate_average_precision(
-    y_true: npt.ArrayLike,
-    y_score: FloatArray,
-    *,
-    split: str,
-    rng: np.random.Generator,
-    n_repeats: int = 500,
-    confidence_level: float = 0.95,
-) -> Estimate:
-    """Estimate average precision with a bootstrap interval; ``n_samples`` counts posts, ``None`` without positives."""
-    scores = validate_scores(y_score)
-    positives = validate_binary(y_true, scores.size)
-    if not positives.any():
-        return Estimate(value=None, interval=None, n_samples=scores.size, split=split)
-    interval = compute_resampled_interval(
-        compute_average_precision, positives, scores, rng=rng, n_repeats=n_repeats, confidence_level=confidence_level
-    )
-    value = compute_average_precision(positives, scores)
-    return Estimate(value=value, interval=interval, n_samples=scores.size, split=split)
 
 
 def estimate_roc_area(

@@ -12,7 +12,6 @@ from screening.metrics.calibration import (
     compute_chance_calibration_error,
     compute_reliability_table,
     compute_top_label,
-    estimate_calibration_error,
 )
 
 EVENTS = st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=60)
@@ -131,20 +130,10 @@ def test_chance_error_is_exceeded_by_miscalibration_and_seldom_by_calibration():
     assert exceeded <= 20
 
 
-def test_estimate_starts_at_zero_for_a_calibrated_model_and_above_for_another():
-    rng = np.random.default_rng(0)
-    calibrated = estimate_calibration_error(*simulate(500, 4), split="test", rng=rng, n_repeats=200)
-    sharp = estimate_calibration_error(*simulate(500, 4, sharpening=3), split="test", rng=rng, n_repeats=200)
-    assert calibrated.interval.low == 0
-    assert 0 < sharp.interval.low < sharp.interval.high < 1
-    assert sharp.n_samples == 500
-
-
 def test_no_posts_have_no_calibration_error():
     rng = np.random.default_rng(0)
     assert np.isnan(compute_calibration_error([], []))
     assert np.isnan(compute_chance_calibration_error([], rng=rng))
-    assert estimate_calibration_error([], [], split="test", rng=rng).value is None
     assert compute_reliability_table([], [], split="test").empty
 
 

@@ -8,7 +8,6 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from screening.metrics.ranking import (
     compute_average_precision,
     count_at_thresholds,
-    estimate_average_precision,
     estimate_roc_area,
 )
 
@@ -45,21 +44,6 @@ def test_equal_scores_give_the_share_of_positives():
 def test_no_positives_have_no_average_precision():
     assert np.isnan(compute_average_precision([0, 0], np.array([0.1, 0.2])))
     assert np.isnan(compute_average_precision([], np.array([])))
-    empty = estimate_average_precision([0, 0], np.array([0.1, 0.2]), split="test", rng=np.random.default_rng(0))
-    assert (empty.value, empty.n_samples) == (None, 2)
-
-
-def test_estimate_holds_its_value_in_a_seeded_interval():
-    rng = np.random.default_rng(0)
-    y_true = rng.random(300) < 0.3
-    y_score = rng.normal(y_true)
-    first, second = (
-        estimate_average_precision(y_true, y_score, split="test", rng=np.random.default_rng(1), n_repeats=100)
-        for _ in range(2)
-    )
-    assert first == second
-    assert first.interval.low < first.value < first.interval.high
-    assert (first.n_samples, first.split) == (300, "test")
 
 
 @given(POSTS)
