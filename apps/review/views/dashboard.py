@@ -55,10 +55,13 @@ def describe_backlog(backlog: Backlog) -> str:
     arriving = f"{backlog.imported_per_day:,.1f} a day were imported"
     if backlog.decided_per_day is None or backlog.days_to_clear is None:
         return f"Too little was decided to say how long {backlog.n_waiting:,} posts will last; {arriving}."
-    pace = f"{backlog.decided_per_day:,.1f} posts a day were decided ({backlog.n_days} days), {arriving}"
-    high = f"{backlog.days_to_clear_high:,.1f}" if backlog.days_to_clear_high is not None else "no end in sight"
-    low = f"{backlog.days_to_clear_low:,.1f}" if backlog.days_to_clear_low is not None else "unknown"
+    days = "1 day" if backlog.n_days == 1 else f"{backlog.n_days} days"
+    pace = f"{backlog.decided_per_day:,.1f} posts a day were decided ({days}), {arriving}"
     clear = f"Without new ones, {backlog.n_waiting:,} would last {backlog.days_to_clear:,.1f} days"
+    if backlog.days_to_clear_low is None:
+        return f"{pace}. {clear} (too few days for an interval)."
+    low = f"{backlog.days_to_clear_low:,.1f}"
+    high = f"{backlog.days_to_clear_high:,.1f}" if backlog.days_to_clear_high is not None else "no end in sight"
     return f"{pace}. {clear} (95% interval {low} to {high})."
 
 
