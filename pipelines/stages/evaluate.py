@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.artifacts import write_json
+from pipelines.champion import LEARNED_SPLITS
 from pipelines.keyword_list import (
     KEYWORDS_FILE,
     build_keyword_lists,
@@ -28,7 +29,6 @@ from screening.thresholds.scope import AUTHOR_CODE_COLUMN, AUTHOR_COLUMN, number
 from screening.whole_writes import write_folder_whole
 
 TEXT_COLUMNS = ("text", "author_id")
-MET_SPLITS = ("train", "validation", "calibration")
 
 
 def run(context: RunContext) -> None:
@@ -62,7 +62,7 @@ def _read_external(context: RunContext) -> ExternalPosts | None:
     data = context.config.data
     if data.external is None:
         return None
-    met = [load_split(context.folder.split(name))["text"] for name in MET_SPLITS]
+    met = [load_split(context.folder.split(name))["text"] for name in LEARNED_SPLITS]
     with context.console.status("reading external posts, removing those met before…"):
         return prepare_external_posts(data, context.taxonomy, pd.concat(met).tolist())
 
