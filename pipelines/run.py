@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -15,13 +13,12 @@ from typing import cast
 from rich.console import Console
 
 from pipelines.artifacts import RunFolder, RunRecord, StageRecord, create_record
+from pipelines.folder_lock import lock_folder
 from pipelines.run_description import mask_credentials
 from screening.config import RunConfig, dump_config
-from screening.exceptions import ConfigError, MissingArtifactError, ScreeningError
+from screening.exceptions import MissingArtifactError, ScreeningError
 from screening.taxonomy import Taxonomy, load_taxonomy
 from screening.whole_writes import write_text_whole
-
-LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage("prepare", ("seed", "data"), ("data",), "read, check, clean and split the posts"),
     Stage("train", ("seed", "model", "objective", "training"), ("model",), "fit the classifier and the baseline"),
-    Stage("calibrate", ("calibration",), ("calibration", "bundle"), "fit temperature and recall-promised thresholds"),
+    Stage("calibrate", ("inference", "calibration"), ("calibration", "bundle"), "fit temperature and recall-promised thresholds"),
     Stage("evaluate", (), ("evaluation",), "score test posts and controls"),
     Stage("report", ("report",), ("report", "model_card"), "write the report and the model card"),
     Stage("register", ("tracking",), (), "log to MLflow and register the screener"),
@@ -87,7 +84,9 @@ def run_stages(config: RunConfig, names: tuple[str, ...], console: Console, *, f
     context = RunContext(config, load_taxonomy(config.data.taxonomy), RunFolder(config.run_dir), console)
     fingerprints = compute_fingerprints(config)
     last = max(i for i, stage in enumerate(STAGES) if stage.name in names)
-    with _locked(context.folder):
+    root = context.folder.root
+    busy = f"another process works on run {root}; wait for it, or choose another name: --set name=OTHER"
+    with lock_folder(root, busy):
         for stage in STAGES[: last + 1]:
             done = is_done(context.folder, stage, fingerprints[stage.name])
             if stage.name not in names:
@@ -183,20 +182,3 @@ def _digest_files(*paths: Path) -> "hashlib._Hash":
             if file.is_file():
                 digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return digest
-
-
-@contextmanager
-def _locked(folder: RunFolder) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    folder.root.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder.root / LOCK, timeout=0):
-            try:
-                yield
-            finally:
-                if [path.name for path in folder.root.iterdir()] == [LOCK]:
-                    shutil.rmtree(folder.root)  # nothing was made: leave nothing behind
-    except Timeout as error:
-        message = f"another process works on run {folder.root}; wait for it, or choose another name: --set name=OTHER"
-        raise ConfigError(message) from error

@@ -34,6 +34,13 @@ def build_caveats(results: RunResults) -> tuple[str, ...]:
 
 def _warn_of_cuts(results: RunResults) -> Iterator[str]:
     n_cut, n_posts = int(results.test["is_truncated"].sum()), len(results.test)
+    n_split = int((results.test["n_windows"] > 1).sum())
+    if n_split:
+        yield (
+            f"{n_split:,} of {n_posts:,} test posts are longer than the model's window of "
+            f"{results.config.model.max_tokens} tokens and were read in several; a post's scores rest on the mean over "
+            "its windows, so a short passage of a long post counts for little."
+        )
     if n_cut:
         yield (
             f"{n_cut:,} of {n_posts:,} test posts are longer than the model's window of "

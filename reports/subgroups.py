@@ -25,7 +25,7 @@ MAX_LEVELS = 20
 LENGTH_EDGES = (0, 25, 50, 100, 200, float("inf"))
 LENGTH_NAMES = ("up to 25 tokens", "26 to 50 tokens", "51 to 100 tokens", "101 to 200 tokens", "over 200 tokens")
 OWN_COLUMNS = ("post_id", "label", "model_version", CONTROL_KIND, "created_at", "author_id", AUTHOR_CODE_COLUMN, "text",
-               "valence", "intensity", "triage", "n_tokens", "is_truncated")  # fmt: skip
+               "valence", "intensity", "triage", "n_tokens", "n_windows", "is_truncated")  # fmt: skip
 SUPPRESSED = ("n_samples", "n_positive", "recall", "recall_low", "recall_high", "recall_n", "alerts_per_1000",
               "alerts_per_1000_low", "alerts_per_1000_high", "alerts_per_1000_n")  # fmt: skip
 
@@ -77,13 +77,17 @@ def iterate_groupings(results: RunResults) -> Iterator[tuple[str, list[tuple[str
     test = results.test
     length = pd.cut(test["n_tokens"], LENGTH_EDGES, labels=LENGTH_NAMES, include_lowest=True)
     yield "length", _divide(test, length)
-    cut = test["is_truncated"].map({True: "cut to the window", False: "read to the end"})
-    yield "window", _divide(test, cut)
+    yield "window", _divide(test, _describe_reading(test))
     if "created_at" in test:
         yield "year", _divide(test, pd.to_datetime(test["created_at"]).dt.year.astype("Int64").astype("string"))
     for column in find_group_columns(test, results):
         if not _follows_from_label(test, column):
             yield column, _divide(test, test[column])
+
+
+def _describe_reading(test: pd.DataFrame) -> pd.Series:
+    several = (test["n_windows"] > 1).map({True: "read in several windows", False: "read in one window"})
+    return several.mask(test["is_truncated"], "cut to the window")
 
 
 def find_group_columns(scores: pd.DataFrame, results: RunResults) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from screening.calibration.temperature import TemperatureScaling
+from screening.config import LongPosts
 from screening.exceptions import BundleError
 from screening.models.encoder import compute_file_digest
 from screening.taxonomy import Taxonomy
@@ -28,7 +29,8 @@ class BundleManifest(Record):
     """What a bundle is and what its promise rests on.
 
     ``digests`` gives the SHA-256 of every other file of the folder; ``precision`` and ``backend`` name the path the
-    operating points were calibrated on, the only one they hold for.
+    operating points were calibrated on, the only one they hold for. ``long_posts`` is ``cut`` in bundles from before
+    there were windows.
     """
 
     format_version: Literal[1] = 1
@@ -37,6 +39,7 @@ class BundleManifest(Record):
     run_id: str
     encoder: str
     max_tokens: int
+    long_posts: LongPosts = "cut"
     backend: Literal["torch"] = "torch"
     precision: Literal["fp32", "bf16"]
     is_synthetic: bool

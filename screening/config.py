@@ -11,6 +11,7 @@ from screening.exceptions import ConfigError
 from screening.types import Record, Split
 
 Fraction = float
+LongPosts = Literal["windows", "cut"]
 
 
 class DataConfig(Record):
@@ -48,9 +49,12 @@ class DataConfig(Record):
 class ModelConfig(Record):
     """The classifier: one encoder, three heads."""
 
-    encoder: str = Field("all-MiniLM-L6-v2", description="embedded encoder, a folder, or a hub id")
+    encoder: str = Field("all-MiniLM-L6-v2", description="embedded encoder, a folder, a hub id, or a fresh gru or rnn")
     pooling: Literal["cls", "mean"] = "mean"
-    max_tokens: int = Field(256, ge=8, le=8192, description="window length; longer posts are cut, and counted")
+    max_tokens: int = Field(256, ge=8, le=8192, description="window length; training reads a post's first window")
+    layers: Literal["last", "attentive"] | None = Field(
+        None, description="last layer, or a learned mean of all added to it; default: what the objective's preset says"
+    )
     dropout: Fraction = Field(0.1, ge=0, lt=1, description="dropout of hidden states and heads")
     attention_dropout: Fraction = Field(0.0, ge=0, lt=1, description="half of all training time on a CPU when > 0")
 
@@ -63,6 +67,21 @@ class ObjectiveConfig(Record):
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: Fraction = Field(0.0, ge=0, lt=1)
     contradiction_form: Literal["A", "B", "C"] = Field("A", description="A products, B margin, C cross-head agreement")
+    temperature: float | None = Field(None, gt=0, description="of contrastive terms; default here and below: the preset's")
+    is_normalised: bool | None = Field(None, description="contrast representations of length 1")
+    n_views: Literal[1, 2] | None = Field(None, description="read each post so often per step, with other dropout")
+    projection_size: int | None = Field(None, ge=0, description="contrast a projection of so many numbers; 0: none")
+    ramp_fraction: Fraction | None = Field(
+        None, ge=0, le=1, description="share of training over which the weight of contrastive terms grows from 0"
+    )
+    weighting_network: Literal["encoder", "head"] | None = Field(
+        None, description="lcl's class weights come from a second encoder, or from a head on the shared one"
+    )
+    schedule: Literal["joint", "two_phase"] | None = Field(
+        None, description="all terms together, or contrastive ones first and the rest on a frozen encoder"
+    )
+    classifier_epochs: int = Field(10, ge=1, description="two_phase: epochs of the second phase")
+    classifier_learning_rate: float = Field(3e-3, gt=0, description="two_phase: learning rate of the second phase")
 
 
 class TrainingConfig(Record):
@@ -81,6 +100,14 @@ class TrainingConfig(Record):
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the CPU or GPU has it")
     save_every_steps: int = Field(50, ge=1, description="a killed run loses at most this many steps")
     n_threads: int | None = Field(None, ge=1, description="CPU threads; default: every physical core")
+
+
+class InferenceConfig(Record):
+    """How posts are scored: the path that is calibrated is the path that serves."""
+
+    long_posts: LongPosts = Field(
+        "windows", description="read a post beyond the window in several and average them, or cut it to the first"
+    )
 
 
 class CalibrationConfig(Record):
@@ -166,6 +193,7 @@ class RunConfig(Record):
     model: ModelConfig = ModelConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     training: TrainingConfig = TrainingConfig()
+    inference: InferenceConfig = InferenceConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     report: ReportConfig = ReportConfig()
     tracking: TrackingConfig = TrackingConfig()

@@ -103,7 +103,8 @@ class Screener:
         -------
         DataFrame
             One row per text, in input order: ``post_id``, ``prob_<class>``, ``valence`` in [-1, 1], ``intensity`` in
-            [0, 1], ``risk_<target>`` in [0, 1], ``triage``, ``n_tokens`` (of the whole post), ``is_truncated``.
+            [0, 1], ``risk_<target>`` in [0, 1], ``triage``, ``n_tokens`` (of the whole post), ``n_windows``,
+            ``is_truncated``.
 
         Raises
         ------
@@ -133,6 +134,7 @@ class Screener:
             self.bundle.tokenizer,
             posts["text"].tolist(),
             max_tokens=manifest.max_tokens,
+            long_posts=manifest.long_posts,
             precision=manifest.precision,
             on_progress=on_progress,
         )
@@ -195,6 +197,7 @@ def build_score_table(
         **{f"risk_{name}": scores for name, scores in risks.items()},
         "triage": pd.Series(assign_triage(risks, operating_points), dtype="str"),
         "n_tokens": outputs.n_tokens,
+        "n_windows": outputs.n_windows,
         "is_truncated": outputs.is_truncated,
     }
     return pd.DataFrame(columns)

@@ -46,8 +46,8 @@ def run(context: RunContext) -> None:
     """
     scope = load_scope(context)
     classifier, tokenizer = load_model(context.folder)
-    precision = resolve_precision(context.config.training.precision)
-    max_tokens = context.config.model.max_tokens
+    config = context.config
+    precision = resolve_precision(config.training.precision)
 
     def compute_classifier_logits(posts: pd.DataFrame, title: str) -> Logits:
         with show_progress(context.console, title) as on_progress:
@@ -55,7 +55,8 @@ def run(context: RunContext) -> None:
                 classifier,
                 tokenizer,
                 posts["text"].tolist(),
-                max_tokens=max_tokens,
+                max_tokens=config.model.max_tokens,
+                long_posts=config.inference.long_posts,
                 precision=precision,
                 on_progress=on_progress,
             )
@@ -101,7 +102,8 @@ def wrap_baseline_logits(baseline: TfidfBaseline, posts: pd.DataFrame) -> Logits
     """Put the baseline's logits in the classifier's shape; it has no valence, intensity, tokens or window."""
     logits = baseline.compute_logits(posts["text"].tolist()).astype(np.float32)
     absent = np.full(len(posts), np.nan, dtype=np.float32)
-    return Logits(logits, absent, absent, np.zeros(len(posts), dtype=np.int64), np.zeros(len(posts), dtype=bool))
+    none = np.zeros(len(posts), dtype=np.int64)
+    return Logits(logits, absent, absent, none, none, none.astype(bool))
 
 
 def _calibrate(
@@ -138,6 +140,7 @@ def _build_manifest(context: RunContext, scorer: CalibratedScorer, precision: Pr
         run_id=record.run_id if record else "",
         encoder=context.config.model.encoder,
         max_tokens=context.config.model.max_tokens,
+        long_posts=context.config.inference.long_posts,
         precision=precision,
         is_synthetic=context.config.data.source == "synthetic",
         taxonomy=context.taxonomy,

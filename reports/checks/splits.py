@@ -80,6 +80,9 @@ def check_truncation(results: RunResults) -> Check:
     if results.test.empty:
         return READ_WHOLE.conclude("not_applicable", "There are no test posts.")
     share = float(results.test["is_truncated"].mean())
-    words = f"{share:.1%} of test posts are longer than {results.config.model.max_tokens} tokens; the rest is not read."
+    window = f"{results.config.model.max_tokens} tokens"
+    words = f"{share:.1%} of test posts are longer than {window} and cut there; the rest is not read."
+    if share == 0:
+        words = f"Every test post is read to its end; {(results.test['n_windows'] > 1).mean():.1%} exceed {window}."
     outcome: Outcome = "warn" if share > MAX_TRUNCATED else "notice" if share > 0 else "pass"
     return READ_WHOLE.conclude(outcome, words)

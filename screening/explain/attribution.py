@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from screening.explain.heads import ScoreFunction
 from screening.explain.paths import Paths, build_paths, frozen
 from screening.inference.batching import plan_batches
-from screening.inference.forward import PADDING_MULTIPLE, tokenize
+from screening.inference.forward import PADDING_MULTIPLE
+from screening.inference.windows import tokenize
 
 DELTA_LIMIT = 0.05
 FIRST_STEPS = 16

@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from screening.allocator import keep_freed_memory
+from screening.config import LongPosts
 from screening.inference.batching import plan_batches, round_up
 from screening.inference.precision import Precision, resolve_precision
+from screening.inference.windows import split_into_windows
 
 Progress = Callable[[int, int], None]
 
@@ -32,6 +34,8 @@ class Logits:
         In [0, 1].
     n_tokens : ndarray of int64, shape (n_posts,)
         Tokens of the whole post, special tokens included, before cutting.
+    n_windows : ndarray of int64, shape (n_posts,)
+        Windows the post was read in.
     is_truncated : ndarray of bool, shape (n_posts,)
         Whether the model saw only the post's beginning.
     """
@@ -40,6 +44,7 @@ class Logits:
     valence: NDArray[np.float32]
     intensity: NDArray[np.float32]
     n_tokens: NDArray[np.int64]
+    n_windows: NDArray[np.int64]
     is_truncated: NDArray[np.bool_]
 
     def __len__(self) -> int:
@@ -52,6 +57,7 @@ def compute_logits(
     texts: Sequence[str],
     *,
     max_tokens: int,
+    long_posts: LongPosts = "windows",
     precision: str = "auto",
     max_tokens_per_batch: int | None = None,
     on_progress: Progress | None = None,
@@ -67,13 +73,15 @@ def compute_logits(
     texts : sequence of str, length n_posts
         May be empty.
     max_tokens : int
-        Window of the classifier, special tokens included; the rest of a longer post is not read.
+        Window of the classifier, special tokens included.
+    long_posts : {"windows", "cut"}
+        Read a longer post in overlapping windows and average their outputs, or read its beginning alone.
     precision : {"auto", "bf16", "fp32"}
         ``auto`` takes what the device runs fast (:func:`~screening.inference.precision.detect_precision`).
     max_tokens_per_batch : int, optional
         Memory budget; by default 4,096 on a CPU and 65,536 on a GPU.
     on_progress : callable, optional
-        Called as ``on_progress(n_done, n_posts)`` after every batch.
+        Called as ``on_progress(n_done, n_posts)`` after every batch, with the posts read to their end so far.
 
     Returns
     -------
@@ -88,44 +96,29 @@ def compute_logits(
     device = next(classifier.parameters()).device
     resolved = resolve_precision(precision, device.type)
     budget = max_tokens_per_batch or MAX_TOKENS_PER_BATCH.get(device.type, MAX_TOKENS_PER_BATCH["cpu"])
-    token_ids, n_tokens = tokenize(tokenizer, texts, max_tokens)
-    outputs = _allocate(len(texts), int(classifier.config.num_labels))
+    windows = split_into_windows(tokenizer, texts, max_tokens, long_posts)
+    outputs = _allocate(len(windows.token_ids), int(classifier.config.num_labels))
+    unread = windows.n_windows
     was_training = classifier.training
     classifier.eval()
     try:
-        n_done = 0
-        for batch in plan_batches([len(ids) for ids in token_ids], budget, PADDING_MULTIPLE):
-            input_ids, attention_mask = pad_batch([token_ids[i] for i in batch], tokenizer.pad_token_id, max_tokens)
+        for batch in plan_batches([len(ids) for ids in windows.token_ids], budget, PADDING_MULTIPLE):
+            batch_ids = [windows.token_ids[i] for i in batch]
+            input_ids, attention_mask = pad_batch(batch_ids, tokenizer.pad_token_id, max_tokens)
             output = _forward(classifier, input_ids.to(device), attention_mask.to(device), resolved)
             for name, values in outputs.items():
                 values[batch] = getattr(output, name).float().cpu().numpy()
-            n_done += len(batch)
+            np.subtract.at(unread, windows.post[batch], 1)
             if on_progress is not None:
-                on_progress(n_done, len(texts))
+                on_progress(int((unread == 0).sum()), len(texts))
     finally:
         classifier.train(was_training)
-    return Logits(**outputs, n_tokens=n_tokens, is_truncated=n_tokens > max_tokens)
-
-
-def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> tuple[list[list[int]], NDArray[np.int64]]:
-    """Token ids cut to the window, without padding, and the token counts before cutting.
-
-    Returns
-    -------
-    token_ids : list of list of int
-        At most ``max_tokens`` per post, special tokens included.
-    n_tokens : ndarray of int64, shape (n_posts,)
-    """
-    if len(texts) == 0:
-        return [], np.zeros(0, dtype=np.int64)
-    # verbose=False: a post longer than the encoder's window is counted here, not worth a warning per run
-    token_ids = list(tokenizer(list(texts), return_attention_mask=False, verbose=False)["input_ids"])
-    n_tokens = np.array([len(ids) for ids in token_ids], dtype=np.int64)
-    for i in np.flatnonzero(
-        n_tokens > max_tokens
-    ).tolist():  # cut by the tokenizer itself, which keeps the closing token
-        token_ids[i] = tokenizer(texts[i], truncation=True, max_length=max_tokens)["input_ids"]
-    return token_ids, n_tokens
+    return Logits(
+        **{name: windows.average(values) for name, values in outputs.items()},
+        n_tokens=windows.n_tokens,
+        n_windows=windows.n_windows,
+        is_truncated=(windows.n_tokens > max_tokens) & (long_posts == "cut"),
+    )
 
 
 def pad_batch(
@@ -147,11 +140,11 @@ def pad_batch(
     return input_ids, attention_mask
 
 
-def _allocate(n_posts: int, n_classes: int) -> dict[str, NDArray[np.float32]]:
+def _allocate(n_windows: int, n_classes: int) -> dict[str, NDArray[np.float32]]:
     return {
-        "logits": np.zeros((n_posts, n_classes), dtype=np.float32),
-        "valence": np.zeros(n_posts, dtype=np.float32),
-        "intensity": np.zeros(n_posts, dtype=np.float32),
+        "logits": np.zeros((n_windows, n_classes), dtype=np.float32),
+        "valence": np.zeros(n_windows, dtype=np.float32),
+        "intensity": np.zeros(n_windows, dtype=np.float32),
     }
 
 

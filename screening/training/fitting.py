@@ -14,7 +14,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from screening.allocator import keep_freed_memory
 from screening.config import ModelConfig, RunConfig
-from screening.inference.forward import tokenize
+from screening.inference.windows import tokenize
 from screening.models.classifier import RiskClassifier
 from screening.objectives import build_objective
 from screening.taxonomy import Taxonomy

@@ -61,6 +61,7 @@ def _make_scores(n_posts: int = 4) -> pd.DataFrame:
             "risk_urgent": i / n_posts,
             "triage": triage[min(i, 3)],
             "n_tokens": 8,
+            "n_windows": 1,
             "is_truncated": False,
             "model_version": MODEL_VERSION,
         }

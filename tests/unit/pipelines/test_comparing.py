@@ -35,7 +35,7 @@ def make_scores(seed: int, noise: float) -> pd.DataFrame:
     table = table.assign(**{f"prob_{name}": probabilities[:, i] for i, name in enumerate(taxonomy.names)})
     for target in taxonomy.targets:
         table[f"risk_{target.name}"] = probabilities[:, taxonomy.target_indices(target)].sum(axis=1)
-    return table.assign(n_tokens=20, is_truncated=False, valence=0.0, intensity=0.0, triage="no_flag")
+    return table.assign(n_tokens=20, n_windows=1, is_truncated=False, valence=0.0, intensity=0.0, triage="no_flag")
 
 
 def lower_to_positives(point: OperatingPoint, scores: pd.DataFrame) -> OperatingPoint:

@@ -59,6 +59,7 @@ def _add_scores(
     columns["n_tokens"] = generator.lognormal(4.2, 0.9, n).astype(int) + 3
     table = table.assign(**columns)
     table["is_truncated"] = table["n_tokens"] > 256
+    table["n_windows"] = 1
     table["community"] = generator.choice(["north", "south", "rare"], n, p=[0.6, 0.385, 0.015])
     table["created_at"] = pd.Timestamp("2012-01-01") + pd.to_timedelta(generator.integers(0, 1000, n), unit="D")
     return table

@@ -22,6 +22,7 @@ def make_scores(version: str, n: int = 1_500, seed: int = 1, prefix: str = "post
             "risk_any_risk": np.maximum(risk, rng.random(n)),
             "triage": "no_flag",
             "n_tokens": n_tokens,
+            "n_windows": 1,
             "is_truncated": n_tokens > 40,
             "model_version": version,
             "label": np.where(is_positive, "suicidewatch", "offmychest"),

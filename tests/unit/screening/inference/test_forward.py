@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from screening.inference.forward import Logits, compute_logits, pad_batch, tokenize
+from screening.inference.forward import Logits, compute_logits, pad_batch
+from screening.inference.windows import split_into_windows
 
 TEXTS = ["so tired today", "i", "my dog is happy " * 12, "no sleep tonight", "", "i feel so tired " * 40]
 # fp32 sums in another order: the error of a two-layer model with logits around 1 stays below 1e-5.
@@ -43,18 +44,41 @@ def test_a_post_scores_as_in_a_plain_call(bert_classifier: Any, bert_tokenizer: 
     np.testing.assert_allclose(found.valence[0], expected.valence[0].item(), atol=TOLERANCE)
 
 
-def test_long_posts_are_cut_with_the_closing_token_and_counted(bert_tokenizer: Any) -> None:
-    token_ids, n_tokens = tokenize(bert_tokenizer, ["i feel so tired " * 40, "i feel"], 60)
-    assert n_tokens.tolist() == [162, 4]
-    assert len(token_ids[0]) == 60
-    assert token_ids[0][-1] == bert_tokenizer.sep_token_id
-
-
-def test_truncation_is_reported_only_where_text_was_left_out(bert_classifier: Any, bert_tokenizer: Any) -> None:
+def test_a_long_post_is_read_to_its_end_unless_it_is_to_be_cut(bert_classifier: Any, bert_tokenizer: Any) -> None:
     texts = [" ".join(["i"] * 58), " ".join(["i"] * 59)]  # 60 and 61 tokens with the two special ones
-    found = _run(bert_classifier, bert_tokenizer, texts)
-    assert found.n_tokens.tolist() == [60, 61]
-    assert found.is_truncated.tolist() == [False, True]
+    read = _run(bert_classifier, bert_tokenizer, texts)
+    cut = _run(bert_classifier, bert_tokenizer, texts, long_posts="cut")
+    assert read.n_tokens.tolist() == cut.n_tokens.tolist() == [60, 61]
+    assert (read.n_windows.tolist(), cut.n_windows.tolist()) == ([1, 2], [1, 1])
+    assert (read.is_truncated.tolist(), cut.is_truncated.tolist()) == ([False, False], [False, True])
+
+
+def test_a_long_post_has_the_mean_of_its_windows(pair: tuple[Any, Any]) -> None:
+    text = "my dog is happy so tired today " * 30
+    found = _run(*pair, [text])
+    windows = split_into_windows(pair[1], [text], 60)
+    pieces = [torch.tensor([ids]) for ids in windows.token_ids]
+    with torch.no_grad():
+        outputs = [pair[0](input_ids=ids, attention_mask=torch.ones_like(ids)) for ids in pieces]
+    expected = sum(w * output.logits[0].double() for w, output in zip(windows.weights, outputs, strict=True))
+    assert len(pieces) > 3
+    np.testing.assert_allclose(found.logits[0], expected, atol=TOLERANCE)
+    assert np.ptp([float(output.logits[0, 0]) for output in outputs]) > 100 * TOLERANCE  # the windows do differ
+
+
+def test_progress_counts_posts_read_to_their_end(bert_classifier: Any, bert_tokenizer: Any) -> None:
+    seen: list[tuple[int, int]] = []
+    texts = ["i feel so tired " * 40, "so tired"]
+    _run(
+        bert_classifier,
+        bert_tokenizer,
+        texts,
+        max_tokens_per_batch=1,
+        on_progress=lambda done, all_: seen.append((done, all_)),
+    )
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert len(seen) == 4  # three windows and the short post
+    assert seen[-1] == (2, 2)
 
 
 def test_no_texts_give_empty_arrays(bert_classifier: Any, bert_tokenizer: Any) -> None:
@@ -81,14 +105,6 @@ def test_the_classifiers_mode_is_put_back(bert_classifier: Any, bert_tokenizer: 
         np.testing.assert_array_equal(first.logits, second.logits)  # no dropout while scoring
     finally:
         bert_classifier.eval()
-
-
-def test_progress_counts_up_to_the_number_of_posts(bert_classifier: Any, bert_tokenizer: Any) -> None:
-    calls: list[tuple[int, int]] = []
-    _run(bert_classifier, bert_tokenizer, TEXTS, max_tokens_per_batch=64, on_progress=lambda *call: calls.append(call))
-    done = [n_done for n_done, _ in calls]
-    assert done == sorted(set(done))
-    assert calls[-1] == (len(TEXTS), len(TEXTS))
 
 
 def test_padding_stays_inside_the_window() -> None:

@@ -1,0 +1,70 @@
+"""Windows cover a post from its first character to its last, and average back to one post."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from screening.inference.windows import PostWindows, locate_tokens, split_into_windows, tokenize
+
+TEXTS = ["so tired today", "", "i feel so tired " * 40, "my dog is happy " * 60]
+
+
+@pytest.fixture(params=["bert", "roberta"])
+def tokenizer(request: pytest.FixtureRequest) -> Any:
+    return request.getfixturevalue(f"{request.param}_tokenizer")
+
+
+def test_every_window_fits_and_weights_sum_to_one_per_post(tokenizer: Any) -> None:
+    windows = split_into_windows(tokenizer, TEXTS, 60)
+    assert max(len(ids) for ids in windows.token_ids) <= 60
+    assert windows.n_windows[:2].tolist() == [1, 1]
+    assert (windows.n_windows[2:] > 2).all()
+    np.testing.assert_allclose(np.bincount(windows.post, windows.weights), 1.0, rtol=1e-12)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(words=st.lists(st.sampled_from(["so", "tired", "today", "👩🏽‍🚒", "no", "שלום"]), min_size=1, max_size=120))
+def test_windows_cover_every_word(tokenizer: Any, words: list[str]) -> None:
+    text = " ".join(words)
+    spans = [span for window in locate_tokens(tokenizer, text, 16) for span in window if span[1] > span[0]]
+    covered = {i for start, end in spans for i in range(start, end)}
+    whole = tokenizer(text, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+    assert covered == {i for start, end in whole for i in range(start, end)}
+
+
+def test_offsets_stand_beside_the_tokens_of_each_window(tokenizer: Any) -> None:
+    for text in TEXTS:
+        windows = split_into_windows(tokenizer, [text], 60)
+        offsets = locate_tokens(tokenizer, text, 60)
+        assert [len(window) for window in offsets] == [len(ids) for ids in windows.token_ids]
+
+
+def test_neighbouring_windows_share_an_eighth(bert_tokenizer: Any) -> None:
+    offsets = locate_tokens(bert_tokenizer, " ".join(["i"] * 200), 64)
+    first, second = ([span for span in window if span[1] > span[0]] for window in offsets[:2])
+    assert len(set(first) & set(second)) == 8
+
+
+def test_cutting_keeps_the_first_window_with_its_closing_token(bert_tokenizer: Any) -> None:
+    token_ids, n_tokens = tokenize(bert_tokenizer, ["i feel so tired " * 40, "i feel"], 60)
+    assert n_tokens.tolist() == [162, 4]
+    assert len(token_ids[0]) == 60
+    assert token_ids[0][-1] == bert_tokenizer.sep_token_id
+    assert token_ids[0] == split_into_windows(bert_tokenizer, ["i feel so tired " * 40], 60).token_ids[0]
+    assert len(locate_tokens(bert_tokenizer, "i feel so tired " * 40, 60, "cut")) == 1
+
+
+def test_the_mean_of_one_window_is_exactly_its_value() -> None:
+    windows = PostWindows([[1], [2], [3]], np.array([0, 1, 1]), np.array([1.0, 0.25, 0.75]), np.array([1, 2]))
+    values = np.array([[0.1], [1.0], [3.0]], dtype=np.float32)
+    assert windows.average(values).tolist() == [[np.float32(0.1)], [2.5]]
+    assert windows.average(values[:, 0]).shape == (2,)
+
+
+def test_no_texts_give_no_windows(tokenizer: Any) -> None:
+    windows = split_into_windows(tokenizer, [], 60)
+    assert windows.token_ids == []
+    assert windows.average(np.zeros((0, 5), dtype=np.float32)).shape == (0, 5)
