@@ -12,18 +12,21 @@ from screening.exceptions import DataAccessError, SchemaError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
+UNFINISHED = "_UNFINISHED"  # stands in a folder of tables while a job still adds to it
+
 _SHOWABLE_NAME = re.compile(r"\S{1,40}")
 
 
 def read_table(path: Path | str) -> pd.DataFrame:
-    """Read one file into a table whose cells are left as the file gives them.
+    """Read one file, or the files of one folder, into a table whose cells are left as the file gives them.
 
     CSV and TSV cells are strings (``NA`` and ``null`` stay words); JSONL and Parquet cells keep their type.
 
     Parameters
     ----------
     path : path
-        ``.csv``, ``.tsv``, ``.jsonl`` / ``.ndjson`` (UTF-8, with or without BOM) or ``.parquet``.
+        ``.csv``, ``.tsv``, ``.jsonl`` / ``.ndjson`` (UTF-8, with or without BOM) or ``.parquet``, or a folder of them
+        (:func:`list_tables`), as ``screening score`` writes it.
 
     Returns
     -------
@@ -35,24 +38,47 @@ def read_table(path: Path | str) -> pd.DataFrame:
     DataAccessError
         If the file cannot be opened.
     SchemaError
-        If the file is not UTF-8, holds NUL bytes, cannot be parsed, or has no rows.
+        If the file is not UTF-8, holds NUL bytes, cannot be parsed, or has no rows, or a folder is not finished.
     """
     path = Path(path)
+    tables = [_read_file(file) for file in list_tables(path)] if path.is_dir() else [_read_file(path)]
+    table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    if table.empty:
+        message = f"{path}: expected at least one row of posts, found none"
+        raise SchemaError(message)
+    return table
+
+
+def list_tables(folder: Path) -> list[Path]:
+    """List the tables in a folder and the folders in it, by name; names that begin with ``.`` or ``_`` are left out.
+
+    Raises
+    ------
+    SchemaError
+        If there is none, or a job still writes to the folder.
+    """
+    if (folder / UNFINISHED).exists():
+        message = f"{folder} is not finished; run the command that writes it again, it goes on where it ended"
+        raise SchemaError(message)
+    inside = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in TABLE_SUFFIXES and path.is_file()]
+    tables = [path for path in inside if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
+    if not tables:
+        message = f"{folder}: expected a folder with files ending in {', '.join(TABLE_SUFFIXES)}, found none"
+        raise SchemaError(message)
+    return tables
+
+
+def _read_file(path: Path) -> pd.DataFrame:
     suffix = path.suffix.lower()
     if suffix not in TABLE_SUFFIXES:
         message = f"{path}: expected a file ending in {', '.join(TABLE_SUFFIXES)}, found {suffix or 'no ending'!r}"
         raise SchemaError(message)
     content = _read_bytes(path)
     if suffix == ".parquet":
-        table = _parse_parquet(path, content)
-    elif suffix in (".jsonl", ".ndjson"):
-        table = _parse_jsonl(path, decode_strictly(path, content))
-    else:
-        table = _parse_csv(path, decode_strictly(path, content), separator="\t" if suffix == ".tsv" else ",")
-    if table.empty:
-        message = f"{path}: expected at least one row of posts, found none"
-        raise SchemaError(message)
-    return table
+        return _parse_parquet(path, content)
+    if suffix in (".jsonl", ".ndjson"):
+        return _parse_jsonl(path, decode_strictly(path, content))
+    return _parse_csv(path, decode_strictly(path, content), separator="\t" if suffix == ".tsv" else ",")
 
 
 def decode_strictly(path: Path, content: bytes) -> str:

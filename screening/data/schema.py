@@ -50,14 +50,19 @@ def validate_posts(
     An id with other characters than ``A-Za-z0-9._:/-`` or over 64 of them may be a text, and ids that repeat may be
     authors: such rows are named by their number, counted from 1 within their source split.
     """
-    reasons = _collect_failures(posts, max_characters, labels, group_columns)
+    reasons = collect_failures(posts, max_characters=max_characters, labels=labels, group_columns=group_columns)
     if not reasons:
         return
-    names = _name_rows(posts)
-    lines = [f"{reason}: {len(rows)} rows ({_list_rows(names, rows)})" for reason, rows in reasons.items()]
+    names = name_rows(posts)
+    lines = [f"{reason}: {len(rows)} rows ({list_rows(names, rows)})" for reason, rows in reasons.items()]
     n_bad = len(set().union(*reasons.values()))
     message = f"{where}: {n_bad} of {len(posts)} rows break the schema; nothing was written\n  " + "\n  ".join(lines)
     raise SchemaError(message)
+
+
+def is_showable(post_id: object) -> bool:
+    """Tell whether an id may stand in an error: anything else may be a text in the wrong column."""
+    return isinstance(post_id, str) and _SHOWN_ID.fullmatch(post_id) is not None
 
 
 def parse_dates(values: pd.Series) -> pd.Series:
@@ -71,10 +76,14 @@ def parse_dates(values: pd.Series) -> pd.Series:
     return parsed.where(seconds.isna(), from_seconds).dt.tz_localize(None).astype("datetime64[us]")
 
 
-def _collect_failures(
-    posts: pd.DataFrame, max_characters: int, labels: Collection[str] | None, group_columns: Collection[str]
+def collect_failures(
+    posts: pd.DataFrame,
+    *,
+    max_characters: int,
+    labels: Collection[str] | None = None,
+    group_columns: Collection[str] = (),
 ) -> dict[str, list[int]]:
-    """Return positions of failing rows by reason."""
+    """Collect the positions of rows that break the schema by reason; parameters as of :func:`validate_posts`."""
     import pandera.errors
 
     checked = posts.reset_index(drop=True).astype(object)
@@ -171,7 +180,7 @@ def _is_encodable(value: object) -> bool:
     return True
 
 
-def _name_rows(posts: pd.DataFrame) -> list[str]:
+def name_rows(posts: pd.DataFrame) -> list[str]:
     """Name each row by its id, or by its number where the id may not be shown."""
     splits = posts["source_split"] if "source_split" in posts else pd.Series("", index=posts.index)
     numbers = splits.groupby(splits, sort=False).cumcount() + 1
@@ -179,12 +188,12 @@ def _name_rows(posts: pd.DataFrame) -> list[str]:
     if len({str(post_id) for post_id in posts["post_id"]}) < len(posts):
         return by_number
     return [
-        post_id if isinstance(post_id, str) and _SHOWN_ID.fullmatch(post_id) else number
-        for post_id, number in zip(posts["post_id"], by_number, strict=True)
+        post_id if is_showable(post_id) else number for post_id, number in zip(posts["post_id"], by_number, strict=True)
     ]
 
 
-def _list_rows(names: list[str], rows: list[int]) -> str:
+def list_rows(names: list[str], rows: list[int]) -> str:
+    """List the first rows by name and count the rest."""
     distinct = list(dict.fromkeys(names[row] for row in rows))
     more = f" and {len(distinct) - MAX_LISTED} more" if len(distinct) > MAX_LISTED else ""
     return ", ".join(distinct[:MAX_LISTED]) + more

@@ -1,15 +1,16 @@
 """Posts by source name: every reader returns the same columns, with the labels as the source spells them."""
 
 import difflib
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from screening.config import DataConfig
-from screening.data.file_readers import TABLE_SUFFIXES, read_table, show_columns
+from screening.data.file_readers import TABLE_SUFFIXES, list_tables, read_table, show_columns
 from screening.exceptions import ConfigError, DataAccessError, SchemaError
 from screening.types import SPLITS, Record, Split
 
@@ -125,16 +126,17 @@ def read_posts_file(
     date_column: str | None = None,
     group_columns: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Read one CSV, TSV, JSONL or Parquet file of posts into the toolkit's columns.
+    """Read one CSV, TSV, JSONL or Parquet file of posts, or a folder of them, into the toolkit's columns.
 
     Parameters
     ----------
     path : path
-        The file.
+        The file or folder.
     text_column : str
         Column with the post.
     id_column : str, optional
-        Column with a unique id; by default ``post_id`` if there is one, else ids are ``<file stem>-<row>``, from 1.
+        Column with a unique id; by default ``post_id`` if there is one, else ids are ``<file stem>-<row>``, from 1
+        (see :func:`choose_id_stems`).
     label_column, author_column, date_column : str, optional
         Further columns; left out of the result if not given.
     group_columns : sequence of str
@@ -155,23 +157,49 @@ def read_posts_file(
     """
     path = Path(path)
     columns = Columns(text_column, label_column, id_column, author_column, date_column, tuple(group_columns))
-    return select_columns(read_table(path), columns, where=str(path), stem=path.stem)
+    files = list_tables(path) if path.is_dir() else [path]
+    tables = [
+        select_columns(read_table(file), columns, where=str(file), stem=stem)
+        for file, stem in zip(files, choose_id_stems(files), strict=True)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def choose_id_stems(files: Sequence[Path]) -> list[str]:
+    """Choose what the ids of each file's posts begin with where no column gives an id: its stem, made unique.
+
+    Examples
+    --------
+    >>> choose_id_stems([Path("may/posts.csv"), Path("june/posts.csv"), Path("my notes.csv")])
+    ['posts', 'posts.2', 'my-notes']
+    """
+    chosen: dict[str, None] = {}
+    for file in files:
+        marks = ("" if n == 1 else f".{n}" for n in itertools.count(1))
+        candidates = (_make_id_stem(file.stem, mark) for mark in marks)
+        chosen[next(candidate for candidate in candidates if candidate not in chosen)] = None
+    return list(chosen)
+
+
+def _make_id_stem(stem: str, mark: str = "") -> str:
+    """Make a stem of at most 40 characters, without spaces and unusual ones, as ids have."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[: 40 - len(mark)] + mark
 
 
 def select_columns(table: pd.DataFrame, columns: Columns, *, where: str, stem: str) -> pd.DataFrame:
-    """Bring a raw table into the toolkit's columns; ``where`` names the table in errors."""
+    """Bring a raw table into the toolkit's columns; ``where`` names the table in errors, ``stem`` begins made ids."""
     wanted = {"text": columns.text, "label": columns.label, "author_id": columns.author, "created_at": columns.date}
     named = {new: old for new, old in wanted.items() if old is not None}
     _refuse_reserved_names(columns.groups)
     named |= {name: name for name in columns.groups if name not in named}
     id_column = columns.id or ("post_id" if "post_id" in table else None)
     for old in [*named.values(), *([id_column] if id_column else [])]:
-        _require_column(table, old, where)
+        require_column(table.columns, old, where)
     posts = pd.DataFrame({new: table[old].astype(object) for new, old in named.items()}, dtype=object)
     if id_column:
         post_ids = table[id_column].map(lambda value: "" if pd.isna(value) else str(value).strip())
     else:
-        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:40]  # ids have no spaces and no unusual characters
+        plain = _make_id_stem(stem)
         post_ids = pd.Series([f"{plain}-{row}" for row in range(1, len(table) + 1)], index=table.index)
     posts.insert(0, "post_id", post_ids.astype(object))
     if "label" in posts:
@@ -186,8 +214,14 @@ def _refuse_reserved_names(groups: Sequence[str]) -> None:
         raise ConfigError(message)
 
 
-def _require_column(table: pd.DataFrame, name: str, where: str) -> None:
-    found = [str(column) for column in table.columns]
+def require_column(columns: Iterable[object], name: str, where: str) -> None:
+    """Refuse a table without a column, naming the nearest it has.
+
+    Raises
+    ------
+    SchemaError
+    """
+    found = [str(column) for column in columns]
     if name in found:
         return
     near = difflib.get_close_matches(name, found, n=1, cutoff=0.5)
