@@ -67,7 +67,9 @@ class ObjectiveConfig(Record):
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: Fraction = Field(0.0, ge=0, lt=1)
     contradiction_form: Literal["A", "B", "C"] = Field("A", description="A products, B margin, C cross-head agreement")
-    temperature: float | None = Field(None, gt=0, description="of contrastive terms; default here and below: the preset's")
+    temperature: float | None = Field(
+        None, gt=0, description="of contrastive terms; default here and below: the preset's"
+    )
     is_normalised: bool | None = Field(None, description="contrast representations of length 1")
     n_views: Literal[1, 2] | None = Field(None, description="read each post so often per step, with other dropout")
     projection_size: int | None = Field(None, ge=0, description="contrast a projection of so many numbers; 0: none")

@@ -13,7 +13,8 @@ from transformers.utils import ModelOutput
 
 from screening.exceptions import ConfigError
 from screening.models.encoder import build_pooler_argument, load_encoder
-from screening.models.pooling import POOLINGS
+from screening.models.pooling import POOLINGS, LayerAttention
+from screening.models.recurrent import RecurrentConfig
 
 
 @dataclass
@@ -30,13 +31,24 @@ class RiskClassifierOutput(ModelOutput):
         In [0, 1].
     pooled : Tensor of shape (n_posts, n_hidden)
         The representation all heads read.
+    projected : Tensor of shape (n_posts, n_projected) or None
+        A projection of it, while training parts are attached that make one.
+    weighting_logits : Tensor of shape (n_posts, n_classes) or None
+        What the weighting network of LCL says, while one is attached.
     """
 
-    # ModelOutput asks for a default on every field; the classifier always fills all four.
+    # ModelOutput asks for a default on every field; the classifier always fills the first four.
     logits: Tensor = None  # type: ignore[assignment]
     valence: Tensor = None  # type: ignore[assignment]
     intensity: Tensor = None  # type: ignore[assignment]
     pooled: Tensor = None  # type: ignore[assignment]
+    projected: Tensor | None = None
+    weighting_logits: Tensor = None  # type: ignore[assignment]  # read by LCL only, which comes with the network
+
+    @property
+    def contrasted(self) -> Tensor:
+        """What contrastive losses compare: the projection where there is one, the representation otherwise."""
+        return self.pooled if self.projected is None else self.projected
 
 
 class RiskConfig(PreTrainedConfig):
@@ -48,6 +60,8 @@ class RiskConfig(PreTrainedConfig):
         The encoder's own configuration, with its ``model_type``.
     pooling : str
         ``cls`` or ``mean``.
+    layers : str
+        ``last``, or ``attentive``: see :class:`~screening.models.pooling.LayerAttention`.
     max_tokens : int
         Window length the classifier was trained with.
     dropout : float
@@ -58,6 +72,7 @@ class RiskConfig(PreTrainedConfig):
 
     encoder: dict[str, Any] | None = None
     pooling: str = "mean"
+    layers: str = "last"  # also of models saved before there was a choice
     max_tokens: int = 256
     dropout: float = 0.1
 
@@ -81,10 +96,13 @@ class RiskClassifier(PreTrainedModel):
         encoder_config = config.build_encoder_config()
         self.encoder = AutoModel.from_config(encoder_config, **build_pooler_argument(encoder_config))
         n_hidden = encoder_config.hidden_size
+        is_attentive = config.layers == "attentive"
+        self.layer_attention = LayerAttention(encoder_config.num_hidden_layers) if is_attentive else None
         self.dropout = nn.Dropout(config.dropout)
         self.class_head = nn.Linear(n_hidden, len(config.id2label or {}))
         self.valence_head = nn.Linear(n_hidden, 1)
         self.intensity_head = nn.Linear(n_hidden, 1)
+        self.training_parts = nn.ModuleDict()  # filled while training only: never saved with the classifier
         self.post_init()
 
     @classmethod
@@ -94,6 +112,7 @@ class RiskClassifier(PreTrainedModel):
         labels: tuple[str, ...],
         *,
         pooling: str = "mean",
+        layers: str = "last",
         max_tokens: int = 256,
         dropout: float = 0.1,
         attention_dropout: float = 0.0,
@@ -115,16 +134,21 @@ class RiskClassifier(PreTrainedModel):
         Raises
         ------
         ConfigError
-            If the encoder's position table is shorter than ``max_tokens``.
+            If the encoder's position table is shorter than ``max_tokens``, or it has one layer and ``layers`` asks for
+            all.
         """
         encoder, tokenizer = load_encoder(name, dropout=dropout, attention_dropout=attention_dropout)
         n_positions = count_positions(encoder.config)
         if max_tokens > n_positions:
             message = f"max_tokens is {max_tokens} but encoder {name!r} has {n_positions} positions; lower max_tokens"
             raise ConfigError(message)
+        if layers == "attentive" and encoder.config.model_type == RecurrentConfig.model_type:
+            message = f"model.layers: attentive weighs the layers of a transformer, encoder {name!r} has one; use last"
+            raise ConfigError(message)
         config = RiskConfig(
             encoder=encoder.config.to_dict(),
             pooling=pooling,
+            layers=layers,
             max_tokens=max_tokens,
             dropout=dropout,
             id2label=dict(enumerate(labels)),
@@ -165,17 +189,26 @@ class RiskClassifier(PreTrainedModel):
         -------
         RiskClassifierOutput
         """
-        hidden = self.encoder(
+        if self.layer_attention is not None:
+            encoder_arguments |= {"output_hidden_states": True}
+        encoded = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds, **encoder_arguments
-        ).last_hidden_state  # (n_posts, n_tokens, n_hidden)
+        )
+        hidden = encoded.last_hidden_state  # (n_posts, n_tokens, n_hidden)
         mask = attention_mask if attention_mask is not None else torch.ones(hidden.shape[:2], device=hidden.device)
-        pooled = POOLINGS[self.config.pooling](hidden, mask)
+        pool = POOLINGS[self.config.pooling]
+        pooled = pool(hidden, mask)  # (n_posts, n_hidden)
+        if self.layer_attention is not None:
+            by_layer = [pool(layer, mask) for layer in encoded.hidden_states[1:]]  # the first are the word embeddings
+            pooled = self.layer_attention(pooled, torch.stack(by_layer))
         features = self.dropout(pooled)
+        parts = {name: part(input_ids, attention_mask, pooled) for name, part in self.training_parts.items()}
         return RiskClassifierOutput(
             logits=self.class_head(features),
             valence=torch.tanh(self.valence_head(features)).squeeze(-1),
             intensity=torch.sigmoid(self.intensity_head(features)).squeeze(-1),
             pooled=pooled,
+            **parts,
         )
 
 

