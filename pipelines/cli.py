@@ -2,7 +2,6 @@
 
 import os
 import sys
-import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.audit import commands as audit_commands
+from pipelines.unexpected import describe_unexpected
 from screening.exceptions import ConfigError, RecallNotReachableError, ScreeningError
 
 if TYPE_CHECKING:
-    from pipelines.stages.explain import ExplainSummary
+    from pipelines.explanation_summary import ExplainSummary
     from screening.config import RunConfig
 
 EXIT_UNEXPECTED, EXIT_BAD_INPUT, EXIT_GATE = 1, 2, 3
+ASK_TO_REPORT = "set SCREENING_DEBUG=1 to see everything, and please report this"
 
 app = typer.Typer(
     help=(
@@ -121,11 +122,19 @@ def explain(  # noqa: PLR0913  # every parameter is an option of the command
     text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
     id_column: Annotated[str | None, typer.Option(help="Column with the id, as given to `screening score`.")] = None,
     limit: Annotated[int | None, typer.Option(help="Only so many flagged posts, highest risk first.", min=1)] = None,
+    flagged: Annotated[  # says what is done anyway
+        bool, typer.Option("--flagged", help="Explain the posts flagged for review (what it does anyway).")
+    ] = True,
     head: Annotated[
-        str | None, typer.Option(help="class:TARGET (default: the most urgent), valence or intensity.")
+        str | None, typer.Option(help="class:TARGET (default: the most urgent), valence, intensity, or all of them.")
     ] = None,
-    masked_posts: Annotated[
-        int, typer.Option(help="For a run: compare marked with random words on so many explained posts.", min=0)
+    measured_posts: Annotated[
+        int,
+        typer.Option(
+            help="For a run: mask words of so many explained posts (single words of at most 50) and explain at most 24 "
+            "with random weights. 100 cost about as much as explaining 300 posts; 0 leaves it out.",
+            min=0,
+        ),
     ] = 100,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output file; a run's is always replaced.")
@@ -133,12 +142,17 @@ def explain(  # noqa: PLR0913  # every parameter is an option of the command
 ) -> None:
     """Find the words the scores of flagged posts depended on (integrated gradients; offsets, no text).
 
-    For the test posts of a run: screening explain RUN; its report gains the section on explanations. For a file of
-    your own: screening explain --scores scores.parquet --posts posts.csv --bundle RUN/bundle --out spans.parquet
+    For the test posts of a run: screening explain RUN. It also measures whether those words matter, and the run's
+    report gains the section on explanations. A call that was stopped goes on where it was.
+
+    For a file of your own: screening explain --scores scores.parquet --posts posts.csv --bundle RUN/bundle --out
+    spans.parquet
+
+    Posts with columns rationale_start and rationale_end (what people marked) are compared with them.
     """
     from pipelines.stages.explain import ExplainOptions, explain_file, explain_run
 
-    options = ExplainOptions(limit=limit, head=head, overwrite=overwrite, n_masked_posts=masked_posts)
+    options = ExplainOptions(limit=limit, head=head, overwrite=overwrite, n_measured_posts=measured_posts)
     files = {"--scores": scores, "--posts": posts, "--bundle": bundle, "--out": out}
     if run_folder is not None and not any(files.values()):
         _describe_explained(explain_run(run_folder, options))
@@ -221,22 +235,13 @@ def main() -> None:
     except Exception as error:
         if "SCREENING_DEBUG" in os.environ:
             raise
-        _fail(describe_unexpected(error), EXIT_UNEXPECTED)
-
-
-def describe_unexpected(error: BaseException) -> str:
-    """Describe an error nobody expected by type and place; its message could quote a post, so it is left out."""
-    places = [f"  {frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
-    lines = [
-        f"unexpected {type(error).__name__} (its message is hidden because it could quote a post) at:",
-        *places[-6:],
-    ]
-    return "\n".join([*lines, "set SCREENING_DEBUG=1 to see everything, and please report this"])
+        _fail(f"{describe_unexpected(error)}\n{ASK_TO_REPORT}", EXIT_UNEXPECTED)
 
 
 def _silence_libraries() -> None:
     """Keep bars and notices of libraries off the terminal; our own say what matters. A user's settings win."""
-    for name, value in (("TRANSFORMERS_VERBOSITY", "error"), ("HF_HUB_DISABLE_PROGRESS_BARS", "1")):
+    quiet = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    for name, value in quiet.items():
         os.environ.setdefault(name, value)
 
 
@@ -245,33 +250,32 @@ def _run(
 ) -> None:
     from rich.console import Console
 
+    from pipelines.artifacts import RunFolder
     from pipelines.run import RunContext, run_stages
     from screening.taxonomy import load_taxonomy
+    from screening.training.processes import is_follower
 
     resolved = _load_config(config, overrides or [])
-    console = Console()
-    folder = run_stages(resolved, stages, console, force=force)
+    console = Console(quiet=is_follower())
+    context = RunContext(resolved, load_taxonomy(resolved.data.taxonomy), RunFolder(resolved.run_dir), console)
+    if is_follower():  # one of several that torchrun started; the first does everything but the training alone
+        from pipelines.stages.train import follow
+
+        follow(context)
+        return
+    run_stages(resolved, stages, console, force=force)
     if with_table:
         from pipelines.stages.report import load_results
         from pipelines.summary import build_closing_table
 
-        context = RunContext(resolved, load_taxonomy(resolved.data.taxonomy), folder, console)
-        console.print(build_closing_table(load_results(context), folder))
+        console.print(build_closing_table(load_results(context), context.folder))
 
 
 def _describe_explained(done: "ExplainSummary") -> None:
-    without = done.n_flagged - done.n_explained
-    said = f" ({without:,} more hold no word)" if without else ""
-    typer.echo(f"explained {done.n_explained:,} flagged posts, highest risk first, head {done.head}{said}")
-    if done.share_reliable is not None:
-        typer.echo(f"{done.share_reliable:.0%} reliable (delta ≤ 5 %), {done.median_steps:.0f} steps in the median")
-    if done.faithfulness is not None:
-        found = done.faithfulness
-        typer.echo(
-            f"masking marked words lowers the score by {found.mean_fall:.2f}, as many random words by "
-            f"{found.mean_fall_random:.2f} (mean over 1 to 50 % of words, {found.n_posts:,} explained posts)"
-        )
-    typer.echo(f"word spans: {done.out_path}")
+    from pipelines.explanation_summary import describe_summary
+
+    for line in describe_summary(done):
+        typer.echo(line)
 
 
 def _renew_report(run_folder: Path) -> None:
@@ -304,3 +308,7 @@ def _list_shipped(folder: Path) -> str:
 def _fail(message: str, code: int) -> None:
     sys.stderr.write(f"error: {message}\n")
     raise SystemExit(code)
+
+
+if __name__ == "__main__":  # python -m, and torchrun -m
+    main()

@@ -1,16 +1,19 @@
-"""Logs a screener bundle as an MLflow model from code: no pickle, a fixed signature, fixed thresholds."""
+"""Logs a screener bundle as an MLflow model from code: no pickle, a fixed signature, certified thresholds."""
 
 import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pipelines
 import screening
-from screening.bundle import BundleManifest, load_bundle
+from pipelines.served_screener import THRESHOLD_PREFIX, ServingConfig, choose_thresholds, load_screener, score_table
+from screening.bundle import BundleManifest
+from screening.scoring import Screener
 
 MODEL_CODE = Path(__file__).with_name("serving_model.py")
 MODEL_NAME = "screener"
-# What the shipped `screening` package imports to score; pinned to the versions the bundle was made with.
+# What the shipped packages import to score; pinned to the versions the bundle was made with.
 SCORING_REQUIREMENTS = (
     "mlflow",
     "numpy",
@@ -25,18 +28,22 @@ SCORING_REQUIREMENTS = (
     "torch",
     "transformers",
 )
+# MLflow's names of the column types a score table has.
+COLUMN_TYPES = {"str": "string", "float64": "double", "int64": "long", "bool": "boolean"}
 
 
-def log_screener(bundle_dir: Path) -> str:
+def log_screener(bundle_dir: Path, config: ServingConfig | None = None) -> str:
     """Log a bundle as a model of the active MLflow run.
 
-    The bundle, the code that scores (the `screening` package) and pinned requirements travel together, so that
-    ``mlflow models serve`` and ``mlflow.pyfunc.spark_udf`` need nothing else.
+    The bundle, the code that scores (the packages `screening` and `pipelines`) and pinned requirements travel together,
+    so that ``mlflow models serve`` and ``mlflow.pyfunc.spark_udf`` need nothing else.
 
     Parameters
     ----------
     bundle_dir : Path
         Folder written by :func:`screening.bundle.save_bundle`.
+    config : ServingConfig, optional
+        What an operator gets unless they say otherwise when they serve the model.
 
     Returns
     -------
@@ -50,54 +57,78 @@ def log_screener(bundle_dir: Path) -> str:
     """
     import mlflow.pyfunc
 
-    manifest = load_bundle(bundle_dir).manifest
+    described = describe_model(bundle_dir, config or ServingConfig())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow asks for an input example; that would copy text into the store
-        logged = mlflow.pyfunc.log_model(
-            name=MODEL_NAME,
-            python_model=str(MODEL_CODE),
-            artifacts={"bundle": str(bundle_dir)},
-            code_paths=[str(Path(screening.__file__).parent)],
-            signature=build_signature(manifest),
-            pip_requirements=build_requirements(),
-        )
+        logged = mlflow.pyfunc.log_model(name=MODEL_NAME, **described)
     return str(logged.model_uri)
 
 
-def build_signature(manifest: BundleManifest) -> Any:
-    """Build the model's signature: ``text`` and an optional ``post_id`` in, the score table out.
+def export_screener(bundle_dir: Path, folder: Path, config: ServingConfig | None = None) -> None:
+    """Write a bundle as an MLflow model into a new folder, without a tracking store; Spark's workers read it.
+
+    Parameters
+    ----------
+    bundle_dir : Path
+    folder : Path
+        Made here; must not exist or be empty.
+    config : ServingConfig, optional
+
+    Raises
+    ------
+    BundleError
+        See :func:`log_screener`.
+    """
+    import mlflow.pyfunc
+
+    described = describe_model(bundle_dir, config or ServingConfig())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        mlflow.pyfunc.save_model(path=str(folder), **described)
+
+
+def describe_model(bundle_dir: Path, config: ServingConfig) -> dict[str, Any]:
+    """Describe a bundle to MLflow: model code, artifacts, shipped packages, signature, requirements, configuration."""
+    return {
+        "python_model": str(MODEL_CODE),
+        "artifacts": {"bundle": str(bundle_dir)},
+        "code_paths": [str(Path(package.__file__).parent) for package in (screening, pipelines) if package.__file__],
+        "signature": build_signature(load_screener(bundle_dir)),
+        "pip_requirements": build_requirements(),
+        "model_config": config.model_dump(),
+    }
+
+
+def build_signature(screener: Screener) -> Any:
+    """Build the model's signature from the table it gives for no posts.
 
     Returns
     -------
     mlflow.models.ModelSignature
-        Without parameters: a caller cannot override a threshold.
+        ``text`` and an optional ``post_id`` in, the served table out, and an optional threshold per target.
     """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
     inputs: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.string, "text"),
         ColSpec(DataType.string, "post_id", required=False),
     ]
     outputs: list[ColSpec | TensorSpec] = [
-        ColSpec(DataType[kind], name) for name, kind in name_score_columns(manifest).items()
+        ColSpec(DataType[kind], name) for name, kind in name_served_columns(screener).items()
     ]
-    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+    names = [f"{THRESHOLD_PREFIX}{point.name}" for point in screener.manifest.operating_points]
+    params = ParamSchema([ParamSpec(name, DataType.double, default=None) for name in names])
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs), params=params)
 
 
-def name_score_columns(manifest: BundleManifest) -> dict[str, str]:
-    """Name the columns of the served score table and their MLflow types, in order."""
-    return {
-        "post_id": "string",
-        **{f"prob_{name}": "double" for name in manifest.taxonomy.names},
-        "valence": "double",
-        "intensity": "double",
-        **{f"risk_{target.name}": "double" for target in manifest.taxonomy.targets},
-        "triage": "string",
-        "n_tokens": "long",
-        "is_truncated": "boolean",
-        "model_version": "string",
-    }
+def name_served_columns(screener: Screener) -> dict[str, str]:
+    """Name the columns of the served table and their MLflow types, in order, by scoring no posts."""
+    import pandas as pd
+
+    no_posts = pd.DataFrame({"text": [], "post_id": []}, dtype=object)
+    table = score_table(screener, no_posts, choose_thresholds(screener, None, ServingConfig()))
+    return {str(name): COLUMN_TYPES[str(dtype)] for name, dtype in table.dtypes.items()}
 
 
 def build_requirements() -> list[str]:

@@ -1,25 +1,34 @@
 """The registered model as code: MLflow copies this file beside the bundle and runs it to load the screener.
 
-It needs only MLflow, pandas and `screening`, and keeps nothing between calls but the loaded screener. Thresholds are
-the bundle's own; there is no parameter to change them.
+It keeps nothing between calls but the loaded screener. Thresholds are the bundle's own, unless the operator who serves
+the model lets callers change them; the answer then says so.
 """
 
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
-from screening.scoring import Screener
+from pipelines.served_screener import ServingConfig, choose_thresholds, load_screener, score_table, validate_size
+from pipelines.serving_guard import ScoringFailedError, guard_scoring_server, is_scoring_server
+from pipelines.unexpected import describe_unexpected
+from screening.exceptions import ScreeningError
 
 
 class ScreenerModel(PythonModel):
     """Scores posts with the screener of the logged bundle."""
 
     def load_context(self, context: Any) -> None:
-        """Load and check the bundle that was logged with the model."""
-        self.screener = Screener.load(Path(context.artifacts["bundle"]))
+        """Load and check the bundle that was logged with the model; in MLflow's scoring server, guard it too."""
+        self.config = ServingConfig.model_validate(context.model_config or {})
+        self.screener = load_screener(Path(context.artifacts["bundle"]))
+        self.lock = Lock()  # the tokenizer changes its settings while it works: one request at a time
+        self.is_served = is_scoring_server()
+        if self.is_served:
+            guard_scoring_server(self.config)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Score posts.
@@ -30,27 +39,34 @@ class ScreenerModel(PythonModel):
             Not read; MLflow passes it.
         model_input : DataFrame
             Column ``text``, and ``post_id`` where posts have one (else ``post-1``, ``post-2``, … within the call).
-        params : None
-            There are none; MLflow's interface has the argument.
+        params : dict, optional
+            ``threshold_<target>``; see :func:`pipelines.served_screener.choose_thresholds`.
 
         Returns
         -------
         DataFrame
-            The score table, one row per post in input order, and ``model_version``; no text.
+            One row per post in input order (see :func:`pipelines.served_screener.score_table`); no text.
 
         Raises
         ------
         SchemaError
-            If a text is missing or empty, or an id is not unique within the call; posts are named by id.
-        ValueError
-            If parameters are passed.
+            If a text is missing or empty, an id is not unique within the call (posts are named by id), or an HTTP
+            request holds too many posts.
+        ConfigError
+            If a parameter is given that may not be.
+        ScoringFailedError
+            If anything else goes wrong; its message says where, and quotes nothing.
         """
-        if params:
-            message = f"expected no parameters, found {sorted(params)}; thresholds are fixed when a run is calibrated"
-            raise ValueError(message)
-        post_ids = model_input["post_id"].tolist() if "post_id" in model_input else None
-        scores = self.screener.score(model_input["text"].tolist(), post_ids)
-        return scores.assign(model_version=self.screener.version)
+        thresholds = choose_thresholds(self.screener, params, self.config)
+        if self.is_served:
+            validate_size(model_input, self.config.max_posts)
+        try:
+            with self.lock:
+                return score_table(self.screener, model_input, thresholds)
+        except ScreeningError:
+            raise
+        except Exception as error:
+            raise ScoringFailedError(describe_unexpected(error)) from None
 
 
 set_model(ScreenerModel())

@@ -10,6 +10,7 @@ import pandas as pd
 from screening.exceptions import SchemaError
 
 MAX_LISTED = 20
+NOT_UNIQUE = "id is not unique"
 
 _ID = re.compile(r"\S{1,100}")
 _SHOWN_ID = re.compile(r"[A-Za-z0-9._:/-]{1,64}")  # anything else may be a text in the wrong column
@@ -84,22 +85,31 @@ def collect_failures(
     group_columns: Collection[str] = (),
 ) -> dict[str, list[int]]:
     """Collect the positions of rows that break the schema by reason; parameters as of :func:`validate_posts`."""
-    import pandera.errors
-
     checked = posts.reset_index(drop=True).astype(object)
     for name in checked:
         checked[name] = checked[name].map(lambda value: value if _is_encodable(value) else _NOT_UNICODE)
-    schema = _build_schema(checked, max_characters, labels, group_columns)
-    try:
-        schema.validate(checked, lazy=True)
-    except pandera.errors.SchemaErrors as error:
-        failures = error.failure_cases  # holds texts: only row numbers and reasons leave this function
-    else:
-        return {}
+    failures = _find_failure_cases(checked, max_characters, labels, group_columns)
     rows: dict[str, list[int]] = {}
     for reason, index in zip(failures["check"], failures["index"], strict=True):
         rows.setdefault(str(reason), []).append(int(index))
     return {reason: sorted(set(found)) for reason, found in rows.items()}
+
+
+def _find_failure_cases(
+    posts: pd.DataFrame, max_characters: int, labels: Collection[str] | None, group_columns: Collection[str]
+) -> pd.DataFrame:
+    """Find what breaks the schema: ``check`` (the reason), ``index`` (the row), and pandera's columns, with texts."""
+    with warnings.catch_warnings():
+        # pandera imports PySpark's pandas where PySpark is installed, and that warns about pandas 3
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        import pandera.errors
+
+        schema = _build_schema(posts, max_characters, labels, group_columns)
+        try:
+            schema.validate(posts, lazy=True)
+        except pandera.errors.SchemaErrors as error:
+            return error.failure_cases
+    return pd.DataFrame({"check": [], "index": []})
 
 
 def _build_schema(
@@ -118,7 +128,7 @@ def _build_schema(
         "post_id": pa.Column(
             None,
             [
-                pa.Check(lambda ids: ~ids.duplicated(keep=False), error="id is not unique", ignore_na=False),
+                pa.Check(lambda ids: ~ids.duplicated(keep=False), error=NOT_UNIQUE, ignore_na=False),
                 pa.Check(
                     _is_id,
                     error="id is empty, has spaces or over 100 characters",

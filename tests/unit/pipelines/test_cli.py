@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import describe_unexpected
+from pipelines.unexpected import describe_unexpected
 
 
 def run_screening(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

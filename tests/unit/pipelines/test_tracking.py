@@ -140,11 +140,11 @@ def test_registered_model_scores_like_the_bundle(config, registered, tiny_bundle
     from screening.scoring import Screener
 
     model = load_registered(config)
-    scores = model.predict(pd.DataFrame({"text": TEXTS, "post_id": ["x", "y", "z"]}))
+    served = model.predict(pd.DataFrame({"text": TEXTS, "post_id": ["x", "y", "z"]}))
     expected = Screener.load(tiny_bundle).score(TEXTS, ["x", "y", "z"])
-    pd.testing.assert_frame_equal(scores.drop(columns="model_version"), expected)
-    assert scores["model_version"].nunique() == 1
-    assert list(scores.columns) == model.metadata.get_output_schema().input_names()
+    pd.testing.assert_frame_equal(served[list(expected)], expected)
+    assert served["model_version"].nunique() == 1
+    assert list(served.columns) == model.metadata.get_output_schema().input_names()
 
 
 def test_registered_model_works_without_ids_and_names_missing_texts(config, registered):
@@ -156,11 +156,8 @@ def test_registered_model_works_without_ids_and_names_missing_texts(config, regi
 
 def test_caller_cannot_change_a_threshold(config, registered):
     model = load_registered(config)
-    assert model.metadata.get_params_schema() is None
-    texts = pd.DataFrame({"text": TEXTS})
-    pd.testing.assert_frame_equal(model.predict(texts, params={"threshold": 1.0}), model.predict(texts))
-    with pytest.raises(ValueError, match=r"expected no parameters, found \['threshold'\]"):
-        model.unwrap_python_model().predict(None, texts, {"threshold": 1.0})
+    with pytest.raises(ConfigError, match="expected no threshold_any_risk"):
+        model.predict(pd.DataFrame({"text": TEXTS}), params={"threshold_any_risk": 0.999})
 
 
 def test_absent_alias_is_a_configuration_error(config):
