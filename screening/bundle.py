@@ -16,7 +16,9 @@ from screening.calibration.temperature import TemperatureScaling
 from screening.config import LongPosts
 from screening.exceptions import BundleError
 from screening.models.encoder import compute_file_digest
+from screening.models.gate import Gate
 from screening.taxonomy import Taxonomy
+from screening.thresholds.cascade import GateThreshold
 from screening.thresholds.operating_point import OperatingPoint
 from screening.types import Record
 from screening.whole_writes import write_folder_whole
@@ -30,7 +32,7 @@ class BundleManifest(Record):
 
     ``digests`` gives the SHA-256 of every other file of the folder; ``precision`` and ``backend`` name the path the
     operating points were calibrated on, the only one they hold for. ``long_posts`` is ``cut`` in bundles from before
-    there were windows.
+    there were windows. ``first_stage`` says from which gate score the encoder reads a post, where there is a cascade.
     """
 
     format_version: Literal[1] = 1
@@ -46,20 +48,27 @@ class BundleManifest(Record):
     taxonomy: Taxonomy
     temperature: TemperatureScaling
     operating_points: tuple[OperatingPoint, ...]
+    first_stage: GateThreshold | None = None
     digests: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded bundle; ``version`` is the first 12 hexadecimal digits of its manifest's SHA-256."""
+    """A loaded bundle; ``version`` is the first 12 hexadecimal digits of its manifest's SHA-256.
+
+    ``gate`` is there if and only if the manifest has a ``first_stage``.
+    """
 
     classifier: Any
     tokenizer: Any
     manifest: BundleManifest
     version: str
+    gate: Gate | None = None
 
 
-def save_bundle(folder: Path, classifier: Any, tokenizer: Any, manifest: BundleManifest) -> str:
+def save_bundle(
+    folder: Path, classifier: Any, tokenizer: Any, manifest: BundleManifest, gate: Gate | None = None
+) -> str:
     """Write a bundle whole or not at all, replacing an older one.
 
     Parameters
@@ -69,6 +78,8 @@ def save_bundle(folder: Path, classifier: Any, tokenizer: Any, manifest: BundleM
     tokenizer : transformers.PreTrainedTokenizerBase
     manifest : BundleManifest
         Its ``digests`` are filled in here.
+    gate : Gate, optional
+        The first stage, where the manifest has one.
 
     Returns
     -------
@@ -78,6 +89,8 @@ def save_bundle(folder: Path, classifier: Any, tokenizer: Any, manifest: BundleM
     with write_folder_whole(folder) as aside:
         classifier.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
+        if gate is not None:
+            gate.save(aside)
         manifest = manifest.model_copy(update={"digests": _compute_digests(aside)})
         (aside / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
     return compute_version(folder)
@@ -118,7 +131,8 @@ def load_bundle(folder: Path) -> Bundle:
     from screening.models.classifier import RiskClassifier
 
     classifier = RiskClassifier.from_pretrained(folder, use_safetensors=True)
-    return Bundle(classifier.eval(), AutoTokenizer.from_pretrained(folder), manifest, compute_version(folder))
+    gate = Gate.load(folder) if manifest.first_stage is not None else None
+    return Bundle(classifier.eval(), AutoTokenizer.from_pretrained(folder), manifest, compute_version(folder), gate)
 
 
 def compute_version(folder: Path) -> str:

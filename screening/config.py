@@ -157,6 +157,21 @@ class CalibrationConfig(Record):
         return self
 
 
+class CascadeConfig(Record):
+    """A cheap first stage that clears obvious posts, so that the encoder reads only the others."""
+
+    is_on: bool = Field(False, description="fit a first stage; the recall promise is then made for both stages")
+    training_controls_fraction: Fraction = Field(
+        0.5, gt=0, lt=1, description="share of data.controls the first stage learns from; alerts count on the rest"
+    )
+    control_group_column: str | None = Field(
+        None, description="controls of one group (community) stay on one side; default: single posts are drawn"
+    )
+    max_lost_fraction: Fraction = Field(
+        0.005, ge=0, lt=1, description="share of each target's validation posts that the first stage may clear"
+    )
+
+
 class ReportConfig(Record):
     """What the report assumes about deployment."""
 
@@ -197,6 +212,7 @@ class RunConfig(Record):
     training: TrainingConfig = TrainingConfig()
     inference: InferenceConfig = InferenceConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+    cascade: CascadeConfig = CascadeConfig()
     report: ReportConfig = ReportConfig()
     tracking: TrackingConfig = TrackingConfig()
 
@@ -204,6 +220,18 @@ class RunConfig(Record):
     def run_dir(self) -> Path:
         """Folder that holds every artifact of this run."""
         return self.output_dir / self.name
+
+    @model_validator(mode="after")
+    def _leave_misses_to_the_encoder(self) -> Self:
+        may_miss = 1 - max(self.calibration.target_recall, *self.calibration.other_recalls, 0.0)
+        lost = self.cascade.max_lost_fraction
+        if self.cascade.is_on and lost > may_miss - 1e-9:
+            message = (
+                f"expected cascade.max_lost_fraction below {may_miss:.6g}, which is all that the promised recall may "
+                f"miss, found {lost}: a first stage that loses as much leaves nothing for the encoder to miss"
+            )
+            raise ValueError(message)
+        return self
 
 
 def load_config(path: Path | str | None = None, overrides: tuple[str, ...] | list[str] = ()) -> RunConfig:

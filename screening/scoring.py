@@ -17,6 +17,7 @@ from screening.exceptions import NotCalibratedError
 from screening.inference.forward import Logits, Progress, compute_logits
 from screening.inference.precision import detect_precision
 from screening.taxonomy import Taxonomy
+from screening.thresholds.cascade import CLEARED_SCORE, combine_risks
 from screening.thresholds.operating_point import OperatingPoint
 from screening.thresholds.triage import assign_triage
 
@@ -84,7 +85,12 @@ class Screener:
         return self.bundle.manifest
 
     def score(
-        self, texts: Sequence[str], post_ids: Sequence[str] | None = None, on_progress: Progress | None = None
+        self,
+        texts: Sequence[str],
+        post_ids: Sequence[str] | None = None,
+        on_progress: Progress | None = None,
+        *,
+        reads_cleared: bool = False,
     ) -> pd.DataFrame:
         """Score posts and say which to flag for review.
 
@@ -98,13 +104,20 @@ class Screener:
             Unique; ``post-1``, ``post-2``, … by default.
         on_progress : callable, optional
             Called as ``on_progress(n_done, n_posts)``.
+        reads_cleared : bool
+            Let the encoder read what the first stage clears as well, at full cost, so that a study can say what is
+            lost. It fills in what the encoder says of cleared posts and changes no risk score and no triage level.
 
         Returns
         -------
         DataFrame
             One row per text, in input order: ``post_id``, ``prob_<class>``, ``valence`` in [-1, 1], ``intensity`` in
             [0, 1], ``risk_<target>`` in [0, 1], ``triage``, ``n_tokens`` (of the whole post), ``n_windows``,
-            ``is_truncated``.
+            ``is_truncated``, ``is_cleared``.
+
+            A post that the first stage of a cascade cleared was not read: its class probabilities, valence and
+            intensity are NaN, its tokens and windows 0. Its risk scores are 0, by the definition of a cascade's score,
+            and its triage level is ``no_flag``. Without a cascade no post is cleared.
 
         Raises
         ------
@@ -122,24 +135,48 @@ class Screener:
         posts = _clean_and_validate(texts, ids)
         starts = range(0, max(len(posts), 1), CHUNK_SIZE)  # no posts: one empty chunk gives the empty table
         parts = [
-            self._score_clean(posts.iloc[start : start + CHUNK_SIZE], _shift(on_progress, start, len(posts)))
+            self._score_clean(
+                posts.iloc[start : start + CHUNK_SIZE], _shift(on_progress, start, len(posts)), reads_cleared
+            )
             for start in starts
         ]
         return pd.concat(parts, ignore_index=True)
 
-    def _score_clean(self, posts: pd.DataFrame, on_progress: Progress | None) -> pd.DataFrame:
-        manifest = self.manifest
+    def _score_clean(self, posts: pd.DataFrame, on_progress: Progress | None, reads_cleared: bool) -> pd.DataFrame:
+        manifest, texts = self.manifest, posts["text"].tolist()
+        is_cleared = self.find_cleared(texts)
+        is_scored = np.ones_like(is_cleared) if reads_cleared else ~is_cleared
         outputs = compute_logits(
             self.bundle.classifier,
             self.bundle.tokenizer,
-            posts["text"].tolist(),
+            [text for text, is_wanted in zip(texts, is_scored, strict=True) if is_wanted],
             max_tokens=manifest.max_tokens,
             long_posts=manifest.long_posts,
             precision=manifest.precision,
-            on_progress=on_progress,
+            on_progress=_shift(on_progress, int((~is_scored).sum()), len(texts)),
         )
-        ids = posts["post_id"].tolist()
-        return build_score_table(ids, outputs, manifest.taxonomy, manifest.temperature, manifest.operating_points)
+        read = build_score_table(
+            posts.loc[is_scored, "post_id"].tolist(),
+            outputs,
+            manifest.taxonomy,
+            manifest.temperature,
+            manifest.operating_points,
+            is_cleared=is_cleared[is_scored],
+        )
+        return read if is_scored.all() else _add_unread(read, posts["post_id"], manifest.taxonomy)
+
+    def find_cleared(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Find the posts that the first stage clears, shape (n_posts,); none without a cascade.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Cleaned; nothing is checked.
+        """
+        gate, first_stage = self.bundle.gate, self.manifest.first_stage
+        if gate is None or first_stage is None:
+            return np.zeros(len(texts), dtype=bool)
+        return ~first_stage.read(gate.compute_scores(texts))
 
 
 def compute_risk_scores(probabilities: NDArray[np.float64], taxonomy: Taxonomy) -> dict[str, NDArray[np.float64]]:
@@ -174,8 +211,17 @@ def build_score_table(
     taxonomy: Taxonomy,
     temperature: TemperatureScaling,
     operating_points: Sequence[OperatingPoint],
+    *,
+    is_cleared: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """Turn logits into the score table, the same for new posts and for the test split.
+
+    Parameters
+    ----------
+    post_ids, outputs, taxonomy, temperature, operating_points
+        Of posts the encoder has read.
+    is_cleared : ndarray of bool, shape (n_posts,), optional
+        Posts that a first stage cleared all the same: their risk scores are 0.
 
     Returns
     -------
@@ -188,7 +234,8 @@ def build_score_table(
         If a risk target has no operating point.
     """
     probabilities = temperature.compute_probabilities(outputs.logits)
-    risks = compute_risk_scores(probabilities, taxonomy)
+    cleared = np.zeros(len(probabilities), dtype=bool) if is_cleared is None else is_cleared
+    risks = combine_risks(compute_risk_scores(probabilities, taxonomy), ~cleared)
     columns = {
         "post_id": pd.Series(list(post_ids), dtype="str"),
         **{f"prob_{name}": probabilities[:, i] for i, name in enumerate(taxonomy.names)},
@@ -199,8 +246,17 @@ def build_score_table(
         "n_tokens": outputs.n_tokens,
         "n_windows": outputs.n_windows,
         "is_truncated": outputs.is_truncated,
+        "is_cleared": cleared,
     }
     return pd.DataFrame(columns)
+
+
+def _add_unread(read: pd.DataFrame, post_ids: pd.Series, taxonomy: Taxonomy) -> pd.DataFrame:
+    """Add a row for every post that was cleared unread, and put the rows into the order of the ids."""
+    fills: dict[str, object] = {f"risk_{target.name}": CLEARED_SCORE for target in taxonomy.targets}
+    fills |= {"triage": "no_flag", "n_tokens": 0, "n_windows": 0, "is_truncated": False, "is_cleared": True}
+    filled = read.set_index("post_id").reindex(post_ids.astype("str")).fillna(fills).reset_index()
+    return filled.astype({name: read[name].dtype for name in read})
 
 
 def _validate_promise(manifest: BundleManifest, precision: str) -> None:

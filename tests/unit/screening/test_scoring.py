@@ -34,7 +34,7 @@ def test_the_score_table_has_the_agreed_columns_and_no_text(screener: Screener) 
     table = screener.score(TEXTS, ["a", "b", "c", "d"])
     names = load_taxonomy("mh5").names
     expected = ["post_id", *(f"prob_{name}" for name in names), "valence", "intensity"]
-    expected += ["risk_suicidewatch", "risk_any_risk", "triage", "n_tokens", "n_windows", "is_truncated"]
+    expected += ["risk_suicidewatch", "risk_any_risk", "triage", "n_tokens", "n_windows", "is_truncated", "is_cleared"]
     assert list(table.columns) == expected
     assert table["post_id"].tolist() == ["a", "b", "c", "d"]
     assert table["is_truncated"].tolist() == [False, True, False, False]

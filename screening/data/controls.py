@@ -1,0 +1,66 @@
+"""Posts from outside the task that train a first stage, apart from those its cost is counted on."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from screening.exceptions import ConfigError
+
+
+def divide_controls(
+    controls: pd.DataFrame, *, training_fraction: float, group_column: str | None, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Draw the controls a first stage may learn from; the others are for counting alerts.
+
+    Parameters
+    ----------
+    controls : DataFrame
+        ``control_kind`` and, where named, the group column.
+    training_fraction : float
+        In (0, 1); the share to learn from, of each kind.
+    group_column : str or None
+        Posts with the same value stay together, so that alerts are counted on groups (communities) the first stage has
+        never seen; a missing value is a group of its own. ``None`` draws single posts: both sides are then alike.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of bool, shape (n_posts,)
+        Whether a post is to learn from. Of a kind with several groups, each side gets at least one; a kind with one
+        group is only counted on.
+
+    Raises
+    ------
+    ConfigError
+        If the column is absent, or nothing would be left on one side.
+    """
+    groups = _read_groups(controls, group_column)
+    is_training = np.zeros(len(controls), dtype=bool)
+    for kind in sorted(controls["control_kind"].unique()):
+        of_kind = (controls["control_kind"] == kind).to_numpy()
+        names, sizes = np.unique(groups[of_kind], return_counts=True)
+        order = rng.permutation(len(names))
+        n_before = np.cumsum(sizes[order]) - sizes[order]
+        is_drawn = n_before + sizes[order] / 2 < training_fraction * sizes.sum()  # nearest to the share
+        is_drawn[:1], is_drawn[-1:] = True, False
+        is_training |= of_kind & np.isin(groups, names[order][is_drawn])
+    if not is_training.any():
+        message = (
+            f"expected controls of at least two groups of {group_column or 'one post'} in some control_kind, found "
+            f"{len(controls)} controls and no kind with two; give more controls or another cascade.control_group_column"
+        )
+        raise ConfigError(message)
+    return is_training
+
+
+def _read_groups(controls: pd.DataFrame, column: str | None) -> NDArray[np.str_]:
+    if column is None:
+        return np.array([f"{i:09d}" for i in range(len(controls))])
+    if column not in controls:
+        present = ", ".join(str(name) for name in controls if name not in ("post_id", "text"))
+        message = (
+            f"cascade.control_group_column names {column!r}, which the controls do not have; columns present: "
+            f"{present}. Add it to data.group_columns and prepare again"
+        )
+        raise ConfigError(message)
+    return controls[column].fillna("").astype(str).to_numpy(dtype=str)
