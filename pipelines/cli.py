@@ -85,28 +85,48 @@ def register(config: ConfigOption, overrides: SetOption = None, force: ForceOpti
 
 
 @app.command()
-def score(
-    file: Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet file of posts.")],
+def score(  # noqa: PLR0913  # every parameter is an option of the command
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="INPUT...", help="CSV, TSV, JSONL or Parquet files, folders, patterns, or - (stdin)."),
+    ],
+    *,
     bundle: Annotated[Path, typer.Option("--bundle", "-b", help="Bundle folder, e.g. runs/demo/bundle.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Output file: .parquet, .csv or .jsonl.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of Parquet parts, or a .parquet, .csv or .jsonl file.")
+    ],
     text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
     id_column: Annotated[
-        str | None, typer.Option(help="Column with a unique id; default: post_id, else row numbers.")
+        str | None, typer.Option(help="Column with a unique id; default: post_id, else file name and row.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
+    text_format: Annotated[
+        str | None, typer.Option("--format", help="csv, tsv, jsonl or parquet, for stdin and unknown endings.")
+    ] = None,
+    part_rows: Annotated[int, typer.Option(help="Rows per part: what an interruption may cost.", min=1)] = 5_000,
+    max_rejected: Annotated[
+        float, typer.Option(help="Exit with 3 if a larger fraction of rows could not be scored.", min=0, max=1)
+    ] = 0.1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a finished or a different output.")] = False,
 ) -> None:
-    """Score new posts: ids, probabilities, risk scores, triage level and model version; no text is written."""
-    from pipelines.stages.score import score_file
+    """Score new posts: ids, probabilities, risk scores, triage level, thresholds and model version; no text is written.
 
-    done = score_file(file, bundle, out, text_column=text_column, id_column=id_column, overwrite=overwrite)
-    levels = ", ".join(f"{n:,} {level}" for level, n in done.n_by_triage.items())
-    typer.echo(
-        f"scored {done.n_posts:,} posts at {done.posts_per_second:.0f} per second with model {done.model_version}: "
-        f"{levels}; {done.n_truncated:,} longer than the window"
+    The same command after an interruption, even a kill or a power cut, goes on where it ended. Rows that cannot be
+    scored are listed in a file of rejects, by row and reason.
+    """
+    from pipelines.scoring.job import ScoreOptions, score_posts
+
+    options = ScoreOptions(
+        text_column=text_column,
+        id_column=id_column,
+        text_format=text_format,
+        part_rows=part_rows,
+        max_rejected=max_rejected,
+        overwrite=overwrite,
     )
-    if done.is_synthetic:
-        typer.echo("this model was trained on synthetic posts: its scores mean nothing about people")
-    typer.echo(f"scores: {done.out_path}")
+    done = score_posts(inputs, bundle, out, options)
+    _describe_scored(done)
+    if not done.is_met:
+        _fail(done.describe_excess(), EXIT_GATE)
 
 
 @app.command()
@@ -269,6 +289,20 @@ def _run(
         from pipelines.summary import build_closing_table
 
         console.print(build_closing_table(load_results(context), context.folder))
+
+
+def _describe_scored(done: "ScoreSummary") -> None:
+    totals = done.totals
+    levels = ", ".join(f"{n:,} {level}" for level, n in totals.n_by_triage.items()) or "none"
+    pace = f", {done.n_scored:,} of them now at {done.posts_per_second:,.0f} per second" if done.n_scored else ""
+    before = "" if done.n_scored else "; all of it was there before"
+    typer.echo(f"scored {totals.n_posts:,} posts{pace}, with model {done.model_version}{before}")
+    typer.echo(f"triage: {levels}; {totals.n_truncated:,} posts were not read to their end")
+    if done.is_synthetic:
+        typer.echo("this model was trained on synthetic posts: its scores mean nothing about people")
+    typer.echo(f"scores: {done.place.out_path}")
+    if totals.n_rejected:
+        typer.echo(f"rejected: {totals.n_rejected:,} of {totals.n_rows:,} rows, see {done.place.rejects}")
 
 
 def _describe_explained(done: "ExplainSummary") -> None:

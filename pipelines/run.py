@@ -18,6 +18,7 @@ from pipelines.run_description import mask_credentials
 from screening.config import RunConfig, dump_config
 from screening.exceptions import MissingArtifactError, ScreeningError
 from screening.taxonomy import Taxonomy, load_taxonomy
+from screening.training.processes import led_followers
 from screening.whole_writes import write_text_whole
 
 
@@ -86,7 +87,7 @@ def run_stages(config: RunConfig, names: tuple[str, ...], console: Console, *, f
     last = max(i for i, stage in enumerate(STAGES) if stage.name in names)
     root = context.folder.root
     busy = f"another process works on run {root}; wait for it, or choose another name: --set name=OTHER"
-    with lock_folder(root, busy):
+    with led_followers(), lock_folder(root, busy):
         for stage in STAGES[: last + 1]:
             done = is_done(context.folder, stage, fingerprints[stage.name])
             if stage.name not in names:

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from pipelines.artifacts import write_json
 from pipelines.run import RunContext, compute_fingerprints
@@ -12,25 +14,20 @@ from pipelines.training_progress import TrainingProgress
 from screening.data.preparation import load_split
 from screening.inference.precision import resolve_precision
 from screening.models.baseline import TfidfBaseline
-from screening.training.fitting import fit_classifier, summarise_history
+from screening.training.fitting import FittedClassifier, fit_classifier, summarise_history
+from screening.training.processes import count_posts_per_process, leave, start_training, wait_for_training
 from screening.whole_writes import write_folder_whole
 
 
 def run(context: RunContext) -> None:
     """Write ``model/``: classifier, tokenizer, baseline, history; checkpoints are removed once it is whole."""
-    config, folder = context.config, context.folder
-    train, validation = load_split(folder.split("train")), load_split(folder.split("validation"))
+    folder = context.folder
+    count_posts_per_process(context.config.training.batch_size)
+    train = load_split(folder.split("train"))
     baseline = fit_baseline(context, train)  # seconds; what is wrong with the labels shows before the long part
     _discard_stale_checkpoints(context)
-    fitted = fit_classifier(
-        config,
-        context.taxonomy,
-        train,
-        validation,
-        folder.checkpoints,
-        precision=resolve_precision(config.training.precision),
-        callbacks=(TrainingProgress(context.console),),
-    )
+    start_training()
+    fitted = _fit(context, train, TrainingProgress(context.console))
     with write_folder_whole(folder.model) as aside:
         fitted.classifier.save_pretrained(aside)
         fitted.tokenizer.save_pretrained(aside)
@@ -38,6 +35,26 @@ def run(context: RunContext) -> None:
         history = json.loads(summarise_history(fitted.history).to_json(orient="records"))
         write_json(aside / folder.history.name, history)
     shutil.rmtree(folder.checkpoints)
+
+
+def follow(context: RunContext) -> None:
+    """Take part in the training that another process leads; writes only this process's part of its checkpoints."""
+    if wait_for_training():
+        _fit(context, load_split(context.folder.split("train")))
+    leave()
+
+
+def _fit(context: RunContext, train: pd.DataFrame, *callbacks: Any) -> FittedClassifier:
+    config, folder = context.config, context.folder
+    return fit_classifier(
+        config,
+        context.taxonomy,
+        train,
+        load_split(folder.split("validation")),
+        folder.checkpoints,
+        precision=resolve_precision(config.training.precision, "cuda" if torch.cuda.is_available() else "cpu"),
+        callbacks=callbacks,
+    )
 
 
 def fit_baseline(context: RunContext, train: pd.DataFrame) -> TfidfBaseline:

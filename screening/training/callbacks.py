@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from screening.training.ema import WeightAverage
+from screening.training.processes import wait_for_all
 
 BEST_WEIGHTS = "best.safetensors"
 WHOLE_MARKER = "whole"  # written last: a checkpoint without it was cut off by a kill
@@ -42,7 +43,10 @@ class WholeCheckpoint(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> TrainerControl:
-        """Finish the checkpoint that was just written."""
+        """Finish the checkpoint, once every process has written its part of it."""
+        wait_for_all()
+        if not state.is_world_process_zero:
+            return control
         folder = Path(args.output_dir or ".") / f"checkpoint-{state.global_step}"
         if self.ema:
             self.ema.save(folder)
@@ -76,7 +80,7 @@ class KeepBest(TrainerCallback):
     ) -> TrainerControl:
         """Compare this evaluation with all earlier ones (the log survives a resume, so this does too)."""
         n_since_best = self.count_since_best(state)
-        if n_since_best == 0:
+        if n_since_best == 0 and state.is_world_process_zero:
             self._save(kwargs["model"], state)
         control.should_training_stop = n_since_best >= self.patience or control.should_training_stop
         return control

@@ -21,6 +21,7 @@ from screening.taxonomy import Taxonomy
 from screening.training.callbacks import BEST_WEIGHTS, KeepBest, WholeCheckpoint, find_whole_checkpoint
 from screening.training.collator import PaddingCollator
 from screening.training.ema import WeightAverage
+from screening.training.processes import count_before, count_posts_per_process, wait_for_all
 from screening.training.trainer import RiskTrainer, count_steps
 
 
@@ -51,7 +52,7 @@ def fit_classifier(
     precision: str = "fp32",
     callbacks: tuple[Any, ...] = (),
 ) -> FittedClassifier:
-    """Fit on ``train``, choosing the epoch on ``validation``.
+    """Fit on ``train``, choosing the epoch on ``validation``; all processes of a job call this alike.
 
     Parameters
     ----------
@@ -68,6 +69,11 @@ def fit_classifier(
     Returns
     -------
     FittedClassifier
+
+    Raises
+    ------
+    ConfigError
+        If the batch cannot be divided among the processes.
     """
     settings = config.training
     keep_freed_memory()
@@ -96,8 +102,11 @@ def fit_classifier(
         callbacks=[WholeCheckpoint(ema), keep_best, *callbacks],
     )
     trainer.remove_callback(PrinterCallback)  # callers that want progress pass a callback
+    torch.manual_seed(config.seed + count_before())  # processes share weights, but not what dropout draws
     state = _train_or_resume(trainer, keep_best)
+    wait_for_all()  # one of them writes the best weights
     classifier.load_state_dict(load_file(folder / BEST_WEIGHTS))
+    wait_for_all()  # and the caller may remove the folder
     return FittedClassifier(classifier.eval(), tokenizer, pd.DataFrame(state.log_history))
 
 
@@ -184,8 +193,8 @@ def _build_arguments(config: RunConfig, folder: Path, precision: str, n_steps: i
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.batch_size,
-        per_device_eval_batch_size=settings.batch_size,
+        per_device_train_batch_size=count_posts_per_process(settings.batch_size),
+        per_device_eval_batch_size=count_posts_per_process(settings.batch_size),
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         warmup_steps=round(settings.warmup_fraction * n_steps),

@@ -17,16 +17,22 @@ class LengthGroupedEpochSampler(Sampler[int]):
     lengths : sequence of int
         Tokens per post.
     batch_size : int
+        Posts per step, of all processes together.
     seed : int
+    n_processes : int
+        Processes that share each batch in equal pieces, the first piece for the first; each gets long and short posts.
     chunk_batches : int
         Batches per chunk; more means less padding and less randomness.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, chunk_batches: int = 20) -> None:
+    def __init__(
+        self, lengths: Sequence[int], batch_size: int, seed: int, *, n_processes: int = 1, chunk_batches: int = 20
+    ) -> None:
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
         self.chunk_size = batch_size * chunk_batches
         self.seed = seed
+        self.n_processes = n_processes
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -43,7 +49,7 @@ class LengthGroupedEpochSampler(Sampler[int]):
         full = [batch for batch in batches if len(batch) == self.batch_size]
         rest = [batch for batch in batches if len(batch) < self.batch_size]  # stays last, or batches would shift
         for i in rng.permutation(len(full)):
-            yield from full[i].tolist()
+            yield from full[i].reshape(-1, self.n_processes).T.ravel().tolist()
         for batch in rest:
             yield from batch.tolist()
 

@@ -11,6 +11,7 @@ from torch.utils.data import Sampler
 from transformers import Trainer
 
 from screening.objectives import CombinedObjective
+from screening.objectives.gathering import NOT_COUNTED, gather_batch
 from screening.training.ema import WeightAverage
 from screening.training.sampler import LengthGroupedEpochSampler
 
@@ -43,14 +44,14 @@ class RiskTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """Compute the objective; its parts are kept for the next log line."""
-        labels = inputs.pop("labels")
-        outputs = model(**inputs)
-        loss, parts = self.objective(outputs, labels)
+        """Compute the objective of the whole batch, all processes' posts; its parts are kept for the next log line."""
+        batch = inputs | {"labels": self._mark_filling(inputs["labels"])}
+        labels = batch.pop("labels")
+        outputs = model(**batch)
+        loss, parts = self.objective(*gather_batch(outputs, labels))
         if model.training:
             for name, part in parts.items():
                 self._parts[name].append(part)
-        inputs["labels"] = labels
         return (loss, {"loss": loss, "logits": outputs.logits}) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -68,7 +69,17 @@ class RiskTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         dataset = cast(Any, train_dataset if train_dataset is not None else self.train_dataset)
-        return LengthGroupedEpochSampler(dataset["n_tokens"], self.args.train_batch_size, self.args.seed)
+        n_processes = self.args.world_size
+        batch_size = self.args.train_batch_size * n_processes
+        return LengthGroupedEpochSampler(dataset["n_tokens"], batch_size, self.args.seed, n_processes=n_processes)
+
+    def _mark_filling(self, labels: Tensor) -> Tensor:
+        """Mark the posts that accelerate repeats so that every process gets as many of a short last batch."""
+        state = self.accelerator.gradient_state
+        if self.args.world_size == 1 or not state.end_of_dataloader or state.remainder <= 0:
+            return labels
+        place = torch.arange(len(labels), device=labels.device) + self.args.process_index * len(labels)
+        return labels.masked_fill(place >= state.remainder, NOT_COUNTED)
 
 
 def count_steps(n_posts: int, batch_size: int, epochs: int) -> int:
