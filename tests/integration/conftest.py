@@ -6,6 +6,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.unit.conftest import bert_classifier, bert_tokenizer, build_classifier, save_small_bundle
+
+__all__ = ["bert_classifier", "bert_tokenizer", "build_classifier", "save_small_bundle"]  # fixtures of both
+
 PLANTED_TEXT = "zyxquartz lanternfish"
 PLANTED_AUTHOR = "plantedperson"
 
