@@ -14,6 +14,7 @@ from screening.exceptions import ConfigError, RecallNotReachableError, Screening
 
 if TYPE_CHECKING:
     from pipelines.explanation_summary import ExplainSummary
+    from pipelines.scoring.job import ScoreSummary
     from screening.config import RunConfig
 
 EXIT_UNEXPECTED, EXIT_BAD_INPUT, EXIT_GATE = 1, 2, 3

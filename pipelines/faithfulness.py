@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from pipelines.progress import show_progress
-from pipelines.stages.score import choose_console, write_table_whole
+from pipelines.progress import choose_console, show_progress
+from pipelines.table_files import write_table_whole
 from screening.bundle import load_bundle
 from screening.types import Record
 

@@ -14,3 +14,8 @@ def show_progress(console: Console, title: str, *, action: str = "scoring") -> I
     with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
         task = progress.add_task(f"{action} {title}", total=None)
         yield lambda n_done, n_posts: progress.update(task, completed=n_done, total=n_posts)
+
+
+def choose_console(console: Console | None, *, is_shown: bool) -> Console:
+    """Give the console progress is drawn on: standard error by default, a silent one where none is wanted."""
+    return console or Console(stderr=True) if is_shown else Console(quiet=True)

@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import Field, ValidationError
 
 from pipelines.audit.score_tables import read_truth_values, refuse_rows
-from pipelines.stages.score import validate_output, write_table_whole
+from pipelines.table_files import validate_output, write_table_whole
 from screening.audit.estimate import ReadStratum
 from screening.audit.sampling import FLAGGED, AuditSample, Stratum
 from screening.data.file_readers import read_table, show_columns

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from pipelines.artifacts import RunFolder
 from pipelines.faithfulness import FaithfulnessSummary, measure_faithfulness
-from pipelines.progress import show_progress
-from pipelines.stages.score import choose_console, validate_output, write_table_whole
+from pipelines.progress import choose_console, show_progress
+from pipelines.table_files import validate_output, write_table_whole
 from screening.bundle import Bundle, load_bundle
 from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
 from screening.taxonomy import Taxonomy
@@ -141,7 +141,7 @@ def explain_file(
     id_column: str | None = None,
     console: Console | None = None,
 ) -> ExplainSummary:
-    """Explain the flagged posts of a file that :func:`pipelines.stages.score.score_file` has scored.
+    """Explain the flagged posts of a file that :func:`pipelines.scoring.job.score_posts` has scored.
 
     Offsets count characters of the cleaned text (:func:`screening.data.cleaning.clean_text`), which is what was scored.
 

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from pipelines.artifacts import RunFolder, StageRecord, create_record
 from pipelines.cli import app
 from pipelines.run import RunContext, compute_fingerprints
+from pipelines.scoring.job import ScoreOptions, score_posts
 from pipelines.stages import explain as stage
 from pipelines.stages import report
 from pipelines.stages.explain import ExplainOptions, explain_file, explain_flagged, explain_run
-from pipelines.stages.score import score_file
 from screening.config import dump_config, load_config
 from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
 from screening.explain import explanations
@@ -125,7 +125,7 @@ def test_nothing_flagged_gives_an_empty_table(
 def test_a_scored_file_is_explained_from_the_same_posts_file(bundle_dir: Path, tmp_path: Path) -> None:
     source, scored, out = tmp_path / "posts.csv", tmp_path / "scores.csv", tmp_path / "explained.jsonl"
     pd.DataFrame({"body": [f"  {text}\u200b " for text in TEXTS]}).to_csv(source, index=False)
-    score_file(source, bundle_dir, scored, text_column="body", progress=False)
+    score_posts([source], bundle_dir, scored, ScoreOptions(text_column="body", progress=False))
     explain_file(source, scored, bundle_dir, out, ExplainOptions(limit=2, progress=False), text_column="body")
     table = pd.read_json(out, lines=True)
     for row in table.itertuples():
@@ -196,7 +196,7 @@ def test_a_table_without_scores_is_refused(posts: pd.DataFrame, bundle_dir: Path
 def test_the_command_explains_a_run_or_a_scored_file_and_nothing_between(bundle_dir: Path, tmp_path: Path) -> None:
     source, scored, out = tmp_path / "posts.csv", tmp_path / "scores.parquet", tmp_path / "spans.parquet"
     pd.DataFrame({"key": IDS, "body": TEXTS}).to_csv(source, index=False)
-    score_file(source, bundle_dir, scored, text_column="body", id_column="key", progress=False)
+    score_posts([source], bundle_dir, scored, ScoreOptions(text_column="body", id_column="key", progress=False))
     files = ["--scores", str(scored), "--posts", str(source), "--bundle", str(bundle_dir), "--out", str(out)]
     columns = ["--text-column", "body", "--id-column", "key"]
     for arguments in ([], ["run", *files], files[:-2]):

@@ -1,0 +1,1 @@
+"""The scoring job: any number of posts in files, scored in parts that survive a kill."""

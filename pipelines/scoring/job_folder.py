@@ -1,0 +1,205 @@
+"""The folder of a scoring job: parts that are there whole or not at all, and a record of what they were made from."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+from pydantic import Field, TypeAdapter, ValidationError
+
+from pipelines.folder_lock import LOCK
+from pipelines.scoring.checking import Reject
+from pipelines.scoring.inputs import Source
+from pipelines.scoring.rows import Columns
+from pipelines.table_files import put_in_place
+from screening.data.file_readers import UNFINISHED
+from screening.exceptions import ConfigError
+from screening.thresholds.operating_point import OperatingPoint
+from screening.types import Record
+from screening.whole_writes import write_text_whole
+
+RECORD, REJECTS = "_job.json", "_rejects.csv"
+_PART_KEY, _REJECTS_KEY = b"screening.part", b"screening.rejects"
+_REJECT_LIST = TypeAdapter(list[Reject])
+
+
+class PartRecord(Record):
+    """What one part holds; ``rows_digest`` is of the rows it was made from, rejects included."""
+
+    rows_digest: str
+    n_rows: int
+    n_posts: int
+    n_truncated: int
+    n_by_triage: dict[str, int]
+
+
+class JobTotals(Record):
+    """What a finished job came to."""
+
+    finished_at: datetime
+    n_parts: int
+    n_rows: int
+    n_posts: int
+    n_truncated: int
+    n_by_triage: dict[str, int]
+
+    @property
+    def n_rejected(self) -> int:
+        """Rows that could not be scored."""
+        return self.n_rows - self.n_posts
+
+
+class JobRecord(Record):
+    """What a job's scores were made from; ``totals`` is ``None`` until it is finished."""
+
+    format_version: int = Field(1, ge=1, le=1)
+    model_version: str
+    is_synthetic: bool
+    operating_points: tuple[OperatingPoint, ...]
+    sources: tuple[Source, ...]
+    text_column: str
+    id_column: str | None
+    max_characters: int
+    part_rows: int
+    totals: JobTotals | None = None
+
+    @property
+    def columns(self) -> Columns:
+        """Columns that are read."""
+        return Columns(self.text_column, self.id_column)
+
+    def is_unchanged(self, other: "JobRecord") -> bool:
+        """Whether the files are as they were, by size and time; of a pipe nobody can tell."""
+        return self.sources == other.sources and not any(source.is_stream for source in self.sources)
+
+    def list_differences(self, other: "JobRecord") -> list[str]:
+        """List what makes two jobs different ones; sizes and times of files do not, their rows are compared instead."""
+        compared = ("model_version", "text_column", "id_column", "max_characters", "part_rows")
+        found = [name for name in compared if getattr(self, name) != getattr(other, name)]
+        kept = {"path", "format", "id_stem"}
+        inputs = [[source.model_dump(include=kept) for source in job.sources] for job in (self, other)]
+        return found + ["inputs"] * (inputs[0] != inputs[1])
+
+
+class JobFolder:
+    """Parts and record of one job; one process at a time works in it (:func:`pipelines.folder_lock.lock_folder`)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every part is there."""
+        return (self.root / RECORD).is_file() and not (self.root / UNFINISHED).exists()
+
+    def locate_part(self, number: int) -> Path:
+        """Name the file of one part, counted from 0."""
+        return self.root / f"part-{number:06d}.parquet"
+
+    def list_parts(self) -> list[Path]:
+        """List the parts that are there, in order."""
+        return sorted(self.root.glob("part-*.parquet"))
+
+    def read_record(self) -> JobRecord | None:
+        """Read the job's record, or ``None`` if the folder is empty.
+
+        Raises
+        ------
+        ConfigError
+            If the folder holds something else than a scoring job.
+        """
+        if not self.root.exists() or {path.name for path in self.root.iterdir()} <= {LOCK}:
+            return None
+        try:
+            return JobRecord.model_validate_json((self.root / RECORD).read_bytes())
+        except (OSError, ValidationError) as error:
+            message = f"{self.root} is there and is not a folder of scores that this version reads; name another output"
+            raise ConfigError(message) from error
+
+    def begin(self, record: JobRecord, *, keep_parts: bool) -> None:
+        """Mark the folder as unfinished and write the record; parts of an earlier job go before their record does."""
+        (self.root / UNFINISHED).touch()
+        if not keep_parts:
+            self.drop_parts(0)
+        write_text_whole(self.root / RECORD, record.model_dump_json(indent=2) + "\n")
+
+    def drop_parts(self, first: int) -> None:
+        """Delete parts, the last one first."""
+        for path in reversed(self.list_parts()):
+            if path >= self.locate_part(first):
+                path.unlink()
+
+    def write_part(self, number: int, scores: pd.DataFrame, record: PartRecord, rejects: Sequence[Reject]) -> None:
+        """Write scores, counts and rejects of a part in one file, which appears whole and is on the disk by then."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pandas(scores, preserve_index=False)
+        own = {_PART_KEY: record.model_dump_json(), _REJECTS_KEY: _REJECT_LIST.dump_json(list(rejects))}
+        path = self.locate_part(number)
+        aside = path.with_name(f".{path.name}.part")
+        pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **own}), aside)
+        put_in_place(aside, path)
+
+    def read_part(self, number: int) -> PartRecord | None:
+        """Read what a part holds, or ``None`` if it is not there."""
+        path = self.locate_part(number)
+        return PartRecord.model_validate_json(_read_metadata(path, _PART_KEY)) if path.is_file() else None
+
+    def read_ids(self, number: int) -> list[str]:
+        """Read the ids of the posts of one part."""
+        import pyarrow.parquet as pq
+
+        ids: list[str] = pq.read_table(self.locate_part(number), columns=["post_id"])["post_id"].to_pylist()
+        return ids
+
+    def finish(self, record: JobRecord) -> JobRecord:
+        """Write rejects and totals, then take the mark off."""
+        parts = [PartRecord.model_validate_json(_read_metadata(path, _PART_KEY)) for path in self.list_parts()]
+        levels = pd.DataFrame([part.n_by_triage for part in parts]).fillna(0).sum().astype(int)
+        totals = JobTotals(
+            finished_at=datetime.now(UTC),
+            n_parts=len(parts),
+            n_rows=sum(part.n_rows for part in parts),
+            n_posts=sum(part.n_posts for part in parts),
+            n_truncated=sum(part.n_truncated for part in parts),
+            n_by_triage={str(level): int(n) for level, n in levels.items()},
+        )
+        finished = record.model_copy(update={"totals": totals})
+        self._write_rejects(totals.n_rejected)
+        write_text_whole(self.root / RECORD, finished.model_dump_json(indent=2) + "\n")
+        (self.root / UNFINISHED).unlink(missing_ok=True)
+        return finished
+
+    def _write_rejects(self, n_rejected: int) -> None:
+        path = self.root / REJECTS
+        if not n_rejected:
+            path.unlink(missing_ok=True)
+            return
+        aside = path.with_name(f".{path.name}.part")
+        with aside.open("w", encoding="utf-8", newline="") as stream:
+            for number, rejects in enumerate(self._iterate_rejects()):
+                rows = pd.DataFrame([reject.model_dump() for reject in rejects], columns=list(Reject.model_fields))
+                rows.astype({"line": "Int64"}).to_csv(stream, index=False, header=number == 0)
+        put_in_place(aside, path)
+
+    def _iterate_rejects(self) -> Iterator[list[Reject]]:
+        for path in self.list_parts():
+            yield _REJECT_LIST.validate_json(_read_metadata(path, _REJECTS_KEY))
+
+    def remove(self) -> None:
+        """Delete the folder and everything in it."""
+        shutil.rmtree(self.root)
+
+
+def _read_metadata(path: Path, key: bytes) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found: bytes = pq.read_schema(path).metadata[key]
+    except (pa.ArrowException, OSError, KeyError, TypeError) as error:
+        message = f"{path} is not a part that this command wrote, or is damaged; delete it and run the command again"
+        raise ConfigError(message) from error
+    return found
