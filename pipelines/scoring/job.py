@@ -137,7 +137,7 @@ def score_posts(
         choose_place(out_path, patterns, sources, overwrite=options.overwrite)  # another process may just have ended
         folder = JobFolder(place.folder)
         earlier = _find_earlier(folder, wanted, out_path, overwrite=options.overwrite)
-        if earlier is not None and folder.is_finished and earlier.is_unchanged(wanted):
+        if earlier is not None and folder.is_finished and earlier.is_unchanged(wanted) and not place.is_file:
             return _summarise(place, earlier, options)
         with show_job(choose_console(console, is_shown=options.progress), sources) as progress:
             parts = Parts(folder, wanted, keeps_earlier=earlier is not None, overwrite=options.overwrite)

@@ -189,8 +189,11 @@ class JobFolder:
             yield _REJECT_LIST.validate_json(_read_metadata(path, _REJECTS_KEY))
 
     def remove(self) -> None:
-        """Delete the folder and everything in it."""
-        shutil.rmtree(self.root)
+        """Delete the folder and everything in it; under its name it is there whole or not at all."""
+        old = self.root.with_name(f"{self.root.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        self.root.rename(old)
+        shutil.rmtree(old)
 
 
 def _read_metadata(path: Path, key: bytes) -> bytes:
