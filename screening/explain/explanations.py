@@ -5,10 +5,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from screening.config import LongPosts
 from screening.explain.aggregation import WordWeight, merge_pieces
 from screening.explain.attribution import Attribution, AttributionSettings, attribute_tokens
 from screening.explain.heads import build_score, list_heads
+from screening.inference.windows import locate_tokens
 from screening.taxonomy import Taxonomy
 
 COLUMN_TYPES = {
@@ -19,6 +22,7 @@ COLUMN_TYPES = {
     "weight": "float64",
     "delta_relative": "float64",
     "is_reliable": "bool",
+    "unreliable_because": "str",
     "n_steps": "int64",
     "model_version": "str",
 }
@@ -38,6 +42,13 @@ class ExplainedBundle(Protocol):
 
     @property
     def version(self) -> str: ...  # noqa: D102
+
+
+class WeighedTokens(Protocol):
+    """A post's token weights, those of its windows one after the other."""
+
+    @property
+    def weights(self) -> NDArray[np.float64]: ...  # noqa: D102
 
 
 def select_urgent_head(taxonomy: Taxonomy) -> str:
@@ -69,7 +80,9 @@ def explain_posts(
     DataFrame
         One row per word the model saw: ``post_id``, ``head``, ``start`` and ``end`` (characters ``[start, end)`` of the
         post), ``weight`` (signed; log-odds for a risk target), and, the same for all words of a post,
-        ``delta_relative``, ``is_reliable``, ``n_steps``, ``model_version``. Posts without words have no row.
+        ``delta_relative``, ``is_reliable``, ``unreliable_because`` (``""``, ``"delta"`` or ``"no_change"``, see
+        :class:`~screening.explain.attribution.Attribution`), ``n_steps``, ``model_version``. Posts without words have
+        no row.
 
     Raises
     ------
@@ -83,21 +96,34 @@ def explain_posts(
     chosen = head or select_urgent_head(manifest.taxonomy)
     score = build_score(chosen, manifest.taxonomy, manifest.temperature.temperature)
     attributions = attribute_tokens(
-        bundle.classifier, bundle.tokenizer, texts, score, max_tokens=manifest.max_tokens, settings=settings
+        bundle.classifier,
+        bundle.tokenizer,
+        texts,
+        score,
+        max_tokens=manifest.max_tokens,
+        long_posts=manifest.long_posts,
+        settings=settings,
     )
     rows = [
-        (post_id, chosen, *word, found.delta_relative, found.is_reliable, found.n_steps, bundle.version)
+        (post_id, chosen, *word, *_list_facts(found), bundle.version)
         for post_id, text, found in zip(post_ids, texts, attributions, strict=True)
-        for word in weigh_words(bundle.tokenizer, text, found, manifest.max_tokens)
+        for word in weigh_words(bundle.tokenizer, text, found, manifest.max_tokens, manifest.long_posts)
     ]
     return pd.DataFrame(rows, columns=list(COLUMN_TYPES)).astype(COLUMN_TYPES)
 
 
-def weigh_words(tokenizer: Any, text: str, attribution: Attribution, max_tokens: int) -> list[WordWeight]:
-    """Sum a post's token weights to words; special tokens stay out."""
-    encoded = tokenizer(
-        text, truncation=True, max_length=max_tokens, return_offsets_mapping=True, return_special_tokens_mask=True
-    )
-    is_piece = np.asarray(encoded["special_tokens_mask"]) == 0
-    offsets = np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2)
-    return merge_pieces(text, offsets[is_piece], attribution.weights[is_piece])
+def weigh_words(
+    tokenizer: Any, text: str, tokens: WeighedTokens, max_tokens: int, long_posts: LongPosts = "windows"
+) -> list[WordWeight]:
+    """Sum a post's token weights to words.
+
+    A word in the overlap of two windows gets the sum of both parts, so that words sum to what tokens sum to.
+    """
+    located = locate_tokens(tokenizer, text, max_tokens, long_posts)
+    offsets = np.array([span for window in located for span in window], dtype=np.int64).reshape(-1, 2)
+    is_piece = (offsets[:, 1] > 0) | (tokens.weights != 0)  # special tokens stand nowhere and weigh nothing
+    return merge_pieces(text, offsets[is_piece], tokens.weights[is_piece])
+
+
+def _list_facts(found: Attribution) -> tuple[float, bool, str, int]:
+    return found.delta_relative, found.is_reliable, found.unreliable_because, found.n_steps

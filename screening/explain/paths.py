@@ -1,57 +1,51 @@
-"""The straight line from a masked post to the post itself, along which gradients are integrated."""
+"""The straight line from a masked post to the post itself, over all windows of the post at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
-from captum.attr import LayerIntegratedGradients
-from numpy.typing import NDArray
 
 from screening.explain.heads import ScoreFunction
 from screening.inference.forward import pad_batch
+from screening.inference.windows import PostWindows
+
+OUTPUTS = ("logits", "valence", "intensity")
 
 
 @dataclass(frozen=True)
-class Paths:
-    """Some posts of one length, their baselines, and the scores at both ends."""
+class PostBatch:
+    """Some posts of equally many windows, and their masked baselines.
 
-    integrate: LayerIntegratedGradients
+    Attributes
+    ----------
+    input_ids, baseline_ids, attention_mask : tensors of int64, shape (n_posts, n_windows, n_padded_tokens)
+    shares : tensor of float32, shape (n_posts, n_windows)
+        Of each window in its post's mean; they sum to 1 per post.
+    """
+
     input_ids: torch.Tensor
     baseline_ids: torch.Tensor
     attention_mask: torch.Tensor
-    scores: NDArray[np.float64]
-    baseline_scores: NDArray[np.float64]
+    shares: torch.Tensor
 
-    def select(self, rows: list[int]) -> "Paths":
+    def select(self, rows: list[int]) -> "PostBatch":
         """Keep some of the posts."""
-        return replace(
-            self,
-            input_ids=self.input_ids[rows],
-            baseline_ids=self.baseline_ids[rows],
-            attention_mask=self.attention_mask[rows],
-            scores=self.scores[rows],
-            baseline_scores=self.baseline_scores[rows],
-        )
+        return replace(self, **{name: tensor[rows] for name, tensor in vars(self).items()})
 
 
-def build_paths(
-    classifier: Any, tokenizer: Any, token_ids: list[list[int]], score: ScoreFunction, max_tokens: int
-) -> Paths:
-    """Pad some posts to one length, build their baselines, and score both ends."""
-    device = next(classifier.parameters()).device
-    input_ids, attention_mask = (part.to(device) for part in pad_batch(token_ids, tokenizer.pad_token_id, max_tokens))
-    baseline_ids = build_baseline(input_ids, tokenizer)
-
-    def forward(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return score(classifier(input_ids=ids, attention_mask=mask))
-
-    with torch.no_grad():
-        ends = [forward(ids, attention_mask).double().cpu().numpy() for ids in (input_ids, baseline_ids)]
-    integrate = LayerIntegratedGradients(forward, classifier.get_input_embeddings())
-    return Paths(integrate, input_ids, baseline_ids, attention_mask, *ends)
+def build_post_batch(
+    windows: PostWindows, posts: Sequence[int], tokenizer: Any, max_tokens: int, device: torch.device
+) -> PostBatch:
+    """Pad all windows of some posts, which have equally many, to one length and build their baselines."""
+    rows = [row for post in posts for row in (windows.post == post).nonzero()[0].tolist()]
+    shape = (len(posts), len(rows) // len(posts), -1)
+    padded = pad_batch([windows.token_ids[row] for row in rows], tokenizer.pad_token_id, max_tokens)
+    input_ids, attention_mask = (part.to(device).view(shape) for part in padded)
+    shares = torch.tensor(windows.weights[rows], dtype=torch.float32, device=device).view(shape[:2])
+    return PostBatch(input_ids, build_baseline(input_ids, tokenizer), attention_mask, shares)
 
 
 def build_baseline(input_ids: torch.Tensor, tokenizer: Any) -> torch.Tensor:
@@ -61,6 +55,20 @@ def build_baseline(input_ids: torch.Tensor, tokenizer: Any) -> torch.Tensor:
     kept = {getattr(tokenizer, f"{name}_token_id") for name in names} - {None}
     is_kept = torch.isin(input_ids, torch.tensor(sorted(kept), device=input_ids.device))
     return torch.where(is_kept, input_ids, blank)
+
+
+def score_posts(
+    classifier: Any, score: ScoreFunction, input_ids: torch.Tensor, attention_mask: torch.Tensor, shares: torch.Tensor
+) -> torch.Tensor:
+    """Score posts from all their windows, shape (n_posts,): the score of the mean that the screener takes."""
+    output = classifier(input_ids=input_ids.flatten(0, 1), attention_mask=attention_mask.flatten(0, 1))
+    return score(average_windows(output, shares))
+
+
+def average_windows(output: Any, shares: torch.Tensor) -> SimpleNamespace:
+    """Average a classifier's output over each post's windows; ``shares`` has shape (n_posts, n_windows)."""
+    values = {name: getattr(output, name).unflatten(0, tuple(shares.shape)) for name in OUTPUTS}
+    return SimpleNamespace(**{name: torch.einsum("pw...,pw->p...", part, shares) for name, part in values.items()})
 
 
 @contextmanager

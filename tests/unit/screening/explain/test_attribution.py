@@ -41,7 +41,7 @@ def test_linear_scores_are_shared_out_exactly(mean_of_words: Any, bert_tokenizer
     expected = (embed[ids] - embed[bert_tokenizer.mask_token_id]) @ direction / len(ids)
     expected[[0, -1]] = 0  # special tokens are the same in the baseline
     np.testing.assert_allclose(found.weights, expected.detach().numpy(), atol=1e-6)  # float32
-    assert (found.n_steps, found.is_reliable) == (16, True)
+    assert (found.n_steps, found.unreliable_because) == (12, "")
 
 
 @pytest.mark.parametrize("head", ["class:suicidewatch", "class:any_risk", "valence", "intensity"])
@@ -75,11 +75,12 @@ def test_a_post_is_explained_the_same_alone_and_among_others(pair: tuple[Any, An
 
 def test_too_few_steps_are_marked_unreliable(pair: tuple[Any, Any]) -> None:
     score = build_score("class:suicidewatch", load_taxonomy("mh5"))
-    capped = AttributionSettings(delta_limit=1e-4, first_steps=1, max_steps=2)
+    capped = AttributionSettings(delta_limit=1e-4, first_steps=2, max_steps=3)
     found = attribute_tokens(*pair, [TEXTS[0], TEXTS[2]], score, max_tokens=60, settings=capped)
     for attribution in found:
         assert not attribution.is_reliable
-        assert attribution.n_steps == 2
+        assert attribution.n_steps == 3
+        assert attribution.unreliable_because == "delta"
         assert attribution.delta_relative > 1e-4
 
 

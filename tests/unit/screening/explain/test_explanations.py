@@ -1,6 +1,6 @@
 """The explanation table holds spans of the post, never its text."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,7 +28,9 @@ class SmallBundle:
 def bundle(request: pytest.FixtureRequest) -> SmallBundle:
     name = request.param
     temperature = TemperatureScaling(temperature=1.5, n_samples=100)
-    manifest = SimpleNamespace(taxonomy=load_taxonomy("mh5"), temperature=temperature, max_tokens=40)
+    manifest = SimpleNamespace(
+        taxonomy=load_taxonomy("mh5"), temperature=temperature, max_tokens=40, long_posts="windows"
+    )
     return SmallBundle(
         request.getfixturevalue(f"{name}_classifier"), request.getfixturevalue(f"{name}_tokenizer"), manifest
     )
@@ -49,9 +51,19 @@ def test_every_span_is_exactly_a_word_of_its_post(table: pd.DataFrame) -> None:
     assert _words(table, "p3") == ["cafe\u0301", "tonight"]
 
 
-def test_a_post_without_words_has_no_row_and_a_cut_post_only_what_was_read(table: pd.DataFrame) -> None:
+def test_a_post_without_words_has_no_row(table: pd.DataFrame) -> None:
     assert _words(table, "p2") == []
-    assert 0 < len(_words(table, "p4")) <= 38
+
+
+def test_a_post_longer_than_the_window_is_explained_to_its_end(table: pd.DataFrame) -> None:
+    assert _words(table, "p4") == TEXTS[3].split()
+
+
+def test_a_cut_post_has_only_the_words_that_were_read(bundle: SmallBundle) -> None:
+    cut = replace(bundle, manifest=SimpleNamespace(**{**vars(bundle.manifest), "long_posts": "cut"}))
+    words = _words(explain_posts(cut, TEXTS, IDS), "p4")
+    assert words == TEXTS[3].split()[: len(words)]
+    assert 0 < len(words) <= 38
 
 
 def test_the_table_has_the_agreed_columns_and_no_text(table: pd.DataFrame, bundle: SmallBundle) -> None:
@@ -69,10 +81,11 @@ def test_words_with_one_error_share_one_reliability(table: pd.DataFrame) -> None
 
 
 def test_capped_steps_show_in_the_table(bundle: SmallBundle) -> None:
-    settings = AttributionSettings(delta_limit=1e-5, first_steps=1, max_steps=1)
+    settings = AttributionSettings(delta_limit=1e-5, first_steps=2, max_steps=2)
     table = explain_posts(bundle, TEXTS[:1], IDS[:1], settings=settings)
     assert not table["is_reliable"].any()
-    assert set(table["n_steps"]) == {1}
+    assert set(table["n_steps"]) == {2}
+    assert set(table["unreliable_because"]) == {"delta"}
 
 
 def test_no_posts_give_an_empty_table_with_the_same_columns(bundle: SmallBundle) -> None:
