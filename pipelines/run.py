@@ -56,7 +56,12 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage("prepare", ("seed", "data"), ("data",), "read, check, clean and split the posts"),
     Stage("train", ("seed", "model", "objective", "training"), ("model",), "fit the classifier and the baseline"),
-    Stage("calibrate", ("inference", "calibration"), ("calibration", "bundle"), "fit temperature and recall-promised thresholds"),
+    Stage(
+        "calibrate",
+        ("inference", "calibration", "cascade"),
+        ("calibration", "bundle"),
+        "fit temperature and recall-promised thresholds",
+    ),
     Stage("evaluate", (), ("evaluation",), "score test posts and controls"),
     Stage("report", ("report",), ("report", "model_card"), "write the report and the model card"),
     Stage("register", ("tracking",), (), "log to MLflow and register the screener"),

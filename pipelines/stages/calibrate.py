@@ -1,6 +1,6 @@
 """Stage calibrate: temperature on validation, recall-promised thresholds on calibration, then the bundle."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.artifacts import RunFolder, write_json
+from pipelines.cascade import CARD_FILE, ENCODER_FILE, FirstStage, fit_first_stage
 from pipelines.progress import show_progress
 from pipelines.run import RunContext
 from screening.bundle import BundleManifest, save_bundle
@@ -15,14 +16,17 @@ from screening.calibration.temperature import TemperatureScaling, fit_temperatur
 from screening.data.preparation import load_split
 from screening.inference.forward import Logits, compute_logits
 from screening.inference.precision import SCORE_TOLERANCE, Precision, resolve_precision
+from screening.metrics.validation import BoolArray
 from screening.models.baseline import TfidfBaseline
 from screening.models.classifier import RiskClassifier
 from screening.scoring import build_score_table, compute_risk_scores
+from screening.thresholds.cascade import combine_risks, count_losses, require_read_posts
 from screening.thresholds.promises import Promises, fit_promises, require_budget
 from screening.thresholds.scope import PromiseScope, build_scope
 from screening.whole_writes import write_folder_whole
 
-LogitFunction = Callable[[pd.DataFrame, str], Logits]
+Outputs = Mapping[str, Logits]
+FITTED_SPLITS = ("validation", "calibration")
 MODEL_FILE = "operating_points.json"
 BASELINE_FILE = "baseline_operating_points.json"
 SCOPE_KEY = 1  # a stream of its own: splits are carved from the same seed
@@ -37,24 +41,28 @@ class CalibratedScorer(Promises):
 def run(context: RunContext) -> None:
     """Write ``calibration/`` (operating points, scores of the calibration split) and ``bundle/``.
 
+    With a cascade, the first stage is fitted before a calibration post is read, and what is promised is promised for
+    both stages together; what the encoder alone would promise is kept to compare with.
+
     Raises
     ------
     ConfigError
-        If the calibration split lacks a configured column.
+        If the calibration split lacks a configured column, or the cascade its controls.
     RecallNotReachableError
         If a recall promise or the alert budget cannot be kept; nothing is written.
     """
     scope = load_scope(context)
+    first_stage = fit_first_stage(context)
     classifier, tokenizer = load_model(context.folder)
     config = context.config
     precision = resolve_precision(config.training.precision)
 
-    def compute_classifier_logits(posts: pd.DataFrame, title: str) -> Logits:
-        with show_progress(context.console, title) as on_progress:
+    def compute_classifier_logits(split: str) -> Logits:
+        with show_progress(context.console, split) as on_progress:
             return compute_logits(
                 classifier,
                 tokenizer,
-                posts["text"].tolist(),
+                load_split(context.folder.split(split))["text"].tolist(),
                 max_tokens=config.model.max_tokens,
                 long_posts=config.inference.long_posts,
                 precision=precision,
@@ -62,15 +70,26 @@ def run(context: RunContext) -> None:
             )
 
     baseline = TfidfBaseline.load(context.folder.baseline)
-    scorer, scores = _calibrate(context, scope, compute_classifier_logits, SCORE_TOLERANCE[precision])
+    outputs = {split: compute_classifier_logits(split) for split in FITTED_SPLITS}
+    baseline_outputs = {
+        split: wrap_baseline_logits(baseline, load_split(context.folder.split(split))) for split in FITTED_SPLITS
+    }
+    tolerance = SCORE_TOLERANCE[precision]
+    scorer, scores = _calibrate(context, scope, outputs, tolerance, first_stage)
     require_budget(scorer)
-    baseline_scorer, _ = _calibrate(context, scope, lambda posts, _: wrap_baseline_logits(baseline, posts), 0.0)
+    baseline_scorer, _ = _calibrate(context, scope, baseline_outputs, 0.0)
     with write_folder_whole(context.folder.calibration) as aside:
         scores.to_parquet(aside / "calibration.parquet", index=False)
         write_json(aside / MODEL_FILE, scorer.model_dump(mode="json"))
         write_json(aside / BASELINE_FILE, baseline_scorer.model_dump(mode="json"))
-    save_bundle(context.folder.bundle, classifier, tokenizer, _build_manifest(context, scorer, precision))
-    for line in (*scorer.operating_points, *scorer.alternatives, *scorer.budgets):
+        if first_stage is not None:
+            encoder_scorer, _ = _calibrate(context, scope, outputs, tolerance)
+            write_json(aside / ENCODER_FILE, encoder_scorer.model_dump(mode="json"))
+            write_json(aside / CARD_FILE, first_stage.card.model_dump(mode="json"))
+    manifest = _build_manifest(context, scorer, precision, first_stage)
+    save_bundle(context.folder.bundle, classifier, tokenizer, manifest, first_stage.gate if first_stage else None)
+    first_lines = (first_stage.threshold,) if first_stage else ()
+    for line in (*first_lines, *scorer.operating_points, *scorer.alternatives, *scorer.budgets):
         context.console.print(str(line), highlight=False)
 
 
@@ -107,32 +126,47 @@ def wrap_baseline_logits(baseline: TfidfBaseline, posts: pd.DataFrame) -> Logits
 
 
 def _calibrate(
-    context: RunContext, scope: PromiseScope, logits_of: LogitFunction, score_tolerance: float
+    context: RunContext,
+    scope: PromiseScope,
+    outputs: Outputs,
+    score_tolerance: float,
+    first_stage: FirstStage | None = None,
 ) -> tuple[CalibratedScorer, pd.DataFrame]:
     """Fit the temperature on validation and thresholds on calibration; also return the calibration scores."""
     taxonomy = context.taxonomy
-    validation, calibration = (load_split(context.folder.split(name)) for name in ("validation", "calibration"))
-    on_validation = logits_of(validation, "validation").logits
-    temperature = fit_temperature(on_validation, taxonomy.encode(validation["label"]))
-    outputs = logits_of(calibration, "calibration")
-    risks = compute_risk_scores(temperature.compute_probabilities(outputs.logits), taxonomy)
+    validation, calibration = (load_split(context.folder.split(name)) for name in FITTED_SPLITS)
+    labels = calibration["label"].to_numpy()
+    temperature = fit_temperature(outputs["validation"].logits, taxonomy.encode(validation["label"]))
+    is_read = _find_read(first_stage, calibration["text"].tolist())
+    risks = compute_risk_scores(temperature.compute_probabilities(outputs["calibration"].logits), taxonomy)
     promises = fit_promises(
         taxonomy.targets,
-        risks,
-        calibration["label"].to_numpy(),
+        combine_risks(risks, is_read),
+        labels,
         context.config.calibration,
         scope=scope,
         score_tolerance=score_tolerance,
     )
+    points = promises.operating_points
+    require_read_posts((*points, *promises.alternatives), count_losses(is_read, labels, taxonomy.targets))
     ids = calibration["post_id"].tolist()
-    scores = build_score_table(ids, outputs, taxonomy, temperature, promises.operating_points)
-    scores.insert(1, "label", calibration["label"].to_numpy())
+    scores = build_score_table(ids, outputs["calibration"], taxonomy, temperature, points, is_cleared=~is_read)
+    scores.insert(1, "label", labels)
     for i, name in enumerate(taxonomy.names):
-        scores[f"logit_{name}"] = outputs.logits[:, i]
+        scores[f"logit_{name}"] = outputs["calibration"].logits[:, i]
     return CalibratedScorer(temperature=temperature, **dict(promises)), scores
 
 
-def _build_manifest(context: RunContext, scorer: CalibratedScorer, precision: Precision) -> BundleManifest:
+def _find_read(first_stage: FirstStage | None, texts: list[str]) -> BoolArray:
+    """Find the posts the encoder reads, shape (n_posts,): all of them without a first stage."""
+    if first_stage is None:
+        return np.ones(len(texts), dtype=bool)
+    return first_stage.threshold.read(first_stage.gate.compute_scores(texts))
+
+
+def _build_manifest(
+    context: RunContext, scorer: CalibratedScorer, precision: Precision, first_stage: FirstStage | None
+) -> BundleManifest:
     record = context.folder.read_record()
     return BundleManifest(
         name=context.config.name,
@@ -146,4 +180,5 @@ def _build_manifest(context: RunContext, scorer: CalibratedScorer, precision: Pr
         taxonomy=context.taxonomy,
         temperature=scorer.temperature,
         operating_points=scorer.operating_points,
+        first_stage=first_stage.threshold if first_stage else None,
     )

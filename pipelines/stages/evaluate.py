@@ -3,11 +3,19 @@
 The only stage that reads test.
 """
 
+import time
 from pathlib import Path
 
 import pandas as pd
 
 from pipelines.artifacts import write_json
+from pipelines.cascade import (
+    GATE_SCORES_FILE,
+    SPEED_FILE,
+    CascadeSpeed,
+    load_counted_controls,
+    score_first_stage,
+)
 from pipelines.champion import LEARNED_SPLITS
 from pipelines.keyword_list import (
     KEYWORDS_FILE,
@@ -36,18 +44,25 @@ def run(context: RunContext) -> None:
 
     Robustness, facts about texts and external posts stand beside them; no table holds a text or an author (only where a
     promise counts authors, a number says which posts share one). The classifier's tables name the bundle they come from
-    (``model_version``), so that nothing explains or reviews them with another one.
+    (``model_version``), so that nothing explains or reviews them with another one. Where a cascade clears posts, the
+    encoder reads them here all the same, so that the report can say what is lost and what is spared.
     """
     screener = Screener.load(context.folder.bundle)
     external = _read_external(context)  # a bad file stops here, before anything is scored
     names = [name for name in ("test", "controls") if context.folder.split(name).exists()]
+    seconds, n_tokens = 0.0, 0
     with write_folder_whole(context.folder.evaluation) as aside:
         for name in names:
-            posts = load_split(context.folder.split(name))
-            _score_with_classifier(context, screener, posts, name).to_parquet(aside / f"{name}.parquet", index=False)
+            posts = load_counted_controls(context) if name == "controls" else load_split(context.folder.split(name))
+            started = time.perf_counter()
+            scores = _score_with_classifier(context, screener, posts, name)
+            seconds += time.perf_counter() - started
+            n_tokens += int(scores["n_tokens"].sum())
+            scores.to_parquet(aside / f"{name}.parquet", index=False)
             with context.console.status(f"scoring {name} with simpler scorers…"):
                 _write_simpler_scorers(context, posts, name, aside)
         _write_keyword_points(context, aside)
+        _write_cascade(context, screener, names, aside, seconds=seconds, n_tokens=n_tokens)
         test = load_split(context.folder.split("test"))
         _write_robustness(context, screener, test, aside)
         with context.console.status("reading facts off the texts of test posts…"):
@@ -69,7 +84,8 @@ def _read_external(context: RunContext) -> ExternalPosts | None:
 
 def _score_with_classifier(context: RunContext, screener: Screener, posts: pd.DataFrame, title: str) -> pd.DataFrame:
     with show_progress(context.console, title) as on_progress:
-        scores = screener.score(posts["text"].tolist(), posts["post_id"].tolist(), on_progress)
+        texts, ids = posts["text"].tolist(), posts["post_id"].tolist()
+        scores = screener.score(texts, ids, on_progress, reads_cleared=True)
     return _join_facts(scores.assign(model_version=screener.version), _add_author_codes(context, posts, title))
 
 
@@ -92,6 +108,24 @@ def _write_simpler_scorers(context: RunContext, posts: pd.DataFrame, name: str, 
 def _write_keyword_points(context: RunContext, aside: Path) -> None:
     if lists := build_keyword_lists(context.taxonomy):
         write_json(aside / KEYWORDS_FILE, fit_keyword_points(context, lists).model_dump(mode="json"))
+
+
+def _write_cascade(
+    context: RunContext, screener: Screener, names: list[str], aside: Path, *, seconds: float, n_tokens: int
+) -> None:
+    """Write the gate scores behind the curve of the first stage, and how fast both stages were here."""
+    if screener.bundle.gate is None:
+        return
+    table, gate_seconds = score_first_stage(context, screener.bundle.gate, ("validation", *names))
+    speed = CascadeSpeed(
+        n_gate_posts=len(table),
+        gate_seconds=gate_seconds,
+        n_encoder_posts=int((table["split"] != "validation").sum()),
+        n_encoder_tokens=n_tokens,
+        encoder_seconds=seconds,
+    )
+    table.to_parquet(aside / GATE_SCORES_FILE, index=False)
+    write_json(aside / SPEED_FILE, speed.model_dump(mode="json"))
 
 
 def _score_baseline(

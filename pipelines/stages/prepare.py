@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from pipelines.artifacts import write_json
+from pipelines.cascade import require_controls
 from pipelines.run import RunContext
 from screening.data.card import DataCard
 from screening.data.preparation import prepare_posts
@@ -14,6 +15,8 @@ def run(context: RunContext) -> None:
     config = context.config
     with context.console.status("reading, checking, removing duplicates, splitting…"):
         prepared = prepare_posts(config.data, context.taxonomy, config.seed)
+    if config.cascade.is_on:
+        require_controls(prepared.controls)  # rather now than after the training
     with write_folder_whole(context.folder.data) as aside:
         tables = dict(prepared.splits.items()) | (
             {"controls": prepared.controls} if prepared.controls is not None else {}

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from pydantic import Field, FiniteFloat
 
 from screening.exceptions import RecallNotReachableError, SchemaError
@@ -115,6 +116,38 @@ def choose_gate_threshold(
     threshold = min(candidates) - GATE_TOLERANCE
     losses = count_losses(scores >= threshold, names, targets)
     return GateThreshold(threshold=threshold, max_lost_fraction=max_lost_fraction, losses=losses)
+
+
+def compute_cascade_curve(
+    gate_scores: FloatArray, labels: npt.ArrayLike, harmless_scores: FloatArray, targets: Sequence[RiskTarget]
+) -> pd.DataFrame:
+    """Compute what every gate threshold would lose of validation posts and spare of harmless ones.
+
+    Parameters
+    ----------
+    gate_scores, labels : arrays of shape (n_posts,)
+        Of validation posts.
+    harmless_scores : ndarray of float, shape (n_harmless,)
+        Gate scores of posts from outside the task that the gate was not fitted on; at least one.
+    targets : sequence of RiskTarget
+
+    Returns
+    -------
+    DataFrame
+        One row per threshold at which one more validation positive of any target is lost: ``threshold``,
+        ``lost_<target>`` (share of its validation posts below the threshold; NaN without any) and ``cleared`` (share
+        of harmless posts). All rise from row to row; the last row clears every positive but the highest.
+    """
+    scores, names = validate_scores(gate_scores), np.asarray(labels, dtype=object)
+    is_positive = {target.name: np.isin(names, target.labels) for target in targets}
+    thresholds = np.unique(scores[np.logical_or.reduce(list(is_positive.values()))])
+    harmless = np.sort(validate_scores(harmless_scores))
+    columns = {"threshold": thresholds}
+    for name, positive in is_positive.items():
+        ranks = np.searchsorted(np.sort(scores[positive]), thresholds)
+        columns[f"lost_{name}"] = ranks / positive.sum() if positive.any() else np.full(len(thresholds), np.nan)
+    columns["cleared"] = np.searchsorted(harmless, thresholds) / len(harmless)
+    return pd.DataFrame(columns)
 
 
 def count_losses(is_read: BoolArray, labels: npt.ArrayLike, targets: Sequence[RiskTarget]) -> tuple[TargetLoss, ...]:
