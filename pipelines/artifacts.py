@@ -106,6 +106,21 @@ class RunFolder:
         return self.root / "explanations" / "faithfulness.parquet"
 
     @property
+    def single_words(self) -> Path:
+        """How well weights order words by the change of score when each alone is masked."""
+        return self.root / "explanations" / "single_words.parquet"
+
+    @property
+    def random_models(self) -> Path:
+        """How alike the order of words is with random weights in the model."""
+        return self.root / "explanations" / "random_models.parquet"
+
+    @property
+    def plausibility(self) -> Path:
+        """How well explanations agree with what people marked, where they did."""
+        return self.root / "explanations" / "plausibility.parquet"
+
+    @property
     def report(self) -> Path:
         """The HTML report and its tables."""
         return self.root / "report"

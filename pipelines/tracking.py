@@ -15,6 +15,7 @@ from pipelines.run_description import flatten_params, mask_credentials, write_as
 from pipelines.text_guard import validate_shareable
 from screening.config import TrackingConfig
 from screening.exceptions import ConfigError
+from screening.types import Estimate
 
 BUNDLE_VERSION_TAG = "bundle_version"
 MAX_METRICS_PER_BATCH = 1_000  # MLflow refuses larger batches
@@ -54,6 +55,13 @@ class Tracker:
             Epoch or step they belong to; 0 if absent.
         """
         self._log_values([(name, value, step or 0) for name, value in metrics.items()])
+
+    def log_estimates(self, estimates: Mapping[str, Estimate], prefix: str) -> None:
+        """Log estimates with interval and n as ``<prefix>_<name>``, ``…_low``, ``…_high`` and ``…_n``."""
+        for name, found in estimates.items():
+            low, high = (found.interval.low, found.interval.high) if found.interval else (None, None)
+            numbers = {"": found.value, "_low": low, "_high": high, "_n": found.n_samples}
+            self.log_metrics({f"{prefix}_{name}{suffix}": value for suffix, value in numbers.items()})
 
     def log_epoch_history(self, history: Any) -> None:
         """Log one row per epoch: every numeric column becomes a metric with the epoch as its step.
@@ -198,6 +206,20 @@ def track_run(
     with mlflow.start_run(experiment_id=experiment_id, run_name=run_name, tags=write_as_text(tags)) as run:
         mlflow.log_params(flatten_params(params))
         yield Tracker(run.info.run_id, client)
+
+
+def find_tracked_run(config: TrackingConfig, tags: Mapping[str, str]) -> Tracker | None:
+    """Find the latest MLflow run that carries all of some tags, or ``None``.
+
+    Raises
+    ------
+    ConfigError
+        If the store cannot be opened.
+    """
+    client, experiment_id = open_store(config)
+    wanted = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
+    found = client.search_runs([experiment_id], wanted, max_results=1, order_by=["attributes.start_time DESC"])
+    return Tracker(found[0].info.run_id, client) if found else None
 
 
 def open_store(config: TrackingConfig) -> tuple[Any, str]:

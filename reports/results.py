@@ -41,6 +41,28 @@ class Comparator:
 
 
 @dataclass(frozen=True, eq=False)
+class CascadeResults:
+    """What a report says of a first stage.
+
+    Parameters
+    ----------
+    card : dict
+        JSON form of ``pipelines.cascade.FirstStageCard``: its threshold, and the controls it learnt from.
+    encoder_points : tuple of OperatingPoint
+        What the encoder alone would promise, from the same calibration posts.
+    gate_scores : pandas.DataFrame
+        ``split`` (validation, test, controls), ``post_id``, ``label``, ``gate_score``.
+    speed : dict
+        Posts, tokens and seconds of both stages, as measured.
+    """
+
+    card: dict[str, Any]
+    encoder_points: tuple[OperatingPoint, ...]
+    gate_scores: pd.DataFrame
+    speed: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
 class RunResults:
     """Everything one report needs; compared and kept by identity.
 
@@ -85,7 +107,15 @@ class RunResults:
     fitted_until : pandas.Timestamp or None
         Time of the latest training, validation or calibration post, where posts have one.
     faithfulness : pandas.DataFrame or None
-        How much scores fall when explained words are removed, against random words, per explained post.
+        How much scores fall when explained words are masked, against random words, per explained post.
+    single_words : pandas.DataFrame or None
+        Rank correlation of weights with the change of score when each word alone is masked, per post.
+    random_models : pandas.DataFrame or None
+        Rank correlation of weights with those of models with random weights, per post and stage.
+    plausibility : pandas.DataFrame or None
+        Agreement of explained words with what people marked, per post that has rationales.
+    cascade : CascadeResults or None
+        The first stage, where the run has one; ``test`` and ``controls`` then hold the scores of both stages together.
     """
 
     config: RunConfig
@@ -108,8 +138,12 @@ class RunResults:
     text_facts: pd.DataFrame | None = None
     external: pd.DataFrame | None = None
     faithfulness: pd.DataFrame | None = None
+    single_words: pd.DataFrame | None = None
+    random_models: pd.DataFrame | None = None
+    plausibility: pd.DataFrame | None = None
     external_card: dict[str, Any] | None = None
     fitted_until: pd.Timestamp | None = None
+    cascade: CascadeResults | None = None
 
     @property
     def is_synthetic(self) -> bool:

@@ -1,9 +1,6 @@
 """Explain flagged posts of a run, or of a scored file: words their scores depended on, as offsets."""
 
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -12,37 +9,19 @@ from pydantic import Field
 from rich.console import Console
 
 from pipelines.artifacts import RunFolder
-from pipelines.faithfulness import FaithfulnessSummary, measure_faithfulness
+from pipelines.explanation_summary import ExplainSummary
+from pipelines.explanation_work import Work, plan_work
+from pipelines.faithfulness import Explained, measure_masking, measure_random_models, measure_single_words
+from pipelines.parts import Parts, keep_parts
+from pipelines.plausibility import Rationales, measure_plausibility, read_rationales, read_run_rationales
 from pipelines.progress import choose_console, show_progress
 from pipelines.table_files import validate_output, write_table_whole
-from screening.bundle import Bundle, load_bundle
-from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
-from screening.taxonomy import Taxonomy
+from reports.explanation_estimates import estimate_explanations
+from screening.bundle import load_bundle
+from screening.exceptions import MissingArtifactError
 from screening.types import Record
 
 PART_SIZE = 16  # posts per part: what an interruption may cost
-SCORE_AGAIN = (
-    "score again with this bundle: screening evaluate --config RUN/config.yaml --force for a run, screening score for "
-    "a file"
-)
-
-
-class ExplainSummary(Record):
-    """What explaining came to.
-
-    ``share_reliable`` is the share of explained posts whose weights sum to the change of score within 5 %;
-    ``median_steps`` the median number of integration steps. Both are ``None`` if nothing was explained. Posts without
-    words (``n_flagged - n_explained``) have no explanation. ``faithfulness`` is measured for the posts of a run only.
-    """
-
-    out_path: Path
-    model_version: str
-    head: str
-    n_flagged: int
-    n_explained: int
-    share_reliable: float | None
-    median_steps: float | None
-    faithfulness: FaithfulnessSummary | None = None
 
 
 class ExplainOptions(Record):
@@ -51,39 +30,44 @@ class ExplainOptions(Record):
     Attributes
     ----------
     head : str, optional
-        ``class:<target>``, ``valence`` or ``intensity``; by default the most urgent risk target.
+        ``class:<target>``, ``valence``, ``intensity`` or ``all``; by default the most urgent risk target.
     limit : int, optional
         Explain only that many flagged posts, those of the highest risk.
     overwrite : bool
         Replace an existing output.
-    n_masked_posts : int
-        For a run: on so many explained posts, drawn at random, compare marked with random words; 0 leaves it out.
+    n_measured_posts : int
+        For a run: on so many explained posts, drawn at random, mask words and score again (single words on at most
+        50, random models on at most 24); 0 leaves it out. With several heads, the first is measured.
     progress : bool
-        Draw a progress bar (on a terminal).
+        Draw progress bars (on a terminal).
     """
 
     head: str | None = None
     limit: int | None = Field(None, ge=1)
     overwrite: bool = False
-    n_masked_posts: int = Field(100, ge=0)
+    n_measured_posts: int = Field(100, ge=0)
     progress: bool = True
 
 
 DEFAULTS = ExplainOptions()
+MEASURES = ("faithfulness", "single_words", "random_models", "plausibility")
 
 
 def explain_run(run_dir: Path, options: ExplainOptions = DEFAULTS, *, console: Console | None = None) -> ExplainSummary:
-    """Explain the flagged test posts of an evaluated run, into ``explanations/flagged.parquet`` (replaced if there).
+    """Explain the flagged test posts of an evaluated run, and measure whether the explanations hold.
 
-    Then measure on some of them whether the marked words matter more than random ones, into
-    ``explanations/faithfulness.parquet``.
+    Writes ``explanations/flagged.parquet`` and, beside it, what was measured: ``faithfulness``, ``single_words``,
+    ``random_models`` and, where the run's posts came with rationales, ``plausibility``. All are replaced if they are
+    there, at the end and together. An interrupted call goes on where it stopped.
 
     Raises
     ------
     MissingArtifactError
         If the run has no test scores, test posts or bundle yet.
     ConfigError
-        If the bundle knows no such head.
+        If the bundle knows no such head, or another process explains the run.
+    SchemaError
+        If the run's posts came with rationales that do not fit them.
     """
     folder = RunFolder(run_dir)
     scores, posts = folder.evaluation / "test.parquet", folder.split("test")
@@ -92,42 +76,17 @@ def explain_run(run_dir: Path, options: ExplainOptions = DEFAULTS, *, console: C
             message = f"{path} does not exist; evaluate the run first: screening evaluate"
             raise MissingArtifactError(message)
     texts = pd.read_parquet(posts, columns=["post_id", "text"])
-    again = options.model_copy(update={"overwrite": True})
-    done = explain_flagged(pd.read_parquet(scores), texts, folder.bundle, folder.explanations, again, console=console)
-    faithfulness = measure_faithfulness(
-        pd.read_parquet(folder.explanations),
-        texts,
-        folder.bundle,
-        folder.faithfulness,
-        n_posts=options.n_masked_posts,
-        console=console,
-        is_shown=options.progress,
-    )
-    return done.model_copy(update={"faithfulness": faithfulness})
-
-
-def renew_report(run_dir: Path, console: Console) -> bool:
-    """Write a run's report again, now with its explanations, if it has a report of its present config.
-
-    Returns
-    -------
-    bool
-        Whether it was written; ``False`` leaves everything as it was.
-    """
-    from pipelines.run import STAGES, RunContext, compute_fingerprints, is_done
-    from pipelines.stages import report
-    from screening.config import load_config
-    from screening.taxonomy import load_taxonomy
-
-    folder = RunFolder(run_dir)
-    if not folder.config.is_file():
-        return False
-    config = load_config(folder.config)
-    stage = next(stage for stage in STAGES if stage.name == "report")
-    if not is_done(folder, stage, compute_fingerprints(config)[stage.name]):
-        return False
-    report.run(RunContext(config, load_taxonomy(config.data.taxonomy), folder, console))
-    return True
+    rationales = read_run_rationales(folder, texts)
+    bundle = load_bundle(folder.bundle)
+    work = plan_work(pd.read_parquet(scores), texts, bundle, head=options.head, limit=options.limit)
+    shown = choose_console(console, is_shown=options.progress)
+    with keep_parts(folder.explanations, work.fingerprint) as parts:
+        spans = _explain_in_parts(work, parts, shown)
+        measured = _measure(work, spans, rationales, parts, options.n_measured_posts, shown)
+        tables = {"explanations": spans, **measured}
+        for name in ("explanations", *MEASURES):
+            _replace(getattr(folder, name), tables.get(name))
+    return _summarise(work, tables, folder.explanations)
 
 
 def explain_file(
@@ -144,18 +103,22 @@ def explain_file(
     """Explain the flagged posts of a file that :func:`pipelines.scoring.job.score_posts` has scored.
 
     Offsets count characters of the cleaned text (:func:`screening.data.cleaning.clean_text`), which is what was scored.
+    If the posts come with rationales (:func:`screening.data.rationales.extract_rationales`), the agreement with them
+    is written beside ``out_path``, as ``<stem>_plausibility``.
 
     Raises
     ------
     ConfigError, DataAccessError, SchemaError, BundleError
-        If an input cannot be read or does not fit the others, or the output may not be written.
+        If an input cannot be read or does not fit the others, or an output may not be written.
     """
     validate_output(out_path, overwrite=options.overwrite, inputs=(posts_path, scores_path))
     from screening.data.file_readers import read_table
     from screening.data.preparation import prepare_new_posts
 
     posts = prepare_new_posts(posts_path, text_column=text_column, id_column=id_column)
-    return explain_flagged(read_table(scores_path), posts, bundle_dir, out_path, options, console=console)
+    rationales = read_rationales(posts_path, text_column=text_column, id_column=id_column)
+    scores = read_table(scores_path)
+    return explain_flagged(scores, posts, bundle_dir, out_path, options, rationales=rationales, console=console)
 
 
 def explain_flagged(
@@ -165,6 +128,7 @@ def explain_flagged(
     out_path: Path,
     options: ExplainOptions = DEFAULTS,
     *,
+    rationales: Rationales | None = None,
     console: Console | None = None,
 ) -> ExplainSummary:
     """Explain flagged posts, highest risk first, and write the explanation table.
@@ -181,6 +145,9 @@ def explain_flagged(
     out_path : Path
         The explanation table; it holds ids and offsets, no text.
     options : ExplainOptions
+        Words are not masked here: ``n_measured_posts`` is for runs.
+    rationales : dict of str to list of (int, int), optional
+        Spans people marked, by post id.
     console : rich.console.Console, optional
 
     Returns
@@ -190,104 +157,106 @@ def explain_flagged(
     Raises
     ------
     ConfigError
-        If ``out_path`` may not be written, or the bundle knows no such head.
+        If an output may not be written, another process writes it, or the bundle knows no such head.
     SchemaError
         If the scores lack a column, come from another bundle, or name a post that is not among the posts.
     BundleError
         See :func:`screening.bundle.load_bundle`.
     """
-    validate_output(out_path, overwrite=options.overwrite)
-    bundle = load_bundle(bundle_dir)
-    work = _plan(scores, posts, bundle, options)
-    parts = out_path.with_name(f".{out_path.name}.parts") / work.fingerprint
-    parts.mkdir(parents=True, exist_ok=True)
-    bar_console = choose_console(console, is_shown=options.progress)
-    with show_progress(bar_console, "flagged posts", action="explaining") as on_progress:
-        table = _explain_parts(work, parts, on_progress)
-    write_table_whole(table, out_path)
-    shutil.rmtree(parts.parent)
-    return _summarise(table, work, out_path)
+    beside = out_path.with_name(f"{out_path.stem}_plausibility{out_path.suffix}")
+    for path in (out_path, *([beside] if rationales is not None else [])):
+        validate_output(path, overwrite=options.overwrite)
+    work = plan_work(scores, posts, load_bundle(bundle_dir), head=options.head, limit=options.limit)
+    shown = choose_console(console, is_shown=options.progress)
+    with keep_parts(out_path, work.fingerprint) as parts:
+        spans = _explain_in_parts(work, parts, shown)
+        tables = {"explanations": spans, **_measure(work, spans, rationales, parts, 0, shown)}
+        write_table_whole(spans, out_path)
+        if "plausibility" in tables:
+            write_table_whole(tables["plausibility"], beside)
+    return _summarise(work, tables, out_path)
 
 
-@dataclass(frozen=True)
-class _Work:
-    """Posts to explain, in order, and what their explanations depend on."""
-
-    bundle: Bundle
-    head: str
-    post_ids: list[str]
-    texts: list[str]
-
-    @property
-    def fingerprint(self) -> str:
-        """Names the parts, so that parts of other work are never taken for finished ones."""
-        content = "\0".join([self.bundle.version, self.head, *self.post_ids, *self.texts])
-        return sha256(content.encode()).hexdigest()[:12]
-
-
-def _plan(scores: pd.DataFrame, posts: pd.DataFrame, bundle: Bundle, options: ExplainOptions) -> _Work:
-    head = _choose_head(bundle.manifest.taxonomy, options.head)
-    ranking = f"risk_{head.removeprefix('class:')}"
-    if not head.startswith("class:"):
-        ranking = f"risk_{bundle.manifest.taxonomy.targets[0].name}"
-    _validate_scores(scores, ("post_id", "triage", ranking, "model_version"), bundle.version)
-    flagged = scores[scores["triage"] != "no_flag"]
-    flagged = flagged.assign(rank=pd.to_numeric(flagged[ranking])).sort_values("rank", ascending=False, kind="stable")
-    post_ids = flagged["post_id"].astype(str).tolist()[: options.limit]
-    text_by_id = dict(zip(posts["post_id"].astype(str), posts["text"], strict=True))
-    unknown = [post_id for post_id in post_ids if post_id not in text_by_id]
-    if unknown:
-        shown = ", ".join(unknown[:5])
-        message = f"{len(unknown)} scored posts are not among the posts (first: {shown}); give the file that was scored"
-        raise SchemaError(message)
-    return _Work(bundle, head, post_ids, [text_by_id[post_id] for post_id in post_ids])
-
-
-def _choose_head(taxonomy: Taxonomy, head: str | None) -> str:
-    from screening.explain.heads import list_heads
-
-    known = list_heads(taxonomy)
-    if head is not None and head not in known:
-        message = f"expected a head of {', '.join(known)}, found {head!r}"
-        raise ConfigError(message)
-    return head or known[0]
-
-
-def _validate_scores(scores: pd.DataFrame, columns: tuple[str, ...], model_version: str) -> None:
-    missing = [name for name in columns if name not in scores]
-    if missing:
-        message = f"expected a score table with {', '.join(columns)}, found no {', '.join(missing)}; {SCORE_AGAIN}"
-        raise SchemaError(message)
-    others = sorted(set(scores["model_version"].astype(str)) - {model_version})
-    if others:
-        message = f"the scores come from model {', '.join(others[:3])}, the bundle is {model_version}; {SCORE_AGAIN}"
-        raise SchemaError(message)
-
-
-def _explain_parts(work: _Work, folder: Path, on_progress: Callable[[int, int], None]) -> pd.DataFrame:
-    """Explain part by part, highest risk first, taking finished parts from an earlier, interrupted call."""
+def _explain_in_parts(work: Work, parts: Parts, console: Console) -> pd.DataFrame:
+    """Explain head by head and part by part, highest risk first."""
     from screening.explain.explanations import explain_posts
 
-    tables = [explain_posts(work.bundle, [], [], head=work.head)]
-    for start in range(0, len(work.post_ids), PART_SIZE):
-        stop = min(start + PART_SIZE, len(work.post_ids))
-        path = folder / f"{start:06d}.parquet"
-        if not path.is_file():
-            part = explain_posts(work.bundle, work.texts[start:stop], work.post_ids[start:stop], head=work.head)
-            write_table_whole(part, path)
-        tables.append(pd.read_parquet(path))
-        on_progress(stop, len(work.post_ids))
+    tables = [explain_posts(work.bundle, [], [], head=work.heads[0])]
+    for head in work.heads:
+        with show_progress(console, f"flagged posts ({head})", action="explaining") as on_progress:
+            on_progress(0, len(work.post_ids))
+            for start in range(0, len(work.post_ids), PART_SIZE):
+                stop = min(start + PART_SIZE, len(work.post_ids))
+                make = partial(explain_posts, work.bundle, work.texts[start:stop], work.post_ids[start:stop], head=head)
+                tables.append(parts.take(f"{head.replace(':', '-')}-{start:06d}", make))
+                on_progress(stop, len(work.post_ids))
     return pd.concat(tables, ignore_index=True)
 
 
-def _summarise(table: pd.DataFrame, work: _Work, out_path: Path) -> ExplainSummary:
-    per_post = table.drop_duplicates("post_id")
+def _measure(
+    work: Work, spans: pd.DataFrame, rationales: Rationales | None, parts: Parts, n_posts: int, console: Console
+) -> dict[str, pd.DataFrame]:
+    """Measure the first head's explanations; what cannot or need not be measured is left out."""
+    if spans.empty:
+        return {}
+    explained = Explained(work.bundle, spans[spans["head"] == work.heads[0]], work.text_by_id)
+    tables: dict[str, pd.DataFrame | None] = {}
+    if n_posts:
+        tables["faithfulness"] = measure_masking(explained, parts, n_posts, console)
+        tables["single_words"] = measure_single_words(explained, parts, n_posts, console)
+        tables["random_models"] = measure_random_models(explained, parts, n_posts, console)
+    if rationales is not None:
+        tables["plausibility"] = measure_plausibility(explained, rationales)
+    return {name: table for name, table in tables.items() if table is not None}
+
+
+def _replace(path: Path, table: pd.DataFrame | None) -> None:
+    """Write a table whole, or remove the one of other explanations that stands in its place."""
+    if table is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_table_whole(table, path)
+
+
+def _summarise(work: Work, tables: dict[str, pd.DataFrame], out_path: Path) -> ExplainSummary:
+    spans = tables["explanations"]
+    explained = spans.drop_duplicates(["post_id", "head"])
     return ExplainSummary(
         out_path=out_path,
         model_version=work.bundle.version,
-        head=work.head,
+        heads=work.heads,
         n_flagged=len(work.post_ids),
-        n_explained=len(per_post),
-        share_reliable=float(per_post["is_reliable"].mean()) if len(per_post) else None,
-        median_steps=float(median(per_post["n_steps"])) if len(per_post) else None,
+        n_explained=spans["post_id"].nunique(),
+        median_steps=float(median(explained["n_steps"])) if len(explained) else None,
+        estimates=estimate_explanations(tables),
     )
+
+
+def renew_report(run_dir: Path, console: Console) -> bool:
+    """Write a run's report again, now with its explanations, if it has a report of its present config.
+
+    If the run is registered, the numbers go to its MLflow run too.
+
+    Returns
+    -------
+    bool
+        Whether it was written; ``False`` leaves everything as it was.
+    """
+    from pipelines.run import STAGES, RunContext, compute_fingerprints, is_done
+    from pipelines.stages import register, report
+    from screening.config import load_config
+    from screening.taxonomy import load_taxonomy
+
+    folder = RunFolder(run_dir)
+    if not folder.config.is_file():
+        return False
+    config = load_config(folder.config)
+    fingerprints = compute_fingerprints(config)
+    done = {stage.name for stage in STAGES if is_done(folder, stage, fingerprints[stage.name])}
+    if "report" not in done:
+        return False
+    context = RunContext(config, load_taxonomy(config.data.taxonomy), folder, console)
+    report.run(context)
+    if "register" in done:
+        register.log_explanations(context)
+    return True

@@ -5,9 +5,12 @@ import json
 from pipelines.run import RunContext
 from pipelines.stages.report import load_results
 from pipelines.summary import compute_headline_metrics
-from pipelines.tracking import Tracker, track_run
+from pipelines.tracking import Tracker, find_tracked_run, track_run
+from reports.explanation_estimates import estimate_explanations
+from reports.explanations import collect_tables
 from reports.promised_recall import judge_target
 from reports.results import RunResults
+from screening.exceptions import ConfigError
 
 
 def run(context: RunContext) -> None:
@@ -19,6 +22,7 @@ def run(context: RunContext) -> None:
     with track_run(config.tracking, config.name, params, tags) as tracker:
         tracker.log_epoch_history(results.history)
         tracker.log_metrics(compute_headline_metrics(results))
+        tracker.log_estimates(estimate_explanations(collect_tables(results)), "explanation")
         _log_files(tracker, context)
         broken = find_broken_promises(results)
         name, alias = config.tracking.registered_model, config.tracking.register_alias
@@ -30,6 +34,24 @@ def run(context: RunContext) -> None:
         else f"registered: models:/{name}@{alias} is version {version}"
     )
     context.console.print(said, highlight=False, soft_wrap=True)
+
+
+def log_explanations(context: RunContext) -> None:
+    """Log what is known about explanations to the MLflow run that registered this bundle; numbers only.
+
+    The report there stays as it was. A store that cannot be reached, or that has no such run, is said and no failure.
+    """
+    results = load_results(context)
+    config, info = context.config.tracking, results.run_info
+    try:
+        tracker = find_tracked_run(config, {name: str(info[name]) for name in ("run_id", "bundle_version")})
+    except ConfigError as error:
+        context.console.print(f"explanations are not in MLflow: {error}", highlight=False, soft_wrap=True)
+        return
+    if tracker is None:
+        return
+    tracker.log_estimates(estimate_explanations(collect_tables(results)), "explanation")
+    context.console.print("explanations: numbers logged to MLflow", highlight=False, soft_wrap=True)
 
 
 def find_broken_promises(results: RunResults) -> list[str]:

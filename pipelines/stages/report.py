@@ -9,13 +9,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from pipelines.artifacts import RunFolder
+from pipelines.cascade import CARD_FILE, ENCODER_FILE, GATE_SCORES_FILE, SPEED_FILE
 from pipelines.champion import LEARNED_SPLITS, load_champion
 from pipelines.keyword_list import KEYWORDS_FILE, KEYWORDS_NAME, KEYWORDS_RULE, KeywordPoints
 from pipelines.run import RunContext
 from pipelines.stages.calibrate import BASELINE_FILE, MODEL_FILE, CalibratedScorer, read_scorer
 from reports.model_card import write_model_card
 from reports.render import write_report
-from reports.results import Comparator, RunResults
+from reports.results import CascadeResults, Comparator, RunResults
 from screening.bundle import compute_version, load_manifest
 
 BASELINE_NAME = "TF-IDF + logistic regression"
@@ -58,7 +59,11 @@ def load_results(context: RunContext) -> RunResults:
         external=_read_if_present(folder.evaluation / "external.parquet"),
         external_card=_read_card(folder.evaluation / "external_card.json"),
         fitted_until=_find_latest_date(folder),
+        cascade=_read_cascade(folder),
         faithfulness=_read_explanations(folder.faithfulness, version),
+        single_words=_read_explanations(folder.single_words, version),
+        random_models=_read_explanations(folder.random_models, version),
+        plausibility=_read_explanations(folder.plausibility, version),
     )
 
 
@@ -98,6 +103,18 @@ def _read_comparators(context: RunContext, baseline: CalibratedScorer) -> Iterat
         )
     if context.config.report.champion is not None:
         yield load_champion(context.config.report.champion, context.folder, context.taxonomy)
+
+
+def _read_cascade(folder: RunFolder) -> CascadeResults | None:
+    """Read what is known of the first stage, where the bundle has one."""
+    if load_manifest(folder.bundle).first_stage is None:
+        return None
+    return CascadeResults(
+        card=json.loads((folder.calibration / CARD_FILE).read_text(encoding="utf-8")),
+        encoder_points=read_scorer(folder, ENCODER_FILE).operating_points,
+        gate_scores=pd.read_parquet(folder.evaluation / GATE_SCORES_FILE),
+        speed=json.loads((folder.evaluation / SPEED_FILE).read_text(encoding="utf-8")),
+    )
 
 
 def _find_latest_date(folder: RunFolder) -> pd.Timestamp | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from reports.checks.budget import check_budget
 from reports.checks.check import SYMBOLS, Check
-from reports.checks.explanations import check_faithfulness, check_reliability
+from reports.checks.explanations import check_faithfulness, check_random_models, check_reliability
 from reports.checks.groups import check_external, check_group_sizes, check_robustness
 from reports.checks.probabilities import check_calibration_gain, check_precision
 from reports.checks.promise import (
@@ -54,6 +54,7 @@ CHECKS: tuple[Callable[[RunResults], Check], ...] = (
     check_external,
     check_budget,
     check_independent_draws,
+    check_random_models,
 )
 
 

@@ -1,9 +1,11 @@
 """The main job on a corpus with planted phrases: everything is written, nothing leaks, a second call does nothing."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -58,6 +60,9 @@ def test_main_job_writes_everything_once_and_no_text_outside_the_data_folder(
 
     explained = screening("explain", str(run), "--limit", "3", cwd=tmp_path)
     assert explained.returncode == 0, explained.stderr
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
+        logged = dict(store.execute("select key, value from latest_metrics where key like 'explanation%'"))
+    assert logged["explanation_comprehensiveness_gain_n"] == 3
 
     (tmp_path / "new.csv").unlink()
     shown = [done.stdout + done.stderr for done in (first, scored, explained)]

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from pipelines.artifacts import RunFolder, StageRecord, create_record
 from pipelines.cli import app
+from pipelines.explanation_summary import ExplainSummary, describe_summary
 from pipelines.run import RunContext, compute_fingerprints
-from pipelines.scoring.job import ScoreOptions, score_posts
 from pipelines.stages import explain as stage
 from pipelines.stages import report
 from pipelines.stages.explain import ExplainOptions, explain_file, explain_flagged, explain_run
@@ -57,9 +57,10 @@ def test_flagged_posts_and_no_others_are_explained_highest_risk_first(
     table = pd.read_parquet(out)
     assert list(dict.fromkeys(table["post_id"])) == expected
     assert summary.n_flagged == summary.n_explained == len(expected)
-    assert summary.head == "class:suicidewatch"
+    assert summary.heads == ("class:suicidewatch",)
     per_post = table.drop_duplicates("post_id")
-    assert summary.share_reliable == per_post["is_reliable"].mean()
+    reliable = summary.estimates["reliable_suicidewatch"]
+    assert (reliable.value, reliable.n_samples) == (per_post["is_reliable"].mean(), len(per_post))
     assert summary.median_steps == per_post["n_steps"].median()
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
@@ -118,14 +119,16 @@ def test_nothing_flagged_gives_an_empty_table(
 ) -> None:
     out = tmp_path / "flagged.parquet"
     summary = explain_flagged(scores.assign(triage="no_flag"), posts, bundle_dir, out, QUIET)
-    assert (summary.n_flagged, summary.n_explained, summary.share_reliable, summary.median_steps) == (0, 0, None, None)
+    assert (summary.n_flagged, summary.n_explained, summary.median_steps, summary.estimates) == (0, 0, None, {})
     assert list(pd.read_parquet(out).columns) == list(explanations.COLUMN_TYPES)
 
 
 def test_a_scored_file_is_explained_from_the_same_posts_file(bundle_dir: Path, tmp_path: Path) -> None:
     source, scored, out = tmp_path / "posts.csv", tmp_path / "scores.csv", tmp_path / "explained.jsonl"
     pd.DataFrame({"body": [f"  {text}\u200b " for text in TEXTS]}).to_csv(source, index=False)
-    score_posts([source], bundle_dir, scored, ScoreOptions(text_column="body", progress=False))
+    screener = Screener.load(bundle_dir)
+    ids = [f"posts-{row}" for row in range(1, len(TEXTS) + 1)]
+    screener.score(TEXTS, ids).assign(model_version=screener.version).to_csv(scored, index=False)
     explain_file(source, scored, bundle_dir, out, ExplainOptions(limit=2, progress=False), text_column="body")
     table = pd.read_json(out, lines=True)
     for row in table.itertuples():
@@ -145,7 +148,7 @@ def test_a_run_is_explained_into_its_folder(
     posts.to_parquet(run / "data" / "test.parquet")
     save_small_bundle(run / "bundle")
     for limit in (2, 3):  # the second call replaces the first one's result
-        summary = explain_run(run, ExplainOptions(limit=limit, progress=False))
+        summary = explain_run(run, ExplainOptions(limit=limit, n_measured_posts=0, progress=False))
         assert pd.read_parquet(run / "explanations" / "flagged.parquet")["post_id"].nunique() == limit
     assert summary.n_explained == 3
 
@@ -193,16 +196,44 @@ def test_a_table_without_scores_is_refused(posts: pd.DataFrame, bundle_dir: Path
         explain_flagged(posts[["post_id"]], posts, bundle_dir, tmp_path / "flagged.parquet", QUIET)
 
 
+def test_all_heads_are_explained_in_turn_each_highest_risk_first(
+    scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "flagged.parquet"
+    summary = explain_flagged(scores, posts, bundle_dir, out, ExplainOptions(limit=2, head="all", progress=False))
+    table = pd.read_parquet(out)
+    assert summary.heads == ("class:suicidewatch", "class:any_risk", "valence", "intensity")
+    assert tuple(dict.fromkeys(table["head"])) == summary.heads
+    for _, part in table.groupby("head"):
+        assert list(dict.fromkeys(part["post_id"])) == _flagged(scores)["post_id"].tolist()[:2]
+    assert summary.n_explained == 2
+
+
+def test_the_summary_says_every_number_with_its_interval_and_n(
+    scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "flagged.parquet"
+    rationales = {post_id: [(0, 3)] for post_id in IDS}
+    options = ExplainOptions(limit=5, progress=False)
+    done = explain_flagged(scores, posts, bundle_dir, out, options, rationales=rationales)
+    lines = describe_summary(done)
+    assert lines[0] == "explained 5 flagged posts, highest risk first, class:suicidewatch"
+    numbers = [line for line in lines if "reliable" in line or "F1" in line]
+    assert len(numbers) == 3
+    assert all("n = 5" in line and " to " in line for line in numbers)
+
+
 def test_the_command_explains_a_run_or_a_scored_file_and_nothing_between(bundle_dir: Path, tmp_path: Path) -> None:
     source, scored, out = tmp_path / "posts.csv", tmp_path / "scores.parquet", tmp_path / "spans.parquet"
     pd.DataFrame({"key": IDS, "body": TEXTS}).to_csv(source, index=False)
-    score_posts([source], bundle_dir, scored, ScoreOptions(text_column="body", id_column="key", progress=False))
+    screener = Screener.load(bundle_dir)
+    screener.score(TEXTS, IDS).assign(model_version=screener.version).to_parquet(scored)
     files = ["--scores", str(scored), "--posts", str(source), "--bundle", str(bundle_dir), "--out", str(out)]
     columns = ["--text-column", "body", "--id-column", "key"]
-    for arguments in ([], ["run", *files], files[:-2]):
+    for arguments in ([], ["run", *files], files[:-2], ["--flagged"]):
         with pytest.raises(ConfigError, match="expected either RUN or all of --scores, --posts, --bundle, --out"):
             _invoke("explain", *arguments)
-    shown = _invoke("explain", *files, *columns, "--limit", "2")
+    shown = _invoke("explain", *files, *columns, "--flagged", "--limit", "2")
     assert "explained 2 flagged posts" in shown
     table = pd.read_parquet(out)
     assert table["post_id"].isin(IDS).all()
@@ -214,9 +245,8 @@ def test_the_command_explains_a_run_or_a_scored_file_and_nothing_between(bundle_
 def test_explaining_a_run_renews_its_report_if_that_is_done_and_else_says_how(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    summary = stage.ExplainSummary(
-        out_path=tmp_path, model_version="0", head="valence", n_flagged=0, n_explained=0, share_reliable=None,
-        median_steps=None,
+    summary = ExplainSummary(
+        out_path=tmp_path, model_version="0", heads=("valence",), n_flagged=0, n_explained=0, median_steps=None
     )  # fmt: skip
     monkeypatch.setattr(stage, "explain_run", lambda *_: summary)
     contexts: list[RunContext] = []

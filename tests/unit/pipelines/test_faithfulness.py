@@ -1,4 +1,4 @@
-"""Faithfulness of a run's explanations: ids and numbers, a bounded seeded sample, nothing stale left behind."""
+"""What is measured of a run's explanations: ids and numbers, bounded seeded samples, nothing stale left behind."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +11,7 @@ from screening.scoring import Screener
 
 TEXTS = [f"{word} {letter} no sleep" for word in ("happy", "my dog", "tired", "today") for letter in "abcxyz"]
 IDS = [f"p{i}" for i in range(len(TEXTS))]
+MEASURES = ("faithfulness", "single_words", "random_models")
 
 
 @pytest.fixture(scope="module")
@@ -25,42 +26,58 @@ def run(save_small_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPat
     return folder
 
 
-def explain(run: Path, n_masked_posts: int) -> pd.DataFrame:
-    explain_run(run, ExplainOptions(limit=6, n_masked_posts=n_masked_posts, progress=False))
-    return pd.read_parquet(run / "explanations" / "faithfulness.parquet")
+def explain(run: Path, n_measured_posts: int) -> dict[str, pd.DataFrame]:
+    explain_run(run, ExplainOptions(limit=6, n_measured_posts=n_measured_posts, progress=False))
+    return {name: pd.read_parquet(run / "explanations" / f"{name}.parquet") for name in ("flagged", *MEASURES)}
 
 
-def test_each_explained_post_gets_one_row_of_ids_and_numbers(run: Path) -> None:
-    table = explain(run, 100)
-    spans = pd.read_parquet(run / "explanations" / "flagged.parquet")
-    assert table["post_id"].tolist() == spans["post_id"].drop_duplicates().tolist()
-    assert set(table.select_dtypes(exclude="number").columns) == {"post_id", "head", "model_version"}
-    assert set(table["model_version"]) == set(spans["model_version"])
-    assert table["n_words"].tolist() == spans.groupby("post_id", sort=False).size().tolist()
+def test_each_explained_post_gets_rows_of_ids_and_numbers(run: Path) -> None:
+    tables = explain(run, 100)
+    spans = tables["flagged"]
+    for name in MEASURES:
+        table = tables[name]
+        assert table["post_id"].drop_duplicates().tolist() == spans["post_id"].drop_duplicates().tolist()
+        assert set(table.select_dtypes(exclude="number").columns) <= {"post_id", "head", "model_version", "stage"}
+        assert set(table["model_version"]) == set(spans["model_version"])
+        n_words = table.drop_duplicates("post_id").set_index("post_id")["n_words"]
+        assert n_words.to_dict() == spans.groupby("post_id").size().to_dict()
 
 
-def test_a_sample_is_bounded_and_the_same_every_time(run: Path) -> None:
-    first, second = explain(run, 3), explain(run, 3)
-    assert len(first) == 3
-    pd.testing.assert_frame_equal(first, second)
+def test_a_sample_is_bounded_and_the_same_every_time_and_posts_in_it_stay_in_a_larger_one(run: Path) -> None:
+    first, second, more = explain(run, 3), explain(run, 3), explain(run, 5)
+    for name in MEASURES:
+        assert first[name]["post_id"].nunique() == 3
+        pd.testing.assert_frame_equal(first[name], second[name])
+        assert set(first[name]["post_id"]) < set(more[name]["post_id"])
 
 
-def test_no_text_is_in_the_file(run: Path) -> None:
-    written = explain(run, 100).to_csv()
-    assert not any(word in written for word in ("tired", "happy", "sleep"))
+def test_no_text_is_in_the_files(run: Path) -> None:
+    for table in explain(run, 100).values():
+        assert not any(word in table.to_csv() for word in ("tired", "happy", "sleep"))
 
 
 def test_a_call_without_it_removes_what_an_earlier_one_measured(run: Path) -> None:
     explain(run, 2)
-    summary = explain_run(run, ExplainOptions(limit=6, n_masked_posts=0, progress=False))
-    assert summary.faithfulness is None
-    assert not (run / "explanations" / "faithfulness.parquet").exists()
+    summary = explain_run(run, ExplainOptions(limit=6, n_measured_posts=0, progress=False))
+    assert set(summary.estimates) == {"reliable_suicidewatch"}
+    assert [path.name for path in (run / "explanations").iterdir()] == ["flagged.parquet"]
 
 
-def test_the_summary_is_the_mean_of_the_table(run: Path) -> None:
-    summary = explain_run(run, ExplainOptions(limit=6, progress=False)).faithfulness
-    assert summary is not None
-    table = pd.read_parquet(summary.out_path)
-    assert summary.mean_fall == pytest.approx(table["comprehensiveness_aopc"].mean())
-    assert summary.mean_fall_random == pytest.approx(table["comprehensiveness_aopc_random"].mean())
-    assert summary.n_posts == len(table) == 6
+def test_the_summary_is_made_from_the_tables(run: Path) -> None:
+    summary = explain_run(run, ExplainOptions(limit=6, progress=False))
+    table = pd.read_parquet(run / "explanations" / "faithfulness.parquet")
+    gain = table["comprehensiveness_aopc"] - table["comprehensiveness_aopc_random"]
+    found = summary.estimates["comprehensiveness_gain"]
+    assert found.value == pytest.approx(gain.mean())
+    assert found.n_samples == len(table) == 6
+    assert {"single_word_rank_correlation", "random_everything_rank_correlation"} < set(summary.estimates)
+
+
+def test_with_several_heads_the_first_is_measured(run: Path) -> None:
+    explain_run(run, ExplainOptions(limit=3, head="all", progress=False))
+    tables = {name: pd.read_parquet(run / "explanations" / f"{name}.parquet") for name in ("flagged", *MEASURES)}
+    assert list(dict.fromkeys(tables["flagged"]["head"])) == [
+        "class:suicidewatch", "class:any_risk", "valence", "intensity",
+    ]  # fmt: skip
+    assert set(tables["flagged"].groupby("head")["post_id"].nunique()) == {3}
+    assert {head for name in MEASURES for head in tables[name]["head"]} == {"class:suicidewatch"}

@@ -7,9 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.tracking import is_reachable, load_registered, locate_artifacts, open_store, track_run
+from pipelines.tracking import (
+    find_tracked_run,
+    is_reachable,
+    load_registered,
+    locate_artifacts,
+    open_store,
+    track_run,
+)
 from screening.config import TrackingConfig
 from screening.exceptions import BundleError, ConfigError, SchemaError
+from screening.types import Estimate, Interval
 
 TEXTS = ["a quiet day at the lake", "nothing works and nobody calls", "my dog is happy"]
 
@@ -45,6 +53,28 @@ def test_run_keeps_parameters_tags_and_metrics(config):
     assert run.data.params == {"seed": "13", "model.pooling": "mean"}
     assert run.data.metrics == {"macro_f1": 0.75}
     assert run.data.tags["n"] == "3"
+
+
+def test_estimates_are_logged_with_interval_and_n(config):
+    known = Estimate(value=0.5, interval=Interval(low=0.4, high=0.6), n_samples=90, split="test")
+    nobody = Estimate(value=None, n_samples=0, split="test")
+    with track_run(config, "estimates", params={}, tags={}) as tracker:
+        tracker.log_estimates({"gain": known, "share": nobody}, "explanation")
+    _, run = read_run(config, "estimates")
+    assert run.data.metrics == {
+        "explanation_gain": 0.5, "explanation_gain_low": 0.4, "explanation_gain_high": 0.6, "explanation_gain_n": 90,
+        "explanation_share_n": 0,
+    }  # fmt: skip
+
+
+def test_the_latest_run_with_all_tags_is_found(config):
+    for name, bundle in (("older", "b1"), ("newer", "b1"), ("other", "b2")):
+        with track_run(config, f"found-{name}", params={}, tags={"run_id": "r1", "bundle_version": bundle}):
+            pass
+    found = find_tracked_run(config, {"run_id": "r1", "bundle_version": "b1"})
+    assert found is not None
+    assert found.run_id == read_run(config, "found-newer")[1].info.run_id
+    assert find_tracked_run(config, {"run_id": "r1", "bundle_version": "b3"}) is None
 
 
 def test_epoch_history_has_one_point_per_epoch_and_metric(config):

@@ -1,4 +1,4 @@
-"""SCR011: words an explanation names must lower the score more than random words do."""
+"""SCR011: words an explanation names must lower the score more than random words do, and keep more of it alone."""
 
 import dataclasses
 
@@ -9,12 +9,15 @@ from reports.checks.explanations import check_faithfulness
 from reports.results import RunResults
 
 
-def with_gain(results: RunResults, gain: float, n: int = 80) -> RunResults:
+def with_gain(results: RunResults, gain: float, n: int = 80, *, kept: float = 0.8) -> RunResults:
+    """Marked words lower the score by ``gain`` more than random ones, and alone lose ``kept`` less."""
     generator = np.random.default_rng(0)
     random = generator.normal(1.0, 0.3, n)
     columns = {
         "comprehensiveness_aopc": random + generator.normal(gain, 0.3, n),
         "comprehensiveness_aopc_random": random,
+        "sufficiency_aopc": random - generator.normal(kept, 0.3, n),
+        "sufficiency_aopc_random": random,
     }
     table = pd.DataFrame({"post_id": results.test["post_id"].head(n), **columns})
     return dataclasses.replace(results, faithfulness=table)
@@ -27,6 +30,13 @@ def test_words_no_better_than_random_ones_fail(results: RunResults) -> None:
 
 def test_a_gain_within_chance_of_nothing_fails(results: RunResults) -> None:
     assert check_faithfulness(with_gain(results, 0.05, n=12)).outcome == "fail"
+
+
+def test_words_that_alone_keep_no_more_than_random_ones_warn(results: RunResults) -> None:
+    for kept in (0.0, -0.5):
+        check = check_faithfulness(with_gain(results, 0.8, kept=kept))
+        assert check.outcome == "warn"
+        assert "alone they keep no more" in check.sentence
 
 
 def test_not_measured_is_said(results: RunResults) -> None:

@@ -1,16 +1,17 @@
 """For a linear score, masking words takes away exactly their weights."""
 
-from types import SimpleNamespace
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 
-from screening.explain.aggregation import WordWeight
+from screening.explain.aggregation import WordWeight, find_words
 from screening.explain.attribution import attribute_tokens
 from screening.explain.explanations import weigh_words
-from screening.explain.faithfulness import FRACTIONS, compute_faithfulness, mask_words
+from screening.explain.faithfulness import FRACTIONS, compute_faithfulness
 from screening.explain.heads import build_score
+from screening.explain.masking import MaskedScorer
 from screening.taxonomy import Label, RiskTarget, Taxonomy
 
 TEXTS = ["i feel so tired today my dog is happy no", "so tired today", ""]  # words of one piece each
@@ -23,12 +24,15 @@ def _two_classes() -> Taxonomy:
     return Taxonomy(name="two", description="", label_meaning="", labels=labels, targets=(target,))
 
 
+Explained = tuple[MaskedScorer, list[list[WordWeight]]]
+
+
 @pytest.fixture
-def explained(mean_of_words: Any, bert_tokenizer: Any) -> tuple[Any, Any, list[list[WordWeight]], Any]:
+def explained(mean_of_words: Any, bert_tokenizer: Any) -> Explained:
     score = build_score("class:a", _two_classes())
     found = attribute_tokens(mean_of_words, bert_tokenizer, TEXTS, score, max_tokens=60)
     words = [weigh_words(bert_tokenizer, text, post, 60) for text, post in zip(TEXTS, found, strict=True)]
-    return mean_of_words, bert_tokenizer, words, score
+    return MaskedScorer(mean_of_words, bert_tokenizer, score, max_tokens=60), words
 
 
 def _sum_top(post: list[WordWeight], fraction: float) -> float:
@@ -36,11 +40,9 @@ def _sum_top(post: list[WordWeight], fraction: float) -> float:
     return sum(sorted((word.weight for word in post), reverse=True)[:n])
 
 
-def test_falls_of_a_linear_score_are_sums_of_weights(explained: tuple[Any, Any, list[list[WordWeight]], Any]) -> None:
-    classifier, tokenizer, words, score = explained
-    table = compute_faithfulness(
-        classifier, tokenizer, TEXTS, words, score, max_tokens=60, rng=np.random.default_rng(0)
-    )
+def test_falls_of_a_linear_score_are_sums_of_weights(explained: Explained) -> None:
+    scorer, words = explained
+    table = compute_faithfulness(scorer, TEXTS, words, rng=np.random.default_rng(0))
     totals = [sum(word.weight for word in post) for post in words]
     for percent, fraction in zip(PERCENTS, FRACTIONS, strict=True):
         top = [_sum_top(post, fraction) for post in words]
@@ -53,12 +55,10 @@ def test_falls_of_a_linear_score_are_sums_of_weights(explained: tuple[Any, Any, 
 
 
 def test_random_words_lose_their_share_of_all_weights_on_average(
-    explained: tuple[Any, Any, list[list[WordWeight]], Any],
+    explained: Explained,
 ) -> None:
-    classifier, tokenizer, words, score = explained
-    table = compute_faithfulness(
-        classifier, tokenizer, TEXTS[:1], words[:1], score, max_tokens=60, rng=np.random.default_rng(0), n_draws=2_000
-    )
+    scorer, words = explained
+    table = compute_faithfulness(scorer, TEXTS[:1], words[:1], rng=np.random.default_rng(0), n_draws=2_000)
     weights = np.array([word.weight for word in words[0]])
     # the sum of k of n weights drawn without replacement has mean k / n of all of them, and this standard error
     for percent, k in ((10, 1), (20, 2), (50, 5)):
@@ -66,11 +66,11 @@ def test_random_words_lose_their_share_of_all_weights_on_average(
         assert abs(table[f"comprehensiveness_{percent}_random"][0] - weights.sum() * k / 10) < 4 * error
 
 
-def test_top_words_beat_random_ones_on_a_linear_score(explained: tuple[Any, Any, list[list[WordWeight]], Any]) -> None:
-    classifier, tokenizer, words, score = explained
+def test_top_words_beat_random_ones_on_a_linear_score(explained: Explained) -> None:
+    scorer, words = explained
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        table = compute_faithfulness(classifier, tokenizer, TEXTS, words, score, max_tokens=60, rng=rng, n_draws=1)
+        table = compute_faithfulness(scorer, TEXTS, words, rng=rng, n_draws=1)
         for name in (*PERCENTS, "aopc"):
             top, random = table[f"comprehensiveness_{name}"], table[f"comprehensiveness_{name}_random"]
             assert (top >= random - 1e-6).all()
@@ -78,16 +78,13 @@ def test_top_words_beat_random_ones_on_a_linear_score(explained: tuple[Any, Any,
 
 
 def test_masking_does_not_pull_words_behind_the_window_into_it(mean_of_words: Any, bert_tokenizer: Any) -> None:
-    """The word ``happiest`` is eight pieces; once masked it is one, and seven unread words would move up."""
+    """The word ``happiest`` is eight pieces; were it one mask, seven unread words would move up."""
     text, score = "happiest my my dog dog dog dog dog dog dog", build_score("class:a", _two_classes())
-    (found,) = attribute_tokens(mean_of_words, bert_tokenizer, [text], score, max_tokens=13)
-    words = weigh_words(bert_tokenizer, text, found, 13)
-    assert text[words[-1].start : words[-1].end] == "dog"
-    assert words[-1].end < len(text)  # the model did not read to the end
-    post = [word._replace(weight=float(word.start == 0)) for word in words]
-    rng = np.random.default_rng(0)
-    table = compute_faithfulness(mean_of_words, bert_tokenizer, [text], [post], score, max_tokens=13, rng=rng)
-    read, masked = text[: words[-1].end], "[MASK]" + text[words[0].end : words[-1].end]
+    scorer = MaskedScorer(mean_of_words, bert_tokenizer, score, max_tokens=13, long_posts="cut")
+    post = [WordWeight(0, 8, 1.0), *(WordWeight(start, start + 2, 0.0) for start in (9, 12)), WordWeight(15, 18, 0.0)]
+    table = compute_faithfulness(scorer, [text], [post], rng=np.random.default_rng(0))
+    read = "happiest my my dog"
+    masked = read.replace("happiest", 8 * "[MASK]")
     expected = _score(mean_of_words, bert_tokenizer, read, score) - _score(mean_of_words, bert_tokenizer, masked, score)
     assert table["comprehensiveness_1"][0] == pytest.approx(expected, abs=1e-5)
 
@@ -97,25 +94,21 @@ def _score(classifier: Any, tokenizer: Any, text: str, score: Any) -> float:
     return float(score(classifier(encoded["input_ids"], encoded["attention_mask"])).detach()[0])
 
 
-def test_progress_counts_every_different_text_once(explained: tuple[Any, Any, list[list[WordWeight]], Any]) -> None:
-    classifier, tokenizer, words, score = explained
+def test_words_of_every_window_of_a_long_post_can_be_masked(explained: Explained) -> None:
+    """Windows are averaged by their tokens, so a linear score of them stays linear in the words."""
+    scorer, _ = explained
+    long = dataclasses.replace(scorer, max_tokens=12)
+    text = "my dog is happy " * 8 + "tired"
+    words = [WordWeight(start, end, float(end == len(text))) for start, end in find_words(text)]
+    table = compute_faithfulness(long, [text], [words], rng=np.random.default_rng(0))
+    whole, masked = long.compute_scores([text, text.removesuffix("tired") + "[MASK]"])
+    assert table["comprehensiveness_1"][0] == pytest.approx(whole - masked, abs=1e-6)
+    assert whole != masked
+
+
+def test_progress_counts_every_different_text_once(explained: Explained) -> None:
+    scorer, words = explained
     seen: list[tuple[int, int]] = []
-    compute_faithfulness(
-        classifier, tokenizer, TEXTS, words, score, max_tokens=60, rng=np.random.default_rng(0),
-        on_progress=lambda n_done, n: seen.append((n_done, n)),
-    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    compute_faithfulness(scorer, TEXTS, words, rng=rng, on_progress=lambda n_done, n: seen.append((n_done, n)))
     assert seen[-1][0] == seen[-1][1] < 3 * (1 + 6 * 5 * 2)
-
-
-def test_a_tokenizer_without_a_mask_is_refused(explained: tuple[Any, Any, list[list[WordWeight]], Any]) -> None:
-    classifier, _, words, score = explained
-    with pytest.raises(ValueError, match="mask token"):
-        compute_faithfulness(
-            classifier, SimpleNamespace(mask_token=None), TEXTS, words, score, max_tokens=60,
-            rng=np.random.default_rng(0),
-        )  # fmt: skip
-
-
-def test_masking_replaces_exactly_the_words() -> None:
-    words = [WordWeight(0, 1, 0.0), WordWeight(5, 9, 0.0)]
-    assert mask_words("😀 so tire...", words, "<m>") == "<m> so <m>..."
