@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from screening.calibration.temperature import TemperatureScaling
-from screening.config import LongPosts
+from screening.config import Backend, LongPosts
 from screening.exceptions import BundleError
 from screening.models.encoder import compute_file_digest
 from screening.models.gate import Gate
@@ -42,7 +42,7 @@ class BundleManifest(Record):
     encoder: str
     max_tokens: int
     long_posts: LongPosts = "cut"
-    backend: Literal["torch"] = "torch"
+    backend: Backend = "torch"
     precision: Literal["fp32", "bf16"]
     is_synthetic: bool
     taxonomy: Taxonomy

@@ -12,6 +12,7 @@ from screening.types import Record, Split
 
 Fraction = float
 LongPosts = Literal["windows", "cut"]
+Backend = Literal["torch", "openvino"]
 
 
 class DataConfig(Record):
@@ -110,6 +111,7 @@ class InferenceConfig(Record):
     long_posts: LongPosts = Field(
         "windows", description="read a post beyond the window in several and average them, or cut it to the first"
     )
+    backend: Backend = Field("torch", description="openvino: faster on a CPU; needs the extra of that name")
 
 
 class CalibrationConfig(Record):

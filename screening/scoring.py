@@ -14,7 +14,8 @@ from screening.calibration.temperature import TemperatureScaling
 from screening.data.cleaning import clean_text
 from screening.data.schema import validate_posts
 from screening.exceptions import NotCalibratedError
-from screening.inference.forward import Logits, Progress, compute_logits
+from screening.inference.backends import Engine, load_engine
+from screening.inference.forward import Logits, Progress, run_engine
 from screening.inference.precision import detect_precision
 from screening.taxonomy import Taxonomy
 from screening.thresholds.cascade import CLEARED_SCORE, combine_risks
@@ -35,9 +36,12 @@ class Screener:
     """
 
     bundle: Bundle
+    engine: Engine
 
     @classmethod
-    def load(cls, folder: Path | str, *, precision: str = "auto", device: str = "cpu") -> "Screener":
+    def load(
+        cls, folder: Path | str, *, precision: str = "auto", backend: str = "auto", device: str = "cpu"
+    ) -> "Screener":
         """Load a bundle and make sure that its promise can hold here.
 
         Parameters
@@ -46,6 +50,8 @@ class Screener:
             A bundle, as ``screening calibrate`` writes it.
         precision : {"auto", "bf16", "fp32"}
             ``auto`` is the precision the bundle was calibrated in; any other is refused.
+        backend : {"auto", "torch", "openvino"}
+            Likewise.
         device : str
             The pipeline calibrates on a CPU. Another device rounds differently: a post right at a threshold may fall
             on its other side.
@@ -59,12 +65,13 @@ class Screener:
         BundleError
             If the folder is no bundle, or not as it was written.
         NotCalibratedError
-            If another precision is asked for, or a risk target has no operating point.
+            If another precision or backend is asked for, a risk target has no operating point, or the backend that the
+            bundle was calibrated on is not installed or cannot run here as it ran then.
         """
         import torch
 
         manifest = load_manifest(Path(folder))
-        _validate_promise(manifest, precision)
+        _validate_promise(manifest, precision, backend)
         bundle = load_bundle(Path(folder))
         device_type = torch.device(device).type
         if manifest.precision == "bf16" and detect_precision(device_type) != "bf16":
@@ -72,7 +79,7 @@ class Screener:
                 "the bundle is calibrated in bf16, which this %s only emulates: scoring is slow", device_type
             )
         bundle.classifier.to(device)
-        return cls(bundle)
+        return cls(bundle, load_engine(bundle.classifier, manifest.backend, manifest.precision))
 
     @property
     def version(self) -> str:
@@ -146,13 +153,12 @@ class Screener:
         manifest, texts = self.manifest, posts["text"].tolist()
         is_cleared = self.find_cleared(texts)
         is_scored = np.ones_like(is_cleared) if reads_cleared else ~is_cleared
-        outputs = compute_logits(
-            self.bundle.classifier,
+        outputs = run_engine(
+            self.engine,
             self.bundle.tokenizer,
             [text for text, is_wanted in zip(texts, is_scored, strict=True) if is_wanted],
             max_tokens=manifest.max_tokens,
             long_posts=manifest.long_posts,
-            precision=manifest.precision,
             on_progress=_shift(on_progress, int((~is_scored).sum()), len(texts)),
         )
         read = build_score_table(
@@ -259,13 +265,16 @@ def _add_unread(read: pd.DataFrame, post_ids: pd.Series, taxonomy: Taxonomy) -> 
     return filled.astype({name: read[name].dtype for name in read})
 
 
-def _validate_promise(manifest: BundleManifest, precision: str) -> None:
-    if precision not in {"auto", manifest.precision}:
-        message = (
-            f"bundle {manifest.name!r} was calibrated in {manifest.precision}, and its recall promise holds for that "
-            f"alone; found precision {precision!r}. Use 'auto', or calibrate again with training.precision={precision}"
-        )
-        raise NotCalibratedError(message)
+def _validate_promise(manifest: BundleManifest, precision: str, backend: str) -> None:
+    wanted = {"training.precision": precision, "inference.backend": backend}
+    calibrated_on = {"training.precision": manifest.precision, "inference.backend": manifest.backend}
+    for name, value in wanted.items():
+        if value not in {"auto", calibrated_on[name]}:
+            message = (
+                f"bundle {manifest.name!r} was calibrated in {calibrated_on[name]}, and its recall promise holds for "
+                f"that alone; found {value!r}. Use 'auto', or calibrate again with {name}={value}"
+            )
+            raise NotCalibratedError(message)
     calibrated = {point.name for point in manifest.operating_points}
     missing = sorted({target.name for target in manifest.taxonomy.targets} - calibrated)
     if missing:

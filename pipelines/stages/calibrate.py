@@ -14,7 +14,8 @@ from pipelines.run import RunContext
 from screening.bundle import BundleManifest, save_bundle
 from screening.calibration.temperature import TemperatureScaling, fit_temperature
 from screening.data.preparation import load_split
-from screening.inference.forward import Logits, compute_logits
+from screening.inference.backends import load_engine
+from screening.inference.forward import Logits, run_engine
 from screening.inference.precision import SCORE_TOLERANCE, Precision, resolve_precision
 from screening.metrics.validation import BoolArray
 from screening.models.baseline import TfidfBaseline
@@ -56,16 +57,16 @@ def run(context: RunContext) -> None:
     classifier, tokenizer = load_model(context.folder)
     config = context.config
     precision = resolve_precision(config.training.precision)
+    engine = load_engine(classifier, config.inference.backend, precision)
 
     def compute_classifier_logits(split: str) -> Logits:
         with show_progress(context.console, split) as on_progress:
-            return compute_logits(
-                classifier,
+            return run_engine(
+                engine,
                 tokenizer,
                 load_split(context.folder.split(split))["text"].tolist(),
                 max_tokens=config.model.max_tokens,
                 long_posts=config.inference.long_posts,
-                precision=precision,
                 on_progress=on_progress,
             )
 
@@ -175,6 +176,7 @@ def _build_manifest(
         encoder=context.config.model.encoder,
         max_tokens=context.config.model.max_tokens,
         long_posts=context.config.inference.long_posts,
+        backend=context.config.inference.backend,
         precision=precision,
         is_synthetic=context.config.data.source == "synthetic",
         taxonomy=context.taxonomy,

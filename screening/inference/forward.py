@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from screening.allocator import keep_freed_memory
 from screening.config import LongPosts
+from screening.inference.backends import Engine, load_engine
 from screening.inference.batching import plan_batches, round_up
-from screening.inference.precision import Precision, resolve_precision
+from screening.inference.precision import resolve_precision
 from screening.inference.windows import split_into_windows
 
 Progress = Callable[[int, int], None]
@@ -52,22 +53,38 @@ class Logits:
 
 
 def compute_logits(
-    classifier: Any,
+    classifier: Any, tokenizer: Any, texts: Sequence[str], *, precision: str = "auto", **options: Any
+) -> Logits:
+    """Run a classifier over texts in torch, on the device it lives on.
+
+    Parameters
+    ----------
+    classifier : RiskClassifier
+    tokenizer, texts, **options
+        As :func:`run_engine` takes them.
+    precision : {"auto", "bf16", "fp32"}
+        ``auto`` takes what the device runs fast (:func:`~screening.inference.precision.detect_precision`).
+    """
+    device = next(classifier.parameters()).device
+    engine = load_engine(classifier, "torch", resolve_precision(precision, device.type))
+    return run_engine(engine, tokenizer, texts, **options)
+
+
+def run_engine(
+    engine: Engine,
     tokenizer: Any,
     texts: Sequence[str],
     *,
     max_tokens: int,
     long_posts: LongPosts = "windows",
-    precision: str = "auto",
     max_tokens_per_batch: int | None = None,
     on_progress: Progress | None = None,
 ) -> Logits:
-    """Run a classifier over texts on the device it lives on.
+    """Run a classifier that was made ready (:func:`~screening.inference.backends.load_engine`) over texts.
 
     Parameters
     ----------
-    classifier : RiskClassifier
-        Called with ``input_ids`` and ``attention_mask``. Put in evaluation mode for the call, then put back.
+    engine : Engine
     tokenizer : PreTrainedTokenizerFast
         The classifier's own.
     texts : sequence of str, length n_posts
@@ -76,8 +93,6 @@ def compute_logits(
         Window of the classifier, special tokens included.
     long_posts : {"windows", "cut"}
         Read a longer post in overlapping windows and average their outputs, or read its beginning alone.
-    precision : {"auto", "bf16", "fp32"}
-        ``auto`` takes what the device runs fast (:func:`~screening.inference.precision.detect_precision`).
     max_tokens_per_batch : int, optional
         Memory budget; by default 4,096 on a CPU and 65,536 on a GPU.
     on_progress : callable, optional
@@ -93,26 +108,17 @@ def compute_logits(
     A post's result depends on its batch only through the order of floating-point sums: below 1e-4 of a logit in fp32.
     """
     keep_freed_memory()
-    device = next(classifier.parameters()).device
-    resolved = resolve_precision(precision, device.type)
-    budget = max_tokens_per_batch or MAX_TOKENS_PER_BATCH.get(device.type, MAX_TOKENS_PER_BATCH["cpu"])
+    budget = max_tokens_per_batch or MAX_TOKENS_PER_BATCH.get(engine.device_type, MAX_TOKENS_PER_BATCH["cpu"])
     windows = split_into_windows(tokenizer, texts, max_tokens, long_posts)
-    outputs = _allocate(len(windows.token_ids), int(classifier.config.num_labels))
+    outputs = _allocate(len(windows.token_ids), engine.n_classes)
     unread = windows.n_windows
-    was_training = classifier.training
-    classifier.eval()
-    try:
-        for batch in plan_batches([len(ids) for ids in windows.token_ids], budget, PADDING_MULTIPLE):
-            batch_ids = [windows.token_ids[i] for i in batch]
-            input_ids, attention_mask = pad_batch(batch_ids, tokenizer.pad_token_id, max_tokens)
-            output = _forward(classifier, input_ids.to(device), attention_mask.to(device), resolved)
-            for name, values in outputs.items():
-                values[batch] = getattr(output, name).float().cpu().numpy()
-            np.subtract.at(unread, windows.post[batch], 1)
-            if on_progress is not None:
-                on_progress(int((unread == 0).sum()), len(texts))
-    finally:
-        classifier.train(was_training)
+    for batch in plan_batches([len(ids) for ids in windows.token_ids], budget, PADDING_MULTIPLE):
+        found = engine(*pad_batch([windows.token_ids[i] for i in batch], tokenizer.pad_token_id, max_tokens))
+        for name, values in found.items():
+            outputs[name][batch] = values
+        np.subtract.at(unread, windows.post[batch], 1)
+        if on_progress is not None:
+            on_progress(int((unread == 0).sum()), len(texts))
     return Logits(
         **{name: windows.average(values) for name, values in outputs.items()},
         n_tokens=windows.n_tokens,
@@ -146,9 +152,3 @@ def _allocate(n_windows: int, n_classes: int) -> dict[str, NDArray[np.float32]]:
         "valence": np.zeros(n_windows, dtype=np.float32),
         "intensity": np.zeros(n_windows, dtype=np.float32),
     }
-
-
-def _forward(classifier: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, precision: Precision) -> Any:
-    reduced = torch.autocast(input_ids.device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-    with torch.inference_mode(), reduced:
-        return classifier(input_ids=input_ids, attention_mask=attention_mask)

@@ -1,5 +1,6 @@
 """The screener keeps the calibrated path: same precision, same cleaning, whole batches or a refusal."""
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from scipy.special import softmax
 
 from screening import scoring
-from screening.bundle import load_manifest
+from screening.bundle import BundleManifest, load_manifest
 from screening.exceptions import BundleError, NotCalibratedError, SchemaError
+from screening.inference import backends
 from screening.scoring import Screener, compute_risk_scores
 from screening.taxonomy import load_taxonomy
 
@@ -122,6 +124,36 @@ def test_another_precision_than_the_calibrated_one_is_refused_with_the_way_out(b
     assert Screener.load(bundle_dir, precision="fp32").manifest.precision == "fp32"
     with pytest.raises(NotCalibratedError, match=r"calibrated in fp32.*calibrate again"):
         Screener.load(bundle_dir, precision="bf16")
+
+
+def test_another_backend_than_the_calibrated_one_is_refused_with_the_way_out(bundle_dir: Path) -> None:
+    assert Screener.load(bundle_dir, backend="torch").manifest.backend == "torch"
+    with pytest.raises(NotCalibratedError, match=r"in torch.*calibrate again with inference\.backend=openvino"):
+        Screener.load(bundle_dir, backend="openvino")
+
+
+def test_a_bundle_is_refused_where_its_backend_is_not_installed(
+    save_small_bundle: SaveBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_small_bundle(tmp_path / "bundle", backend="openvino")
+    monkeypatch.setattr(backends, "find_spec", lambda _: None)
+    with pytest.raises(NotCalibratedError, match=r"not installed.*pip install.*or calibrate again"):
+        Screener.load(folder)
+
+
+@pytest.mark.skipif(not backends.is_installed("openvino"), reason="needs the extra openvino")
+def test_a_bundle_calibrated_on_openvino_scores_as_torch_does(
+    save_small_bundle: SaveBundle, bundle_dir: Path, tmp_path: Path
+) -> None:
+    other = Screener.load(save_small_bundle(tmp_path / "bundle", backend="openvino")).score(TEXTS)
+    same = Screener.load(bundle_dir).score(TEXTS)
+    pd.testing.assert_frame_equal(other, same, check_exact=False, rtol=0, atol=1e-5)  # fp32 sums in another order
+
+
+def test_a_bundle_from_before_there_were_backends_runs_in_torch(bundle_dir: Path) -> None:
+    manifest = json.loads((bundle_dir / "screener.json").read_text(encoding="utf-8"))
+    del manifest["backend"]
+    assert BundleManifest.model_validate(manifest).backend == "torch"
 
 
 def test_a_bundle_is_scored_in_its_own_precision_and_slowness_is_said(

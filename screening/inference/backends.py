@@ -1,0 +1,194 @@
+"""What runs a classifier: torch itself, or OpenVINO, which fuses an encoder's layers and is faster on a CPU."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from screening.config import Backend
+from screening.exceptions import NotCalibratedError
+from screening.inference.precision import Precision
+
+OUTPUTS = ("logits", "valence", "intensity")
+_OPENVINO_TYPES: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
+
+Outputs = dict[str, NDArray[np.float32]]
+
+
+class Engine(Protocol):
+    """A classifier made ready to run.
+
+    Called with ``input_ids`` and ``attention_mask``, tensors of int64 and shape (n_windows, n_tokens), it returns
+    ``logits`` of shape (n_windows, n_classes), ``valence`` and ``intensity`` of shape (n_windows,).
+    """
+
+    @property
+    def n_classes(self) -> int:
+        """Number of logits."""
+
+    @property
+    def device_type(self) -> str:
+        """``cpu`` or ``cuda``; sets the default size of a batch."""
+
+    def __call__(self, input_ids: Tensor, attention_mask: Tensor) -> Outputs:
+        """Run one padded batch."""
+
+
+@dataclass(frozen=True)
+class TorchEngine:
+    """The classifier as it is, on the device it lives on, its matrix products in bfloat16 if asked for.
+
+    The classifier is put in evaluation mode for a call, then back.
+    """
+
+    classifier: Any
+    precision: Precision
+
+    @property
+    def n_classes(self) -> int:
+        """Number of logits."""
+        return int(self.classifier.config.num_labels)
+
+    @property
+    def device_type(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return str(next(self.classifier.parameters()).device.type)
+
+    def __call__(self, input_ids: Tensor, attention_mask: Tensor) -> Outputs:
+        """Run one padded batch."""
+        device = next(self.classifier.parameters()).device
+        reduced = torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+        was_training = self.classifier.training
+        self.classifier.eval()
+        try:
+            with torch.inference_mode(), reduced:
+                found = self.classifier(input_ids=input_ids.to(device), attention_mask=attention_mask.to(device))
+        finally:
+            self.classifier.train(was_training)
+        return {name: getattr(found, name).float().cpu().numpy() for name in OUTPUTS}
+
+
+@dataclass(frozen=True)
+class OpenVinoEngine:
+    """The classifier translated by OpenVINO; later changes of the classifier's weights do not reach it."""
+
+    compiled: Any
+    n_classes: int
+    device_type: str = "cpu"
+
+    def __call__(self, input_ids: Tensor, attention_mask: Tensor) -> Outputs:
+        """Run one padded batch; a request of its own, so that threads may share an engine."""
+        found = self.compiled.create_infer_request().infer((input_ids.numpy(), attention_mask.numpy()))
+        return {name: found[i] for i, name in enumerate(OUTPUTS)}
+
+
+def load_engine(classifier: Any, backend: Backend, precision: Precision) -> Engine:
+    """Make a classifier ready to run.
+
+    Parameters
+    ----------
+    classifier : RiskClassifier
+    backend : {"torch", "openvino"}
+        ``openvino`` runs on the CPU and needs the extra of that name.
+    precision : {"bf16", "fp32"}
+
+    Raises
+    ------
+    NotCalibratedError
+        If OpenVINO is not installed, the classifier is on another device, or this CPU would compute in another
+        precision than asked for: no other path may stand in for the one asked for.
+    """
+    return TorchEngine(classifier, precision) if backend == "torch" else _load_openvino(classifier, precision)
+
+
+def is_installed(backend: Backend) -> bool:
+    """Whether a backend's package is there."""
+    return backend == "torch" or find_spec(backend) is not None
+
+
+def _load_openvino(classifier: Any, precision: Precision) -> OpenVinoEngine:
+    if not is_installed("openvino"):
+        message = (
+            "backend 'openvino' is asked for and OpenVINO is not installed. Run: pip install 'screening[openvino]' "
+            "-c constraints.txt; or calibrate again with inference.backend=torch"
+        )
+        raise NotCalibratedError(message)
+    device = next(classifier.parameters()).device.type
+    if device != "cpu":
+        message = f"backend 'openvino' runs on the CPU alone, found a classifier on {device!r}; use device 'cpu'"
+        raise NotCalibratedError(message)
+    compiled = _compile(_translate(classifier), precision)
+    found = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+    if found != _OPENVINO_TYPES[precision]:
+        message = (
+            f"OpenVINO computes in {found} on this CPU where {precision} is asked for, and a recall promise holds for "
+            f"one precision alone; calibrate again here with training.precision=auto"
+        )
+        raise NotCalibratedError(message)
+    return OpenVinoEngine(compiled, int(classifier.config.num_labels))
+
+
+def _import_openvino() -> Any:
+    """Import OpenVINO without its usage reports, which it sends by default, over the network, when imported."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: an import of it fails
+    import openvino
+
+    return openvino
+
+
+class _Flat(nn.Module):
+    """A classifier that returns a tuple, which is what can be traced."""
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
+        found = self.classifier(input_ids=input_ids, attention_mask=attention_mask)
+        return tuple(getattr(found, name) for name in OUTPUTS)
+
+
+def _translate(classifier: Any) -> Any:
+    """Translate a classifier to a model of OpenVINO's, for batches of any shape."""
+    openvino = _import_openvino()
+    example = torch.ones(2, 16, dtype=torch.long)
+    shapes = [openvino.PartialShape([-1, -1])] * 2
+    was_training = classifier.training
+    classifier.eval()
+    try:
+        with _quiet():
+            return openvino.convert_model(_Flat(classifier), example_input=(example, example), input=shapes)
+    finally:
+        classifier.train(was_training)
+
+
+def _compile(model: Any, precision: Precision) -> Any:
+    settings = {
+        "INFERENCE_PRECISION_HINT": _OPENVINO_TYPES[precision],
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "NUM_STREAMS": 1,
+    }
+    return _import_openvino().Core().compile_model(model, "CPU", settings)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what tracing says about code that is not ours: Python values it takes for constants, loss functions."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
