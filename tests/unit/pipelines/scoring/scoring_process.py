@@ -1,9 +1,12 @@
-"""A process of its own that scores with a screener as cheap as can be, to be killed at any moment.
+"""Processes that score with a screener as cheap as can be, to be killed at any moment.
 
-Usage: python scoring_process.py BUNDLE OUT INPUT...  It says "ready" when its libraries are loaded.
+Loads the libraries once. For every line ``BUNDLE<TAB>OUT<TAB>INPUT...`` on standard input it forks a process that does
+the job, prints the process's number, and how it ended: 0, or minus the signal that killed it.
 """
 
+import os
 import sys
+import traceback
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,15 +40,28 @@ class ChecksumScreener:
         )
 
 
-def load_checksum_screener(_: Path) -> Any:
-    return ChecksumScreener()
+def do_job(bundle: str, out: str, *inputs: str) -> None:
+    screener: Any = ChecksumScreener()
+    options = ScoreOptions(part_rows=60, progress=False)
+    score_posts(inputs, Path(bundle), Path(out), options, load_screener=lambda _: screener)
+
+
+def say(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
     assert pandera.pandas
     assert pyarrow.parquet
-    bundle, out, *inputs = sys.argv[1:]
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    options = ScoreOptions(part_rows=40, progress=False)
-    score_posts(inputs, Path(bundle), Path(out), options, load_screener=load_checksum_screener)
+    for line in sys.stdin:
+        worker = os.fork()
+        if worker == 0:
+            try:
+                do_job(*line.rstrip("\n").split("\t"))
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        say(worker)
+        say(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]))

@@ -3,12 +3,13 @@
 ``SCREENING_KILL_REPEATS=50`` repeats it with so many seeds.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,10 +17,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.slow
-
 N_REPEATS = int(os.environ.get("SCREENING_KILL_REPEATS", "1"))
-N_KILLS = 3
+N_KILLS = 4
 PROGRAM = Path(__file__).with_name("scoring_process.py")
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -34,23 +33,40 @@ class Job(NamedTuple):
     seconds: float
 
 
-def start(bundle: Path, out: Path, inputs: list[str]) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    process = subprocess.Popen(
-        [sys.executable, str(PROGRAM), str(bundle), str(out), *inputs],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n", process.communicate()[1].decode()[-2000:]
-    return process
+class Workers:
+    """Starts processes that do a job, one at a time."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+        self._parent = subprocess.Popen(
+            [sys.executable, str(PROGRAM)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        )
+
+    def do(self, bundle: Path, out: Path, inputs: list[str], *, kill_after: float | None = None) -> int:
+        """Do a job in a process of its own, killed after some seconds if it has not ended; give its exit code."""
+        assert self._parent.stdin is not None
+        self._parent.stdin.write("\t".join([str(bundle), str(out), *inputs]) + "\n")
+        self._parent.stdin.flush()
+        worker = self._read_number()
+        if kill_after is not None:
+            time.sleep(kill_after)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+        return self._read_number()
+
+    def close(self) -> None:
+        self._parent.communicate(timeout=60)
+
+    def _read_number(self) -> int:
+        assert self._parent.stdout is not None
+        return int(self._parent.stdout.readline())
 
 
-def run_to_the_end(bundle: Path, out: Path, inputs: list[str]) -> float:
-    process = start(bundle, out, inputs)
-    began = time.monotonic()
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors.decode()[-2000:]
-    return time.monotonic() - began
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    started = Workers()
+    yield started
+    started.close()
 
 
 def write_inputs(folder: Path) -> list[str]:
@@ -69,39 +85,39 @@ def write_inputs(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def alone(save_small_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Job:
+def alone(save_small_bundle: Callable[..., Path], workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Job:
     folder = tmp_path_factory.mktemp("alone")
     bundle, inputs = save_small_bundle(folder / "bundle"), write_inputs(folder)
-    seconds = run_to_the_end(bundle, folder / "out", inputs)
+    assert workers.do(bundle, folder / "warm", inputs) == 0
+    began = time.monotonic()
+    assert workers.do(bundle, folder / "out", inputs) == 0
+    seconds = time.monotonic() - began
     scores, rejects = pd.read_parquet(folder / "out"), (folder / "out" / "_rejects.csv").read_bytes()
     assert len(scores) + len(rejects.splitlines()) - 1 == 2_400
     assert scores["post_id"].is_unique
     return Job(bundle, inputs, scores, rejects, seconds)
 
 
-def kill_at_random(job: Job, out: Path, moments: np.random.Generator) -> int:
-    """Start the job and kill it, several times; count the kills that left it unfinished."""
-    n_unfinished = 0
+def kill_at_random(workers: Workers, job: Job, out: Path, moments: np.random.Generator) -> int:
+    """Start the job and kill it, several times; count the kills that came before its end."""
+    n_killed = 0
     for _ in range(N_KILLS):
-        if out.is_file():
-            break
-        process = start(job.bundle, out, job.inputs)
-        time.sleep(moments.uniform(0, job.seconds))
-        process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
-        n_unfinished += process.returncode == -signal.SIGKILL
-    return n_unfinished
+        if not out.is_file():  # a finished file is not made again
+            code = workers.do(job.bundle, out, job.inputs, kill_after=moments.uniform(0, job.seconds))
+            assert code in {0, -signal.SIGKILL}
+            n_killed += code == -signal.SIGKILL
+    return n_killed
 
 
 @pytest.mark.parametrize("seed", range(N_REPEATS))
 @pytest.mark.parametrize("name", ["parts", "scores.csv"])
 def test_a_job_killed_at_random_moments_loses_and_doubles_no_row(
-    alone: Job, tmp_path: Path, name: str, seed: int
+    workers: Workers, alone: Job, tmp_path: Path, name: str, seed: int
 ) -> None:
     out = tmp_path / name
-    n_killed = kill_at_random(alone, out, np.random.default_rng(seed))
+    n_killed = kill_at_random(workers, alone, out, np.random.default_rng(seed))
     if not out.is_file():
-        run_to_the_end(alone.bundle, out, alone.inputs)
+        assert workers.do(alone.bundle, out, alone.inputs) == 0
     is_file = name.endswith(".csv")
     scores = pd.read_csv(out) if is_file else pd.read_parquet(out)
     rejects = (tmp_path / "scores.csv.rejects.csv" if is_file else out / "_rejects.csv").read_bytes()
