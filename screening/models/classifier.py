@@ -158,6 +158,13 @@ class RiskClassifier(PreTrainedModel):
         classifier.encoder = encoder
         return classifier, tokenizer
 
+    def train(self, mode: bool = True) -> "RiskClassifier":
+        """Switch training mode; an encoder that learns nothing stays in evaluation mode, without dropout."""
+        super().train(mode)
+        if not any(weight.requires_grad for weight in self.encoder.parameters()):
+            self.encoder.eval()
+        return self
+
     def get_input_embeddings(self) -> nn.Module:
         """Return the word-embedding layer."""
         return cast(nn.Module, self.encoder.get_input_embeddings())

@@ -1,6 +1,5 @@
 """Fit a classifier on prepared posts: tokenise, train, keep the best epoch, resume after a kill."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,17 @@ from transformers import PrinterCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from screening.allocator import keep_freed_memory
-from screening.config import ModelConfig, RunConfig
+from screening.config import RunConfig
 from screening.inference.windows import tokenize
 from screening.models.classifier import RiskClassifier
-from screening.objectives import build_objective
+from screening.objectives import Preset, build_objective, build_training_parts, resolve_preset
 from screening.taxonomy import Taxonomy
 from screening.training.callbacks import BEST_WEIGHTS, KeepBest, WholeCheckpoint, find_whole_checkpoint
+from screening.training.collapse import CollapseGuard
 from screening.training.collator import PaddingCollator
 from screening.training.ema import WeightAverage
+from screening.training.evaluation import EPOCH_METRICS, build_metrics
+from screening.training.phases import Phase, frozen_encoder, join_logs, plan_phases
 from screening.training.processes import count_before, count_posts_per_process, wait_for_all
 from screening.training.trainer import RiskTrainer, count_steps
 
@@ -40,6 +42,19 @@ class FittedClassifier:
     classifier: RiskClassifier
     tokenizer: Any
     history: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What every phase of a training works with."""
+
+    taxonomy: Taxonomy
+    tokenizer: Any
+    train: Any
+    validation: Any
+    class_counts: tuple[int, ...]
+    precision: str
+    callbacks: tuple[Any, ...]
 
 
 def fit_classifier(
@@ -75,13 +90,45 @@ def fit_classifier(
     ConfigError
         If the batch cannot be divided among the processes.
     """
-    settings = config.training
     keep_freed_memory()
-    torch.set_num_threads(settings.n_threads or torch.get_num_threads())
+    torch.set_num_threads(config.training.n_threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
-    max_tokens = config.model.max_tokens
-    classifier, tokenizer = _build_classifier(config.model, taxonomy)
-    counts = tuple(int((train["label"] == name).sum()) for name in taxonomy.names)
+    classifier, tokenizer = _build_classifier(config, taxonomy)
+    material = _Material(
+        taxonomy=taxonomy,
+        tokenizer=tokenizer,
+        train=tokenize_posts(train, tokenizer, taxonomy, config.model.max_tokens),
+        validation=tokenize_posts(validation, tokenizer, taxonomy, config.model.max_tokens),
+        class_counts=tuple(int((train["label"] == name).sum()) for name in taxonomy.names),
+        precision=precision,
+        callbacks=callbacks,
+    )
+    logs = [_fit_phase(phase, classifier, material, folder / phase.name) for phase in plan_phases(config)]
+    return FittedClassifier(classifier.eval(), tokenizer, join_logs(logs))
+
+
+def _fit_phase(phase: Phase, classifier: RiskClassifier, material: _Material, folder: Path) -> pd.DataFrame:
+    """Leave the phase's best weights in the classifier, and no part that only training needs; return the log."""
+    folder.mkdir(exist_ok=True)
+    preset = resolve_preset(phase.config.objective)
+    n_hidden, n_classes = classifier.class_head.in_features, classifier.class_head.out_features
+    classifier.training_parts.update(build_training_parts(preset, phase.config.model, n_hidden, n_classes))
+    with frozen_encoder(classifier, is_frozen=phase.is_encoder_frozen):
+        trainer, keep_best = _build_trainer(phase, preset, classifier, material, folder)
+        torch.manual_seed(phase.config.seed + count_before())  # processes share weights, but not what dropout draws
+        state = _train_or_resume(trainer, keep_best)
+    wait_for_all()  # one of them writes the best weights
+    classifier.load_state_dict(load_file(folder / BEST_WEIGHTS))
+    wait_for_all()  # and the caller may remove the folder
+    classifier.training_parts.clear()
+    return pd.DataFrame(state.log_history)
+
+
+def _build_trainer(
+    phase: Phase, preset: Preset, classifier: RiskClassifier, material: _Material, folder: Path
+) -> tuple[RiskTrainer, KeepBest]:
+    config, settings = phase.config, phase.config.training
+    n_steps = count_steps(len(material.train), settings.batch_size, settings.epochs)
     ema = WeightAverage(classifier, settings.ema_decay) if settings.ema_decay else None
     keep_best = KeepBest(
         folder,
@@ -92,29 +139,27 @@ def fit_classifier(
     )
     trainer = RiskTrainer(
         model=classifier,
-        args=_build_arguments(config, folder, precision, count_steps(len(train), settings.batch_size, settings.epochs)),
-        objective=build_objective(config.objective, taxonomy, counts),
+        args=_build_arguments(config, folder, material.precision, n_steps),
+        objective=build_objective(config.objective, material.taxonomy, material.class_counts),
         ema=ema,
-        train_dataset=tokenize_posts(train, tokenizer, taxonomy, max_tokens),
-        eval_dataset=tokenize_posts(validation, tokenizer, taxonomy, max_tokens),
-        data_collator=PaddingCollator(tokenizer, max_tokens),
-        compute_metrics=_build_metrics(taxonomy),
-        callbacks=[WholeCheckpoint(ema), keep_best, *callbacks],
+        n_views=preset.n_views,
+        train_dataset=material.train,
+        eval_dataset=material.validation,
+        data_collator=PaddingCollator(material.tokenizer, config.model.max_tokens),
+        compute_metrics=build_metrics(material.taxonomy, has_class_head=phase.has_class_head),
+        callbacks=[WholeCheckpoint(ema), keep_best, CollapseGuard(), *material.callbacks],
     )
     trainer.remove_callback(PrinterCallback)  # callers that want progress pass a callback
-    torch.manual_seed(config.seed + count_before())  # processes share weights, but not what dropout draws
-    state = _train_or_resume(trainer, keep_best)
-    wait_for_all()  # one of them writes the best weights
-    classifier.load_state_dict(load_file(folder / BEST_WEIGHTS))
-    wait_for_all()  # and the caller may remove the folder
-    return FittedClassifier(classifier.eval(), tokenizer, pd.DataFrame(state.log_history))
+    return trainer, keep_best
 
 
-def _build_classifier(model: ModelConfig, taxonomy: Taxonomy) -> tuple[RiskClassifier, Any]:
+def _build_classifier(config: RunConfig, taxonomy: Taxonomy) -> tuple[RiskClassifier, Any]:
+    model = config.model
     return RiskClassifier.from_encoder(
         model.encoder,
         taxonomy.names,
         pooling=model.pooling,
+        layers=model.layers or resolve_preset(config.objective).layers,
         max_tokens=model.max_tokens,
         dropout=model.dropout,
         attention_dropout=model.attention_dropout,
@@ -161,29 +206,9 @@ def summarise_history(log: pd.DataFrame) -> pd.DataFrame:
     """
     epoch = np.ceil(log["epoch"].round(6)).astype(int).rename("epoch")
     train = log.filter(regex=r"^loss").add_prefix("train_").groupby(epoch).mean()
-    validation = log.filter(regex=r"^eval_(loss|accuracy|macro_f1|weighted_f1|average_precision)$")
+    validation = log.filter(regex=rf"^eval_({'|'.join(EPOCH_METRICS)})$")
     validation = validation.rename(columns=lambda name: name.replace("eval_", "validation_"))
     return train.join(validation.groupby(epoch).last()).reset_index()
-
-
-def _build_metrics(taxonomy: Taxonomy) -> Callable[[Any], dict[str, float]]:
-    from sklearn.metrics import accuracy_score, average_precision_score, f1_score
-
-    indices = taxonomy.target_indices(taxonomy.targets[0])
-
-    def compute_metrics(prediction: Any) -> dict[str, float]:
-        logits, y_true = prediction.predictions, prediction.label_ids
-        y_pred = logits.argmax(axis=1)
-        probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-        y_score = probabilities[:, indices].sum(axis=1) / probabilities.sum(axis=1)
-        return {
-            "accuracy": float(accuracy_score(y_true, y_pred)),
-            "macro_f1": float(f1_score(y_true, y_pred, average="macro", zero_division=0)),
-            "weighted_f1": float(f1_score(y_true, y_pred, average="weighted", zero_division=0)),
-            "average_precision": float(average_precision_score(np.isin(y_true, indices), y_score)),
-        }
-
-    return compute_metrics
 
 
 def _build_arguments(config: RunConfig, folder: Path, precision: str, n_steps: int) -> Any:
@@ -210,7 +235,7 @@ def _build_arguments(config: RunConfig, folder: Path, precision: str, n_steps: i
         save_steps=settings.save_every_steps,
         save_total_limit=2,
         logging_strategy="steps",
-        logging_steps=20,
+        logging_steps=min(20, n_steps // settings.epochs),  # at least one line per epoch
         report_to=[],
         remove_unused_columns=False,
         label_names=["labels"],

@@ -14,6 +14,7 @@ from screening.objectives import CombinedObjective
 from screening.objectives.gathering import NOT_COUNTED, gather_batch
 from screening.training.ema import WeightAverage
 from screening.training.sampler import LengthGroupedEpochSampler
+from screening.training.views import repeat_posts
 
 
 class RiskTrainer(Trainer):
@@ -25,16 +26,21 @@ class RiskTrainer(Trainer):
         Called with the model's outputs and the labels.
     ema : WeightAverage or None
         Evaluation uses the averaged weights where given.
+    n_views : int
+        How often each post of a training step is read; an evaluation reads it once.
     **kwargs
         As for ``transformers.Trainer``.
     """
 
     objective: CombinedObjective
 
-    def __init__(self, *, objective: CombinedObjective, ema: WeightAverage | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, objective: CombinedObjective, ema: WeightAverage | None = None, n_views: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.objective = objective.to(self.args.device)
         self.ema = ema
+        self.n_views = n_views
         self._parts: defaultdict[str, list[Tensor]] = defaultdict(list)
 
     def compute_loss(
@@ -45,14 +51,18 @@ class RiskTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """Compute the objective of the whole batch, all processes' posts; its parts are kept for the next log line."""
-        batch = inputs | {"labels": self._mark_filling(inputs["labels"])}
+        is_training = model.training
+        marked = inputs | {"labels": self._mark_filling(inputs["labels"])}
+        batch = repeat_posts(marked, self.n_views if is_training else 1)
         labels = batch.pop("labels")
         outputs = model(**batch)
-        loss, parts = self.objective(*gather_batch(outputs, labels))
-        if model.training:
+        progress = self.state.global_step / self.state.max_steps if is_training else 1.0
+        loss, parts = self.objective(*gather_batch(outputs, labels), progress)
+        if is_training:
             for name, part in parts.items():
                 self._parts[name].append(part)
-        return (loss, {"loss": loss, "logits": outputs.logits}) if return_outputs else loss
+        seen = {"loss": loss, "logits": outputs.logits, "pooled": outputs.pooled}
+        return (loss, seen) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the mean of each objective since the last line to a training log line."""

@@ -1,0 +1,105 @@
+"""Notice a collapse: a classifier that gives every post the same class, or every post the same representation."""
+
+import logging
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+LARGEST_SHARE = 0.98
+"""One class predicted for more of the posts than this is a collapse, unless about as many posts have it."""
+SMALLEST_RANK = 1.05
+"""Representations of an effective rank below this stand on one line; two classes need no more, three or more do."""
+_TENTH = 0.1
+
+logger = logging.getLogger(__name__)
+
+
+def measure_collapse(pooled: ArrayLike, logits: ArrayLike, labels: ArrayLike) -> dict[str, float]:
+    """Measure how far representations and predictions have fallen together.
+
+    Parameters
+    ----------
+    pooled : array_like of float, shape (n_posts, n_hidden)
+    logits : array_like of float, shape (n_posts, n_classes)
+    labels : array_like of int, shape (n_posts,)
+
+    Returns
+    -------
+    dict of str to float
+        ``effective_rank`` (1: one line; n_hidden: every direction alike), ``largest_share`` of posts with the same
+        predicted class, and ``is_collapsed`` (1 or 0).
+    """
+    y_true, predictions = np.asarray(labels), np.asarray(logits).argmax(axis=1)
+    rank = compute_effective_rank(pooled)
+    favourite = np.bincount(predictions).argmax()
+    largest_share = float(np.mean(predictions == favourite))
+    is_rarer = np.mean(y_true == favourite) < LARGEST_SHARE - _TENTH
+    is_one_class = largest_share > LARGEST_SHARE and is_rarer
+    is_one_line = rank < SMALLEST_RANK and len(np.unique(y_true)) > 2
+    return {
+        "effective_rank": rank,
+        "largest_share": largest_share,
+        "is_collapsed": float(is_one_class or is_one_line),
+    }
+
+
+def compute_effective_rank(vectors: ArrayLike) -> float:
+    """Compute ``exp(−Σ_j q_j log q_j)``, ``q`` the shares of the eigenvalues of ``Σ_i u_i u_iᵀ`` of unit vectors ``u``.
+
+    The mean is left in, so that vectors all alike have rank 1, whatever noise stands around them.
+
+    Notes
+    -----
+    Roy, Vetterli. The effective rank. EUSIPCO 2007; on squared singular values [ours], which a little noise in many
+    directions moves less.
+
+    Examples
+    --------
+    >>> round(compute_effective_rank([[1, 0], [0, 3]]), 6)
+    2.0
+    >>> compute_effective_rank([[1, 2], [2, 4], [-1, -2]])
+    1.0
+    """
+    rows: NDArray[np.float64] = np.asarray(vectors, dtype=np.float64)
+    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    eigenvalues = np.linalg.eigvalsh(unit.T @ unit if unit.shape[0] > unit.shape[1] else unit @ unit.T)
+    shares = np.clip(eigenvalues, 0, None) / max(eigenvalues.sum(), np.finfo(np.float64).tiny)
+    shares = shares[shares > 1e-12]  # rounding
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def describe_collapse(metrics: dict[str, float]) -> str | None:
+    """Say in a sentence what has collapsed, or nothing.
+
+    Parameters
+    ----------
+    metrics : dict of str to float
+        An evaluation's, with the prefix ``eval_``.
+    """
+    if not metrics.get("eval_is_collapsed"):
+        return None
+    return (
+        f"The training has collapsed: {metrics['eval_largest_share']:.1%} of validation posts get the same class, and "
+        f"representations have an effective rank of {metrics['eval_effective_rank']:.2f}. Such scores tell no posts "
+        "apart. Some trainings recover by themselves; otherwise lower training.learning_rate or objective.temperature, "
+        "keep objective.is_normalised, or give cross-entropy more weight."
+    )
+
+
+class CollapseGuard(TrainerCallback):
+    """Warn after every evaluation that finds a collapse; the training goes on, since some recover."""
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Read the evaluation's measures."""
+        sentence = describe_collapse(metrics or {})
+        if sentence:
+            logger.warning("epoch %d: %s", round(state.epoch or 0), sentence)

@@ -1,0 +1,155 @@
+"""Every preset trains to its end; phases follow each other, resume, and leave no part that only training needs."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from screening.config import RunConfig, load_config
+from screening.objectives import PRESETS
+from screening.taxonomy import load_taxonomy
+from screening.training.fitting import FittedClassifier, fit_classifier, summarise_history
+from screening.training.phases import frozen_encoder, plan_phases
+from screening.training.views import repeat_posts
+
+TAXONOMY = load_taxonomy("mh5")
+WORDS = ["tired", "today", "happy", "sleep", "dog"]
+
+
+class Interrupted(Exception):  # noqa: N818  stands for a kill
+    pass
+
+
+class InterruptEvaluation(TrainerCallback):
+    """Break off in the middle of the n-th evaluation, as a kill would."""
+
+    def __init__(self, at: int) -> None:
+        self.at, self.n_evaluations = at, 0
+
+    def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
+        self.n_evaluations += 1
+
+    def on_prediction_step(self, *args: Any, **kwargs: Any) -> None:
+        if self.n_evaluations == self.at:
+            raise Interrupted
+
+
+class WeightsAtStart(TrainerCallback):
+    """Copy the weights at the start of each phase."""
+
+    def __init__(self) -> None:
+        self.phases: list[dict[str, torch.Tensor]] = []
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        self.phases.append({name: value.clone() for name, value in kwargs["model"].state_dict().items()})
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory, bert_classifier: Any, bert_tokenizer: Any) -> Path:
+    folder = tmp_path_factory.mktemp("encoder")
+    bert_classifier.encoder.save_pretrained(folder)
+    bert_tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def posts() -> pd.DataFrame:
+    labels = [name for name in TAXONOMY.names for _ in range(8)]
+    texts = [f"i feel {WORDS[i // 8]} my {'so ' * (i % 4)}{WORDS[i % 5]}" for i in range(len(labels))]
+    return pd.DataFrame({"text": texts, "label": labels})
+
+
+def make_config(encoder: Path, preset: str, *more: str) -> RunConfig:
+    settings = ["epochs=2", "batch_size=8", "learning_rate=0.003", "save_every_steps=5", "n_threads=1"]
+    training = [f"training.{setting}" for setting in settings]
+    model = [f"model.encoder={encoder}", "model.max_tokens=16"]
+    objective = [f"objective.preset={preset}", "objective.classifier_epochs=2"]
+    return load_config(overrides=[*model, *training, *objective, *more])
+
+
+def fit(config: RunConfig, posts: pd.DataFrame, folder: Path, *callbacks: Any) -> FittedClassifier:
+    folder.mkdir(exist_ok=True)
+    return fit_classifier(config, TAXONOMY, posts, posts.iloc[::2], folder, callbacks=callbacks)
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_every_preset_trains_and_logs_its_parts(
+    preset: str, encoder: Path, posts: pd.DataFrame, tmp_path: Path
+) -> None:
+    fitted = fit(make_config(encoder, preset), posts, tmp_path / "run")
+    history = summarise_history(fitted.history)
+    assert {f"train_loss_{term}" for term in PRESETS[preset].weights} <= set(history)
+    assert {"validation_effective_rank", "validation_is_collapsed"} <= set(history)
+    assert history["epoch"].tolist() == list(range(1, len(history) + 1))
+    fitted.classifier.save_pretrained(tmp_path / "saved")
+    loaded = type(fitted.classifier).from_pretrained(tmp_path / "saved")
+    parts = {name.partition(".")[0] for name in loaded.state_dict()}
+    expected = {"encoder", "class_head", "valence_head", "intensity_head"}
+    assert parts == expected | ({"layer_attention"} if preset == "layer_attentive" else set())
+    assert all(weight.requires_grad for weight in fitted.classifier.parameters())
+
+
+@pytest.mark.parametrize("name", ["gru", "rnn"])
+def test_recurrent_encoders_train_like_any_other(name: str, posts: pd.DataFrame, tmp_path: Path) -> None:
+    fitted = fit(make_config(Path(name), "cross_entropy", "training.epochs=1"), posts, tmp_path / "run")
+    fitted.classifier.save_pretrained(tmp_path / "saved")
+    loaded = type(fitted.classifier).from_pretrained(tmp_path / "saved").eval()
+    ids = torch.tensor([[101, 2651, 102]])
+    torch.testing.assert_close(loaded(input_ids=ids).logits, fitted.classifier(input_ids=ids).logits)
+
+
+def test_second_phase_changes_the_heads_and_leaves_the_encoder(
+    encoder: Path, posts: pd.DataFrame, tmp_path: Path
+) -> None:
+    starts = WeightsAtStart()
+    fitted = fit(make_config(encoder, "scl_two_phase"), posts, tmp_path / "run", starts)
+    first, second = starts.phases
+    after = fitted.classifier.state_dict()
+    moved = {name for name in after if not torch.equal(second[name], after[name])}
+    assert moved == {"class_head.weight", "class_head.bias"}
+    assert any(not torch.equal(first[name], second[name]) for name in first if name.startswith("encoder."))
+    assert fitted.history["loss_scl"].notna().any()
+    assert fitted.history["eval_macro_f1"].notna().sum() == 4  # of both phases
+
+
+@pytest.mark.parametrize(
+    ("preset", "at"), [("scl_two_phase", 1), ("scl_two_phase", 3), ("lcl", 1), ("layer_attentive", 1)]
+)
+def test_training_broken_off_in_any_phase_ends_with_the_same_weights(
+    preset: str, at: int, encoder: Path, posts: pd.DataFrame, tmp_path: Path
+) -> None:
+    config = make_config(encoder, preset, "training.ema_decay=0.9")
+    alone = fit(config, posts, tmp_path / "alone")
+    with pytest.raises(Interrupted):
+        fit(config, posts, tmp_path / "broken", InterruptEvaluation(at))
+    resumed = fit(config, posts, tmp_path / "broken")
+    pairs = zip(alone.classifier.parameters(), resumed.classifier.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_joint_schedule_is_one_phase_in_the_folder_itself() -> None:
+    config = RunConfig()
+    (phase,) = plan_phases(config)
+    assert (phase.name, phase.config) == ("", config)
+
+
+def test_frozen_encoder_gives_the_same_output_in_training_mode(build_classifier: Any) -> None:
+    classifier = build_classifier("bert", 40)
+    ids = torch.randint(5, 30, (2, 7), generator=torch.Generator().manual_seed(0))
+    with frozen_encoder(classifier, is_frozen=True):
+        classifier.train()
+        first, second = (classifier(input_ids=ids) for _ in range(2))
+        assert torch.equal(first.pooled, second.pooled)
+        assert not torch.equal(first.logits, second.logits)  # the heads' dropout stays
+    classifier.train()
+    assert not torch.equal(classifier(input_ids=ids).pooled, first.pooled)
+
+
+def test_views_stand_under_each_other() -> None:
+    batch = {"input_ids": torch.tensor([[1, 2], [3, 4]]), "labels": torch.tensor([0, 1])}
+    assert repeat_posts(batch, 2)["labels"].tolist() == [0, 1, 0, 1]
+    assert repeat_posts(batch, 2)["input_ids"].tolist() == [[1, 2], [3, 4], [1, 2], [3, 4]]
+    assert repeat_posts(batch, 1) is batch
