@@ -6,6 +6,7 @@ which could hide words or reorder a line, are replaced by visible names.
 
 import html
 import itertools
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -39,6 +40,9 @@ _SIGN_NAMES = {
 _HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 # Letters and signs by category that draw nothing.
 _BLANK_SIGNS = set("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+# A zero-width joiner between two pictures makes one picture of them (a firefighter, a family) and hides nothing.
+_PICTURE = "\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"
+_PICTURE_JOINER = re.compile(f"(?<=[\ufe0f{_PICTURE}])\u200d(?=[{_PICTURE}])")
 
 
 def render_highlights(text: str, spans: Iterable[Span]) -> str:
@@ -91,8 +95,8 @@ def escape_visibly(text: str) -> str:
     """
     text = text.replace("\r\n", "\n")
     parts = []
-    for sign, run in itertools.groupby(text, key=_hidden_sign):
-        signs = "".join(run)
+    for sign, run in itertools.groupby(_list_signs(text), key=lambda pair: pair[1]):
+        signs = "".join(character for character, _ in run)
         parts.append(_render_hidden(sign, len(signs)) if sign else html.escape(signs))
     return "".join(parts)
 
@@ -105,7 +109,13 @@ def show_visibly(text: str) -> str:
     >>> show_visibly("a\x1b[31mb")
     'a[ESC][31mb'
     """
-    return "".join(f"[{_name(sign)}]" if _hidden_sign(sign) or sign == "\n" else sign for sign in text)
+    return "".join(f"[{_name(sign)}]" if hidden or sign == "\n" else sign for sign, hidden in _list_signs(text))
+
+
+def _list_signs(text: str) -> list[tuple[str, str]]:
+    """Pair every sign with itself if it must be named, else with an empty string."""
+    joiners = {match.start() for match in _PICTURE_JOINER.finditer(text)}
+    return [(sign, "" if i in joiners else _hidden_sign(sign)) for i, sign in enumerate(text)]
 
 
 def _hidden_sign(sign: str) -> str:

@@ -29,6 +29,9 @@ def test_hostile_text_comes_out_as_the_same_text(text: str) -> None:
 @given(st.text(max_size=200))
 def test_any_text_at_all_leaves_no_tag_quote_or_hidden_sign(text: str) -> None:
     page = re.sub(r'</?span(?: class="hidden-sign")?>', "", escape_visibly(text))
+    page = re.sub(
+        "(?<=[\U0001f000-\U0001faff\u2600-\u2bff\ufe0f])\u200d(?=[\U0001f000-\U0001faff\u2600-\u2bff])", "", page
+    )
     assert not set("<>\"'") & set(page)
     assert not [s for s in page if unicodedata.category(s) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} and s not in "\n\t"]
 
@@ -42,6 +45,18 @@ def test_any_text_at_all_leaves_no_tag_quote_or_hidden_sign(text: str) -> None:
 def test_signs_that_hide_or_reorder_are_named(sign: str, name: str) -> None:
     assert escape_visibly(f"a{sign}b") == f'a<span class="hidden-sign">{name}</span>b'
     assert show_visibly(f"a{sign}b") == f"a[{name}]b"
+
+
+@pytest.mark.parametrize("picture", ["👩🏽\u200d🚒", "👨\u200d👩\u200d👧", "❤\ufe0f\u200d🔥"])
+def test_pictures_joined_into_one_stay_one(picture: str) -> None:
+    assert escape_visibly(f"a {picture}!") == f"a {picture}!"
+    assert show_visibly(picture) == picture
+
+
+@pytest.mark.parametrize("text", ["a\u200db", "🚒\u200db", "a\u200d🚒", "🚒\u200d\u200d🚒", "\u200d🚒"])
+def test_joiners_that_join_no_two_pictures_are_named(text: str) -> None:
+    assert "\u200d" not in escape_visibly(text)
+    assert "\u200d" not in show_visibly(text)
 
 
 def test_a_long_run_of_hidden_signs_is_named_once_with_its_length() -> None:
