@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from pydantic import Field
 
+from pipelines.scoring.output import add_provenance
 from screening.bundle import compute_version
 from screening.exceptions import ConfigError, SchemaError
 from screening.scoring import Screener
@@ -16,8 +17,7 @@ from screening.types import Record
 
 THRESHOLD_PREFIX = "threshold_"
 INPUT_COLUMNS = ("text", "post_id")
-# Columns the served table has beside the score table: what the triage of this very answer rests on.
-CERTIFIED, OVERRIDE = "certified", "override"
+OPERATING_POINT, CERTIFIED, OVERRIDE = "operating_point", "certified", "override"
 
 logger = logging.getLogger(__name__)
 
@@ -112,8 +112,8 @@ def score_table(screener: Screener, posts: pd.DataFrame, thresholds: Mapping[str
     Returns
     -------
     DataFrame
-        The score table (:meth:`screening.scoring.Screener.score`), then ``model_version``, ``threshold_<target>``
-        and ``operating_point``: ``certified``, or ``override`` if any threshold is not the one the promise is for.
+        The score table as ``screening score`` writes it (:func:`pipelines.scoring.output.add_provenance`), and
+        ``operating_point``: ``certified``, or ``override`` if any threshold is not the one the promise is for.
 
     Raises
     ------
@@ -123,17 +123,13 @@ def score_table(screener: Screener, posts: pd.DataFrame, thresholds: Mapping[str
     post_ids = posts["post_id"].tolist() if "post_id" in posts else None
     scores = screener.score(posts["text"].tolist(), post_ids)
     points = screener.manifest.operating_points
-    is_certified = all(point.threshold == thresholds[point.name] for point in points)
+    moved = [point.model_copy(update={"threshold": thresholds[point.name]}) for point in points]
+    is_certified = moved == list(points)
     if not is_certified:
-        moved = [point.model_copy(update={"threshold": thresholds[point.name]}) for point in points]
         risks = {point.name: scores[f"risk_{point.name}"].to_numpy() for point in points}
         scores = scores.assign(triage=pd.Series(assign_triage(risks, moved), dtype="str"))
-    operating_point = pd.Series([CERTIFIED if is_certified else OVERRIDE] * len(scores), dtype="str")
-    return scores.assign(
-        model_version=pd.Series([screener.version] * len(scores), dtype="str"),
-        **{f"{THRESHOLD_PREFIX}{name}": float(value) for name, value in thresholds.items()},
-        operating_point=operating_point,
-    )
+    made = add_provenance(scores, screener.version, moved)
+    return made.assign(**{OPERATING_POINT: CERTIFIED if is_certified else OVERRIDE})
 
 
 def validate_size(posts: pd.DataFrame, max_posts: int) -> None:

@@ -1,5 +1,6 @@
 """Logs a screener bundle as an MLflow model from code: no pickle, a fixed signature, certified thresholds."""
 
+import logging
 import warnings
 from importlib import metadata
 from pathlib import Path
@@ -7,7 +8,14 @@ from typing import Any
 
 import pipelines
 import screening
-from pipelines.served_screener import THRESHOLD_PREFIX, ServingConfig, choose_thresholds, load_screener, score_table
+from pipelines.served_screener import (
+    OPERATING_POINT,
+    THRESHOLD_PREFIX,
+    ServingConfig,
+    choose_thresholds,
+    load_screener,
+    score_table,
+)
 from screening.bundle import BundleManifest
 from screening.scoring import Screener
 
@@ -129,6 +137,39 @@ def name_served_columns(screener: Screener) -> dict[str, str]:
     no_posts = pd.DataFrame({"text": [], "post_id": []}, dtype=object)
     table = score_table(screener, no_posts, choose_thresholds(screener, None, ServingConfig()))
     return {str(name): COLUMN_TYPES[str(dtype)] for name, dtype in table.dtypes.items()}
+
+
+def load_spark_udf(spark: Any, model: Path | str) -> Any:
+    """Load an exported or registered screener as a function of a Spark column ``struct(post_id, text)``.
+
+    Parameters
+    ----------
+    spark : pyspark.sql.SparkSession
+    model : path
+        A model folder, which Spark copies to every machine, or an MLflow address.
+
+    Returns
+    -------
+    callable
+        Gives a struct of the served table's columns (:func:`name_served_columns`); these stand in its ``metadata``.
+    """
+    import mlflow.pyfunc
+
+    log = logging.getLogger("mlflow.pyfunc")
+    level = log.level
+    log.setLevel(logging.ERROR)  # it advises an environment per model; the workers' is ours
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PySpark warns about pandas 3
+            return mlflow.pyfunc.spark_udf(spark, str(model), env_manager="local")
+    finally:
+        log.setLevel(level)
+
+
+def name_score_columns(loaded: Any) -> list[str]:
+    """Name the columns that ``screening score`` writes, from what :func:`load_spark_udf` loaded."""
+    names: list[str] = loaded.metadata.get_output_schema().input_names()
+    return [name for name in names if name != OPERATING_POINT]
 
 
 def build_requirements() -> list[str]:

@@ -46,7 +46,7 @@ def test_signature_takes_text_and_an_optional_id_and_an_optional_threshold_per_t
 def test_served_columns_are_the_score_table_and_what_its_triage_rests_on(screener):
     columns = list(name_served_columns(screener))
     scores = list(screener.score(POSTS["text"].tolist()))
-    extra = ["model_version", "threshold_suicidewatch", "threshold_any_risk", "operating_point"]
+    extra = ["threshold_suicidewatch", "threshold_any_risk", "model_version", "operating_point"]
     assert columns == [*scores, *extra]
 
 

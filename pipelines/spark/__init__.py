@@ -1,0 +1,1 @@
+"""Scoring on many machines: Apache Spark runs the exported MLflow model, and the output is the local engine's."""
