@@ -101,5 +101,5 @@ class CollapseGuard(TrainerCallback):
     ) -> None:
         """Read the evaluation's measures."""
         sentence = describe_collapse(metrics or {})
-        if sentence:
+        if sentence and state.is_world_process_zero:
             logger.warning("epoch %d: %s", round(state.epoch or 0), sentence)

@@ -215,7 +215,7 @@ def _build_arguments(config: RunConfig, folder: Path, precision: str, n_steps: i
     from transformers import TrainingArguments
 
     settings = config.training
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=count_posts_per_process(settings.batch_size),
@@ -242,3 +242,5 @@ def _build_arguments(config: RunConfig, folder: Path, precision: str, n_steps: i
         dataloader_pin_memory=torch.cuda.is_available(),
         disable_tqdm=True,
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # without torchrun one GPU: the Trainer would give each a whole batch
+    return arguments
