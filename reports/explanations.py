@@ -120,9 +120,9 @@ def build_word_order(results: RunResults) -> Table | None:
     )
     note = (
         "Spearman's, between the weights of a post's words and another column, mean over posts; 95% percentile "
-        "bootstrap intervals over posts. Words that say the same thing each change little alone, so the first is never "
-        "1. An explanation that stays the same when the weights of the model are random shows the text and not the "
-        "model; long and rare words weigh more in any model, so the last need not be 0."
+        "bootstrap intervals over posts. Words that say the same thing each change little alone, so the first need not "
+        "be near 1. An explanation that stays the same when the weights of the model are random shows the text and not "
+        "the model; long and rare words weigh more in any model, so the last need not be 0."
     )
     return Table("word_order", "Order of words by weight", pd.DataFrame(rows), columns, SPLIT, note)
 

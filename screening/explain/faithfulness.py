@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from screening.explain.aggregation import WordWeight
 from screening.explain.masking import MaskedScorer
-from screening.inference.forward import Progress
 
 FRACTIONS = (0.01, 0.05, 0.10, 0.20, 0.50)
 N_DRAWS = 5
@@ -22,7 +21,6 @@ def compute_faithfulness(
     *,
     rng: np.random.Generator,
     n_draws: int = N_DRAWS,
-    on_progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Mask the words of highest weight, or all others, and see how far the score falls; compare with random words.
 
@@ -37,8 +35,6 @@ def compute_faithfulness(
         Draws the random words.
     n_draws : int
         Draws of random words per post, averaged; at each share as many words as the marked ones.
-    on_progress : callable, optional
-        Called as ``on_progress(n_done, n_texts)`` with the masked versions scored so far.
 
     Returns
     -------
@@ -62,7 +58,7 @@ def compute_faithfulness(
             *(scorer.mask_words(text, [post[i] for i in rows], counts[rows].tolist()) for rows in masked),
         ]
     n_per_post = 1 + (1 + n_draws) * len(FRACTIONS) * len(KINDS)
-    scores = scorer.compute_scores(versions, on_progress).reshape(len(texts), n_per_post)
+    scores = scorer.compute_scores(versions).reshape(len(texts), n_per_post)
     falls = (scores[:, :1] - scores[:, 1:]).reshape(len(texts), 1 + n_draws, len(FRACTIONS), len(KINDS))
     return _tabulate(falls).assign(n_words=[len(post) for post in words], n_draws=n_draws)
 

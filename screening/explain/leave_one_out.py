@@ -7,7 +7,6 @@ import pandas as pd
 
 from screening.explain.aggregation import WordWeight
 from screening.explain.masking import MaskedScorer
-from screening.inference.forward import Progress
 from screening.metrics.rank_correlation import compute_rank_correlation
 
 MAX_WORDS = 40
@@ -20,7 +19,6 @@ def compute_leave_one_out(
     *,
     rng: np.random.Generator,
     max_words: int = MAX_WORDS,
-    on_progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Mask words one at a time and compare the falls of the score with the words' weights, by rank.
 
@@ -34,8 +32,6 @@ def compute_leave_one_out(
         Draws the words of longer posts.
     max_words : int
         All words of a post of at most so many, else so many drawn at random, so that a long post costs no more.
-    on_progress : callable, optional
-        Called as ``on_progress(n_done, n_texts)``.
 
     Returns
     -------
@@ -54,7 +50,7 @@ def compute_leave_one_out(
         counts = scorer.count_pieces(text, post)
         versions += [text, *(scorer.mask_words(text, [post[row]], [counts[row]]) for row in rows)]
     ends = np.cumsum([1 + len(rows) for rows in chosen])
-    scores = np.split(scorer.compute_scores(versions, on_progress), ends[:-1])
+    scores = np.split(scorer.compute_scores(versions), ends[:-1])
     correlations = [
         compute_rank_correlation([post[row].weight for row in rows], part[0] - part[1:])
         for post, rows, part in zip(words, chosen, scores, strict=True)

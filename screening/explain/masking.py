@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from screening.config import LongPosts
 from screening.explain.aggregation import WordWeight
 from screening.explain.heads import ScoreFunction
-from screening.inference.forward import Progress, compute_logits
+from screening.inference.forward import compute_logits
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class MaskedScorer:
             text = text[: word.start] + count * str(self.tokenizer.mask_token) + text[word.end :]
         return text
 
-    def compute_scores(self, texts: Sequence[str], on_progress: Progress | None = None) -> NDArray[np.float64]:
+    def compute_scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Score each different text once, shape (n_texts,); short posts give the same version many times."""
         row_by_text = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         outputs = compute_logits(
@@ -82,7 +82,6 @@ class MaskedScorer:
             max_tokens=self.max_tokens,
             long_posts=self.long_posts,
             precision=self.precision,
-            on_progress=on_progress,
         )
         tensors = {name: torch.from_numpy(getattr(outputs, name)) for name in ("logits", "valence", "intensity")}
         scores = self.score(SimpleNamespace(**tensors)).numpy().astype(np.float64)

@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,6 @@ def compute_randomised(
     *,
     seed: int,
     settings: AttributionSettings = SETTINGS,
-    on_progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
     """Explain posts again with ever more weights drawn at random, and compare the words' ranks.
 
@@ -42,8 +41,6 @@ def compute_randomised(
     seed : int
         Of the random weights; all these posts meet the same random models.
     settings : AttributionSettings
-    on_progress : callable, optional
-        Called as ``on_progress(n_done, n_stages)``.
 
     Returns
     -------
@@ -66,7 +63,7 @@ def compute_randomised(
     post_ids, head = spans["post_id"].drop_duplicates().tolist(), str(spans["head"].iloc[0])
     trained = {post_id: np.abs(part) for post_id, part in _group_weights(spans)}
     rows = []
-    for k, stage in enumerate(STAGES):
+    for stage in STAGES:
         classifier = randomise_weights(bundle.classifier, stage, seed)
         random_bundle = dataclasses.replace(bundle, classifier=classifier)
         table = explain_posts(random_bundle, texts, post_ids, head=head, settings=settings)
@@ -74,8 +71,6 @@ def compute_randomised(
             (post_id, stage, compute_rank_correlation(trained[post_id], np.abs(part)), len(part), seed)
             for post_id, part in _group_weights(table)
         ]
-        if on_progress is not None:
-            on_progress(k + 1, len(STAGES))
     return pd.DataFrame(rows, columns=["post_id", "stage", "rank_correlation", "n_words", "seed"])
 
 

@@ -104,11 +104,3 @@ def test_words_of_every_window_of_a_long_post_can_be_masked(explained: Explained
     whole, masked = long.compute_scores([text, text.removesuffix("tired") + "[MASK]"])
     assert table["comprehensiveness_1"][0] == pytest.approx(whole - masked, abs=1e-6)
     assert whole != masked
-
-
-def test_progress_counts_every_different_text_once(explained: Explained) -> None:
-    scorer, words = explained
-    seen: list[tuple[int, int]] = []
-    rng = np.random.default_rng(0)
-    compute_faithfulness(scorer, TEXTS, words, rng=rng, on_progress=lambda n_done, n: seen.append((n_done, n)))
-    assert seen[-1][0] == seen[-1][1] < 3 * (1 + 6 * 5 * 2)

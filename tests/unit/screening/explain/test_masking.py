@@ -56,6 +56,11 @@ def test_masking_replaces_exactly_the_words(bert_tokenizer: Any) -> None:
     assert scorer.mask_words("😀 so tire...", words, [1, 2]) == "[MASK] so [MASK][MASK]..."
 
 
+def test_a_version_that_comes_twice_gets_the_same_score_both_times(scorer: MaskedScorer) -> None:
+    scores = scorer.compute_scores(["so tired", "my dog", "so tired"])
+    assert scores[0] == scores[2] != scores[1]
+
+
 def test_a_long_post_is_scored_over_all_its_windows_or_its_first(mean_of_words: Any, bert_tokenizer: Any) -> None:
     def build(long_posts: Any) -> MaskedScorer:
         return MaskedScorer(mean_of_words, bert_tokenizer, lambda output: output.logits[:, 0], 16, long_posts)
