@@ -226,7 +226,7 @@ def require_column(columns: Iterable[object], name: str, where: str) -> None:
         return
     near = difflib.get_close_matches(name, found, n=1, cutoff=0.5)
     hint = f"; did you mean {show_columns(near)}?" if near else ""
-    message = f"{where}: expected a column {name!r}, found {show_columns(found)}{hint}"
+    message = f"{where}: expected a column {name!r}, found {show_columns(found) or 'no column'}{hint}"
     raise SchemaError(message)
 
 

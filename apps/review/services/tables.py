@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from screening.data.cleaning import clean_text
-from screening.data.file_readers import read_table
-from screening.data.sources import Columns, select_columns
+from screening.data.file_readers import list_tables, read_table
+from screening.data.sources import Columns, choose_id_stems, select_columns
 from screening.exceptions import SchemaError
 from screening.types import TRIAGE_LEVELS
 
@@ -29,6 +29,8 @@ def read_posts(
 
     Parameters
     ----------
+    path : Path
+        A file, or a folder of them.
     id_column, date_column : str or None
         ``None`` takes ``post_id`` and ``created_at`` where the file has them; without ``post_id`` the ids are
         ``<file stem>-<row>``, rows counted from 1.
@@ -42,18 +44,31 @@ def read_posts(
     SchemaError
         If it cannot be read as a table or lacks a named column; the message quotes no post.
     """
+    files = list_tables(path) if path.is_dir() else [path]
+    tables = [
+        _read_posts_table(
+            file, stem, text_column=text_column, id_column=id_column, date_column=date_column, community=community_column
+        )
+        for file, stem in zip(files, choose_id_stems(files), strict=True)
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _read_posts_table(
+    path: Path, stem: str, *, text_column: str, id_column: str | None, date_column: str | None, community: str | None
+) -> pd.DataFrame:
     table = read_table(path)
     if id_column is None and "post_id" in table.columns:
         id_column = "post_id"
     if date_column is None and "created_at" in table.columns:
         date_column = "created_at"
-    if community_column is None and "community" in table.columns:
-        community_column = "community"
-    groups = (community_column,) if community_column is not None else ()
+    if community is None and "community" in table.columns:
+        community = "community"
+    groups = (community,) if community is not None else ()
     columns = Columns(text=text_column, label=None, id=id_column, author=None, date=date_column, groups=groups)
-    posts = select_columns(table, columns, where=str(path), stem=path.stem)
-    if community_column is not None:
-        posts = posts.rename(columns={community_column: "community"})
+    posts = select_columns(table, columns, where=str(path), stem=stem)
+    if community is not None:
+        posts = posts.rename(columns={community: "community"})
     return posts.assign(text=[clean_text(text) if isinstance(text, str) else text for text in posts["text"]])
 
 

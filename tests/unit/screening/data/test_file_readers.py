@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from screening.data.file_readers import read_table, show_columns
+from screening.data.file_readers import UNFINISHED, read_table, show_columns
 from screening.exceptions import DataAccessError, SchemaError
 
 SECRET = "the purple walrus sang"
@@ -118,3 +118,23 @@ def test_missing_files_are_an_access_error(tmp_path):
 
 def test_column_names_that_may_be_posts_are_not_shown():
     assert show_columns(["text", SECRET]) == f"text, <name of {len(SECRET)} characters>"
+
+
+def test_a_folder_is_read_as_one_table_without_hidden_and_unfinished_files(tmp_path):
+    (tmp_path / "part-1.csv").write_text("post_id,n\nb,2\n", encoding="utf-8")
+    (tmp_path / "part-0.csv").write_text("post_id,n\na,1\n", encoding="utf-8")
+    pd.DataFrame({"post_id": [], "n": []}).to_parquet(tmp_path / "part-2.parquet")
+    for name in ("_rejects.csv", ".part-3.csv", "_job.json", "notes.txt"):
+        (tmp_path / name).write_text("planted", encoding="utf-8")
+    table = read_table(tmp_path)
+    assert table["post_id"].tolist() == ["a", "b"]
+    assert list(table.columns) == ["post_id", "n"]
+
+
+def test_an_unfinished_folder_and_one_without_tables_are_refused(tmp_path):
+    with pytest.raises(SchemaError, match="expected a folder with files ending in"):
+        read_table(tmp_path)
+    (tmp_path / "part-0.csv").write_text("post_id\na\n", encoding="utf-8")
+    (tmp_path / UNFINISHED).touch()
+    with pytest.raises(SchemaError, match=r"is not finished.*goes on where it ended"):
+        read_table(tmp_path)
