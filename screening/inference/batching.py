@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+MIN_FILLED = 7 / 8  # of a row: shorter posts start a batch of their own, so that little is computed on padding
+
 
 def round_up(length: int, multiple: int) -> int:
     """Smallest multiple of ``multiple`` that is not below ``length``.
@@ -16,7 +18,7 @@ def round_up(length: int, multiple: int) -> int:
 
 
 def plan_batches(lengths: ArrayLike, max_tokens_per_batch: int, multiple: int = 8) -> list[NDArray[np.int64]]:
-    """Group posts into batches whose padded size stays within a token budget.
+    """Group posts of like length into batches whose padded size stays within a token budget.
 
     The longest posts come first, so that a batch too large for the memory fails at the start and not at the end.
 
@@ -41,7 +43,7 @@ def plan_batches(lengths: ArrayLike, max_tokens_per_batch: int, multiple: int = 
 
     Examples
     --------
-    >>> [batch.tolist() for batch in plan_batches([3, 20, 8, 5], max_tokens_per_batch=32)]
+    >>> [batch.tolist() for batch in plan_batches([3, 20, 8, 5], max_tokens_per_batch=64)]
     [[1], [2, 3, 0]]
     """
     if max_tokens_per_batch < 1 or multiple < 1:
@@ -49,11 +51,12 @@ def plan_batches(lengths: ArrayLike, max_tokens_per_batch: int, multiple: int = 
         raise ValueError(message)
     lengths = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-lengths, kind="stable")  # stable: ties keep input order, so that plans are reproducible
+    widths = -(-np.maximum(lengths[order], 1) // multiple) * multiple
     batches = []
     start = 0
     while start < len(order):
-        width = round_up(max(1, int(lengths[order[start]])), multiple)
-        stop = start + max(1, max_tokens_per_batch // width)
+        n_alike = int(np.searchsorted(-widths, -MIN_FILLED * widths[start], side="right")) - start
+        stop = start + min(n_alike, max(1, max_tokens_per_batch // int(widths[start])))
         batches.append(order[start:stop])
         start = stop
     return batches

@@ -22,7 +22,15 @@ def test_every_post_appears_exactly_once_and_batches_fit_the_budget(
 def test_longest_posts_come_first() -> None:
     lengths = [5, 90, 30, 61]
     longest_per_batch = [max(lengths[i] for i in batch) for batch in plan_batches(lengths, 64)]
-    assert longest_per_batch == [90, 61, 30]
+    assert longest_per_batch == [90, 61, 30, 5]
+
+
+def test_little_of_a_batch_is_padding_also_with_few_posts() -> None:
+    lengths = np.random.default_rng(0).integers(20, 256, size=40)
+    batches = plan_batches(lengths, 4_096)
+    n_padded = sum(len(batch) * round_up(int(lengths[batch].max()), 8) for batch in batches)
+    assert n_padded < 1.1 * lengths.sum()  # filled up to 4,096 tokens, batches would be half as large again
+    assert len(batches) < len(lengths)
 
 
 def test_no_posts_give_no_batches() -> None:
