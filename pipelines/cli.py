@@ -2,9 +2,10 @@
 
 import os
 import sys
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -108,6 +109,10 @@ def score(  # noqa: PLR0913  # every parameter is an option of the command
         float, typer.Option(help="Exit with 3 if a larger fraction of rows could not be scored.", min=0, max=1)
     ] = 0.1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a finished or a different output.")] = False,
+    engine: Annotated[Literal["local", "spark"], typer.Option(help="This process, or Apache Spark.")] = "local",
+    master: Annotated[
+        str | None, typer.Option(help="Spark's address, e.g. spark://host:7077; default: its configuration's.")
+    ] = None,
 ) -> None:
     """Score new posts: ids, probabilities, risk scores, triage level, thresholds and model version; no text is written.
 
@@ -124,7 +129,12 @@ def score(  # noqa: PLR0913  # every parameter is an option of the command
         max_rejected=max_rejected,
         overwrite=overwrite,
     )
-    done = score_posts(inputs, bundle, out, options)
+    if engine == "spark":
+        from pipelines.spark.engine import score_with_spark
+
+        done = score_posts(inputs, bundle, out, options, engine=partial(score_with_spark, master=master))
+    else:
+        done = score_posts(inputs, bundle, out, options)
     _describe_scored(done)
     if not done.is_met:
         _fail(done.describe_excess(), EXIT_GATE)

@@ -132,6 +132,11 @@ def score_table(screener: Screener, posts: pd.DataFrame, thresholds: Mapping[str
     return made.assign(**{OPERATING_POINT: CERTIFIED if is_certified else OVERRIDE})
 
 
+def write_nulls(table: pd.DataFrame) -> pd.DataFrame:
+    """Replace NaN, which JSON does not have, by ``None``: what the encoder would say of posts it never read."""
+    return table.astype(object).where(table.notna(), None)
+
+
 def validate_size(posts: pd.DataFrame, max_posts: int) -> None:
     """Refuse a request of too many posts.
 

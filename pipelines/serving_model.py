@@ -12,7 +12,14 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel
 
-from pipelines.served_screener import ServingConfig, choose_thresholds, load_screener, score_table, validate_size
+from pipelines.served_screener import (
+    ServingConfig,
+    choose_thresholds,
+    load_screener,
+    score_table,
+    validate_size,
+    write_nulls,
+)
 from pipelines.serving_guard import ScoringFailedError, guard_scoring_server, is_scoring_server
 from pipelines.unexpected import describe_unexpected
 from screening.exceptions import ScreeningError
@@ -62,11 +69,12 @@ class ScreenerModel(PythonModel):
             validate_size(model_input, self.config.max_posts)
         try:
             with self.lock:
-                return score_table(self.screener, model_input, thresholds)
+                table = score_table(self.screener, model_input, thresholds)
         except ScreeningError:
             raise
         except Exception as error:
             raise ScoringFailedError(describe_unexpected(error)) from None
+        return write_nulls(table) if self.is_served else table
 
 
 set_model(ScreenerModel())

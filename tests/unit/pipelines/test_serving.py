@@ -1,5 +1,6 @@
 """The registered model's interface follows from the bundle; its thresholds move only where an operator lets them."""
 
+import json
 import re
 
 import pandas as pd
@@ -12,6 +13,7 @@ from pipelines.served_screener import (
     load_screener,
     score_table,
     validate_size,
+    write_nulls,
 )
 from pipelines.serving import (
     build_requirements,
@@ -113,6 +115,17 @@ def test_too_many_posts_are_refused_with_both_numbers():
     validate_size(POSTS, 3)
     with pytest.raises(SchemaError, match=r"at most 2 posts .* found 3"):
         validate_size(POSTS, 2)
+
+
+def test_an_answer_is_json_that_every_reader_takes():
+    table = pd.DataFrame(
+        {"prob_anxiety": [0.1 + 0.2, float("nan")], "triage": ["review", "no_flag"], "n_tokens": [7, 0]}
+    )
+    answer = json.loads(json.dumps(write_nulls(table).to_dict("records"), allow_nan=False))
+    assert answer == [
+        {"prob_anxiety": 0.1 + 0.2, "triage": "review", "n_tokens": 7},
+        {"prob_anxiety": None, "triage": "no_flag", "n_tokens": 0},
+    ]
 
 
 def test_a_bundle_is_loaded_once_per_process(tiny_bundle):
