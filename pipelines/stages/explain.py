@@ -112,10 +112,10 @@ def explain_file(
         If an input cannot be read or does not fit the others, or an output may not be written.
     """
     validate_output(out_path, overwrite=options.overwrite, inputs=(posts_path, scores_path))
+    from pipelines.scoring.scored_posts import read_scored_posts
     from screening.data.file_readers import read_table
-    from screening.data.preparation import prepare_new_posts
 
-    posts = prepare_new_posts(posts_path, text_column=text_column, id_column=id_column)
+    posts = read_scored_posts(posts_path, text_column=text_column, id_column=id_column)
     rationales = read_rationales(posts_path, text_column=text_column, id_column=id_column)
     scores = read_table(scores_path)
     return explain_flagged(scores, posts, bundle_dir, out_path, options, rationales=rationales, console=console)

@@ -45,27 +45,21 @@ def read_posts(
         If it cannot be read as a table or lacks a named column; the message quotes no post.
     """
     files = list_tables(path) if path.is_dir() else [path]
+    wanted = Columns(text=text_column, id=id_column, date=date_column)
     tables = [
-        _read_posts_table(
-            file, stem, text_column=text_column, id_column=id_column, date_column=date_column, community=community_column
-        )
+        _read_posts_table(file, stem, wanted, community_column)
         for file, stem in zip(files, choose_id_stems(files), strict=True)
     ]
     return pd.concat(tables, ignore_index=True)
 
 
-def _read_posts_table(
-    path: Path, stem: str, *, text_column: str, id_column: str | None, date_column: str | None, community: str | None
-) -> pd.DataFrame:
+def _read_posts_table(path: Path, stem: str, wanted: Columns, community: str | None) -> pd.DataFrame:
     table = read_table(path)
-    if id_column is None and "post_id" in table.columns:
-        id_column = "post_id"
-    if date_column is None and "created_at" in table.columns:
-        date_column = "created_at"
-    if community is None and "community" in table.columns:
-        community = "community"
+    post_id = wanted.id or ("post_id" if "post_id" in table.columns else None)
+    date = wanted.date or ("created_at" if "created_at" in table.columns else None)
+    community = community or ("community" if "community" in table.columns else None)
     groups = (community,) if community is not None else ()
-    columns = Columns(text=text_column, label=None, id=id_column, author=None, date=date_column, groups=groups)
+    columns = wanted._replace(id=post_id, date=date, groups=groups)
     posts = select_columns(table, columns, where=str(path), stem=stem)
     if community is not None:
         posts = posts.rename(columns={community: "community"})
