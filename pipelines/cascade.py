@@ -1,7 +1,9 @@
-"""The first stage of a run's cascade: fitted on training posts and some controls, its threshold chosen on validation.
+"""The first stage of a run's cascade: fitted on training posts and some controls, its threshold chosen beside them.
 
-It takes seconds and reads nothing of the calibration or test split, so a run gets one, or another one, by calibrating
-again; the encoder is not trained again.
+The threshold is chosen on training and validation posts, each scored by a gate that was fitted without it: a small
+share of an urgent target's posts can only be seen among many. All this takes seconds and reads nothing of the
+calibration or test split, so a run gets a first stage, or another one, by calibrating again; the encoder is not trained
+again.
 """
 
 import time
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipelines.run import RunContext
 from screening.data.controls import divide_controls
@@ -17,13 +20,17 @@ from screening.data.preparation import load_split
 from screening.exceptions import ConfigError
 from screening.models.gate import Gate
 from screening.thresholds.cascade import GateThreshold, choose_gate_threshold
+from screening.thresholds.scope import AUTHOR_COLUMN, number_authors
 from screening.types import Record
 
 CARD_FILE = "first_stage.json"
 ENCODER_FILE = "encoder_operating_points.json"  # what the encoder alone would promise, to compare with
+HELD_OUT_FILE = "gate_scores.parquet"
 GATE_SCORES_FILE = "gate_scores.parquet"
 SPEED_FILE = "cascade_speed.json"
-CONTROLS_KEY = 3  # a stream of its own: splits, scopes and robustness are drawn from the same seed
+CONTROLS_KEY, FOLDS_KEY = 3, 4  # streams of their own: splits, scopes and robustness are drawn from the same seed
+N_FOLDS = 5
+HELD_OUT = "held out"  # the gate scores of training and validation posts, each by a gate that did not learn from it
 
 
 class ControlGroups(Record):
@@ -56,15 +63,19 @@ class CascadeSpeed(Record):
 
 @dataclass(frozen=True)
 class FirstStage:
-    """A fitted first stage, the gate score from which the encoder reads a post, and what both rest on."""
+    """A fitted first stage, the gate score from which the encoder reads a post, and what both rest on.
+
+    ``held_out`` has ``split``, ``post_id``, ``label`` and ``gate_score``: what the threshold was chosen on.
+    """
 
     gate: Gate
     threshold: GateThreshold
     card: FirstStageCard
+    held_out: pd.DataFrame
 
 
 def fit_first_stage(context: RunContext) -> FirstStage | None:
-    """Fit the gate on training posts and the controls set aside, and choose its threshold on validation posts.
+    """Fit the gate on training posts and the controls set aside, and choose its threshold on held-out scores.
 
     Returns
     -------
@@ -76,19 +87,19 @@ def fit_first_stage(context: RunContext) -> FirstStage | None:
     ConfigError
         If there are no controls, or they cannot be divided.
     SchemaError
-        If a risk target has no validation post.
+        If a risk target has no post.
     """
     config = context.config.cascade
     if not config.is_on:
         return None
-    train, validation = (load_split(context.folder.split(name)) for name in ("train", "validation"))
+    train = load_split(context.folder.split("train"))
     learnt, counted = _divide(context)
-    risky = {label for target in context.taxonomy.targets for label in target.labels}
-    is_risk = np.concatenate([train["label"].isin(risky), np.zeros(len(learnt), dtype=bool)])
-    gate = Gate.fit([*train["text"], *learnt["text"]], is_risk, context.config.seed)
+    texts, is_risk = [*train["text"], *learnt["text"]], _mark_risk(context, train, len(learnt))
+    gate = Gate.fit(texts, is_risk, context.config.seed)
+    held_out = _score_held_out(context, gate, train, texts, is_risk)
     threshold = choose_gate_threshold(
-        gate.compute_scores(validation["text"].tolist()),
-        validation["label"].to_numpy(),
+        held_out["gate_score"].to_numpy(),
+        held_out["label"].to_numpy(),
         context.taxonomy.targets,
         max_lost_fraction=config.max_lost_fraction,
         highest=gate.intercept,
@@ -100,7 +111,27 @@ def fit_first_stage(context: RunContext) -> FirstStage | None:
         training_controls=_list_groups(learnt, config.control_group_column),
         counted_controls=_list_groups(counted, config.control_group_column),
     )
-    return FirstStage(gate, threshold, card)
+    return FirstStage(gate, threshold, card, held_out)
+
+
+def _mark_risk(context: RunContext, train: pd.DataFrame, n_controls: int) -> NDArray[np.bool_]:
+    risky = {label for target in context.taxonomy.targets for label in target.labels}
+    return np.concatenate([train["label"].isin(risky), np.zeros(n_controls, dtype=bool)])
+
+
+def _score_held_out(
+    context: RunContext, gate: Gate, train: pd.DataFrame, texts: list[str], is_risk: NDArray[np.bool_]
+) -> pd.DataFrame:
+    """Score training and validation posts, each with a gate that was fitted without it."""
+    validation = load_split(context.folder.split("validation"))
+    rng = np.random.default_rng(np.random.SeedSequence(context.config.seed, spawn_key=(FOLDS_KEY,)))
+    authors = number_authors(train) if AUTHOR_COLUMN in train else np.arange(len(train))
+    folds = np.full(len(texts), -1)
+    folds[: len(train)] = rng.permutation(int(authors.max()) + 1)[authors] % N_FOLDS
+    by_others = Gate.score_held_out(texts, is_risk, folds, context.config.seed)[: len(train)]
+    together = pd.concat([train, validation], ignore_index=True)[["post_id", "label"]]
+    scores = np.concatenate([by_others, gate.compute_scores(validation["text"].tolist())])
+    return together.assign(split=HELD_OUT, gate_score=scores)
 
 
 def require_controls(controls: pd.DataFrame | None) -> pd.DataFrame:

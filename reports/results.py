@@ -50,14 +50,17 @@ class CascadeResults:
         JSON form of ``pipelines.cascade.FirstStageCard``: its threshold, and the controls it learnt from.
     encoder_points : tuple of OperatingPoint
         What the encoder alone would promise, from the same calibration posts.
+    held_out : pandas.DataFrame
+        ``label`` and ``gate_score`` of the training and validation posts that the threshold was chosen on.
     gate_scores : pandas.DataFrame
-        ``split`` (validation, test, controls), ``post_id``, ``label``, ``gate_score``.
+        ``split`` (test, controls), ``post_id``, ``label``, ``gate_score``.
     speed : dict
         Posts, tokens and seconds of both stages, as measured.
     """
 
     card: dict[str, Any]
     encoder_points: tuple[OperatingPoint, ...]
+    held_out: pd.DataFrame
     gate_scores: pd.DataFrame
     speed: dict[str, Any]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from reports.alternatives import build_alternatives_section
 from reports.audit import build_audit_section
 from reports.calibration import build_calibration_section
+from reports.cascade import build_cascade_section
 from reports.caveats import build_caveats
 from reports.classification import build_classification_section
 from reports.comparators import build_comparator_section
@@ -34,6 +35,7 @@ def build_sections(results: RunResults) -> tuple[Section, ...]:
         build_recall_section(results),
         build_alternatives_section(results),
         build_cost_section(results),
+        build_cascade_section(results),
         build_other_threshold_section(results),
         build_decision_section(results),
         build_calibration_section(results),

@@ -25,7 +25,7 @@ MAX_LEVELS = 20
 LENGTH_EDGES = (0, 25, 50, 100, 200, float("inf"))
 LENGTH_NAMES = ("up to 25 tokens", "26 to 50 tokens", "51 to 100 tokens", "101 to 200 tokens", "over 200 tokens")
 OWN_COLUMNS = ("post_id", "label", "model_version", CONTROL_KIND, "created_at", "author_id", AUTHOR_CODE_COLUMN, "text",
-               "valence", "intensity", "triage", "n_tokens", "n_windows", "is_truncated")  # fmt: skip
+               "valence", "intensity", "triage", "n_tokens", "n_windows", "is_truncated", "is_cleared")  # fmt: skip
 SUPPRESSED = ("n_samples", "n_positive", "recall", "recall_low", "recall_high", "recall_n", "alerts_per_1000",
               "alerts_per_1000_low", "alerts_per_1000_high", "alerts_per_1000_n")  # fmt: skip
 

@@ -91,7 +91,7 @@ class TrainingConfig(Record):
     """How the objective is minimised."""
 
     epochs: int = Field(4, ge=1)
-    batch_size: int = Field(16, ge=1, description="posts per step")
+    batch_size: int = Field(16, ge=1, description="posts per step, of all processes together")
     learning_rate: float = Field(1e-4, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup_fraction: Fraction = Field(0.1, ge=0, lt=1)
@@ -170,7 +170,7 @@ class CascadeConfig(Record):
         None, description="controls of one group (community) stay on one side; default: single posts are drawn"
     )
     max_lost_fraction: Fraction = Field(
-        0.005, ge=0, lt=1, description="share of each target's validation posts that the first stage may clear"
+        0.005, ge=0, lt=1, description="share of each target's held-out posts that the first stage may clear"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.artifacts import RunFolder, write_json
-from pipelines.cascade import CARD_FILE, ENCODER_FILE, FirstStage, fit_first_stage
+from pipelines.cascade import CARD_FILE, ENCODER_FILE, HELD_OUT_FILE, FirstStage, fit_first_stage
 from pipelines.progress import show_progress
 from pipelines.run import RunContext
 from screening.bundle import BundleManifest, save_bundle
@@ -87,6 +87,7 @@ def run(context: RunContext) -> None:
             encoder_scorer, _ = _calibrate(context, scope, outputs, tolerance)
             write_json(aside / ENCODER_FILE, encoder_scorer.model_dump(mode="json"))
             write_json(aside / CARD_FILE, first_stage.card.model_dump(mode="json"))
+            first_stage.held_out.to_parquet(aside / HELD_OUT_FILE, index=False)
     manifest = _build_manifest(context, scorer, precision, first_stage)
     save_bundle(context.folder.bundle, classifier, tokenizer, manifest, first_stage.gate if first_stage else None)
     first_lines = (first_stage.threshold,) if first_stage else ()

@@ -116,11 +116,11 @@ def _write_cascade(
     """Write the gate scores behind the curve of the first stage, and how fast both stages were here."""
     if screener.bundle.gate is None:
         return
-    table, gate_seconds = score_first_stage(context, screener.bundle.gate, ("validation", *names))
+    table, gate_seconds = score_first_stage(context, screener.bundle.gate, names)
     speed = CascadeSpeed(
         n_gate_posts=len(table),
         gate_seconds=gate_seconds,
-        n_encoder_posts=int((table["split"] != "validation").sum()),
+        n_encoder_posts=len(table),
         n_encoder_tokens=n_tokens,
         encoder_seconds=seconds,
     )

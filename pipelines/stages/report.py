@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from pipelines.artifacts import RunFolder
-from pipelines.cascade import CARD_FILE, ENCODER_FILE, GATE_SCORES_FILE, SPEED_FILE
+from pipelines.cascade import CARD_FILE, ENCODER_FILE, GATE_SCORES_FILE, HELD_OUT_FILE, SPEED_FILE
 from pipelines.champion import LEARNED_SPLITS, load_champion
 from pipelines.keyword_list import KEYWORDS_FILE, KEYWORDS_NAME, KEYWORDS_RULE, KeywordPoints
 from pipelines.run import RunContext
@@ -112,6 +112,7 @@ def _read_cascade(folder: RunFolder) -> CascadeResults | None:
     return CascadeResults(
         card=json.loads((folder.calibration / CARD_FILE).read_text(encoding="utf-8")),
         encoder_points=read_scorer(folder, ENCODER_FILE).operating_points,
+        held_out=pd.read_parquet(folder.calibration / HELD_OUT_FILE),
         gate_scores=pd.read_parquet(folder.evaluation / GATE_SCORES_FILE),
         speed=json.loads((folder.evaluation / SPEED_FILE).read_text(encoding="utf-8")),
     )

@@ -71,14 +71,44 @@ class Gate:
         ValueError
             If one kind is missing.
         """
-        from sklearn.linear_model import LogisticRegression
-
         if len(texts) != len(is_risk) or not 0 < int(is_risk.sum()) < len(is_risk):
             message = f"expected posts of both kinds, found {int(is_risk.sum())} risk posts among {len(texts)}"
             raise ValueError(message)
+        return cls._fit_features(build_features(texts), is_risk, seed)
+
+    @classmethod
+    def _fit_features(cls, features: "csr_matrix", is_risk: NDArray[np.bool_], seed: int) -> "Gate":
+        from sklearn.linear_model import LogisticRegression
+
         model = LogisticRegression(C=INVERSE_REGULARISATION, solver="liblinear", max_iter=1_000, random_state=seed)
-        model.fit(build_features(texts), is_risk)
+        model.fit(features, is_risk)
         return cls(np.asarray(model.coef_[0], dtype=np.float64), float(model.intercept_[0]))
+
+    @classmethod
+    def score_held_out(
+        cls, texts: Sequence[str], is_risk: NDArray[np.bool_], folds: NDArray[np.int64], seed: int
+    ) -> NDArray[np.float64]:
+        """Score every training post with a gate that was fitted without its fold.
+
+        Parameters
+        ----------
+        texts, is_risk, seed
+            See :meth:`fit`.
+        folds : ndarray of int, shape (n_posts,)
+            Posts of one author belong in one fold; posts of fold -1 are only learnt from.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_posts,)
+            Log-odds; NaN for posts of fold -1.
+        """
+        features = build_features(texts)
+        scores = np.full(len(is_risk), np.nan)
+        for fold in np.unique(folds[folds >= 0]):
+            is_held_out = folds == fold
+            gate = cls._fit_features(features[~is_held_out], is_risk[~is_held_out], seed)
+            scores[is_held_out] = features[is_held_out] @ gate.coefficients + gate.intercept
+        return scores
 
     def compute_scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Compute log-odds, shape (n_posts,), in input order; a post's score depends on its text alone."""

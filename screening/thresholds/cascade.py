@@ -6,7 +6,7 @@ The first stage clears a post whose gate score lies below a gate threshold; the 
 score* of a post is the encoder's risk score if it was read, and 0 if it was cleared. A post is flagged if its combined
 score reaches the threshold of its target, which is above 0: a post is missed if either stage misses it.
 
-Gate and gate threshold are fixed before a calibration post is looked at (fitted on training posts, chosen on validation
+Gate and gate threshold are fixed before a calibration post is looked at (both come from training and validation
 posts). So the combined score is a fixed function of a post's text, like any other score, and the order-statistic
 threshold of the combined scores keeps its promise exactly
 (:mod:`screening.thresholds.recall_control`; the ties at 0 only make it safer). There is one threshold chosen on
@@ -40,7 +40,7 @@ class TargetLoss(Record):
 
 
 class GateThreshold(Record):
-    """From which gate score the encoder reads a post, and what that clears of the validation posts.
+    """From which gate score the encoder reads a post, and what that clears of the posts it was chosen on.
 
     A post is read if and only if its gate score is **at or above** ``threshold``.
     """
@@ -69,12 +69,12 @@ def choose_gate_threshold(
     max_lost_fraction: float,
     highest: float,
 ) -> GateThreshold:
-    """Choose the highest gate threshold that clears few validation posts of every risk target.
+    """Choose the highest gate threshold that clears few posts of every risk target.
 
     Parameters
     ----------
     gate_scores : ndarray of float, shape (n_posts,)
-        Finite gate scores of validation posts, which did not fit the gate.
+        Finite gate scores of training and validation posts, each by a gate that was fitted without it.
     labels : array-like of str, shape (n_posts,)
     targets : sequence of RiskTarget
     max_lost_fraction : float
@@ -86,7 +86,7 @@ def choose_gate_threshold(
     Raises
     ------
     SchemaError
-        If a target has no validation post.
+        If a target has no post.
 
     Notes
     -----
@@ -108,8 +108,8 @@ def choose_gate_threshold(
         positives = np.sort(scores[np.isin(names, target.labels)])
         if not positives.size:
             message = (
-                f"the first stage's threshold is chosen on validation posts, and none of them is a {target.name} post; "
-                "give more validation posts, or set cascade.is_on to false"
+                f"the first stage's threshold needs training or validation posts of every target, found none of "
+                f"{target.name}; give some, or set cascade.is_on to false"
             )
             raise SchemaError(message)
         candidates.append(float(positives[int(positives.size * max_lost_fraction)]))
@@ -121,12 +121,12 @@ def choose_gate_threshold(
 def compute_cascade_curve(
     gate_scores: FloatArray, labels: npt.ArrayLike, harmless_scores: FloatArray, targets: Sequence[RiskTarget]
 ) -> pd.DataFrame:
-    """Compute what every gate threshold would lose of validation posts and spare of harmless ones.
+    """Compute what every gate threshold would lose of held-out posts and spare of harmless ones.
 
     Parameters
     ----------
     gate_scores, labels : arrays of shape (n_posts,)
-        Of validation posts.
+        Of held-out posts, as in :func:`choose_gate_threshold`.
     harmless_scores : ndarray of float, shape (n_harmless,)
         Gate scores of posts from outside the task that the gate was not fitted on; at least one.
     targets : sequence of RiskTarget
@@ -134,8 +134,8 @@ def compute_cascade_curve(
     Returns
     -------
     DataFrame
-        One row per threshold at which one more validation positive of any target is lost: ``threshold``,
-        ``lost_<target>`` (share of its validation posts below the threshold; NaN without any) and ``cleared`` (share
+        One row per threshold at which one more positive of any target is lost: ``threshold``,
+        ``lost_<target>`` (share of its posts below the threshold; NaN without any) and ``cleared`` (share
         of harmless posts). All rise from row to row; the last row clears every positive but the highest.
     """
     scores, names = validate_scores(gate_scores), np.asarray(labels, dtype=object)
