@@ -1,0 +1,56 @@
+"""A training that really collapses, and the same one with a sane learning rate that does not."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from transformers import AutoTokenizer, BertConfig, BertModel
+
+from screening.config import load_config
+from screening.data.synthetic import generate_posts
+from screening.models.encoder import locate_embedded_encoder
+from screening.taxonomy import load_taxonomy
+from screening.training.fitting import fit_classifier, summarise_history
+
+pytestmark = pytest.mark.slow
+NAIVE = ("training.learning_rate=0.03", "objective.temperature=10", "objective.is_normalised=false")
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two random layers: large enough to learn the synthetic posts a little, small enough for a test."""
+    folder = tmp_path_factory.mktemp("encoder")
+    AutoTokenizer.from_pretrained(locate_embedded_encoder()).save_pretrained(folder)
+    sizes: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    config = BertConfig(**sizes, intermediate_size=64, max_position_embeddings=64)
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+def train(encoder: Path, folder: Path, *overrides: str) -> pd.DataFrame:
+    posts = generate_posts(400, seed=3)
+    settings = ["training.epochs=4", "training.learning_rate=0.003", "training.n_threads=1"]
+    model = [f"model.encoder={encoder}", "model.max_tokens=32", "training.early_stopping_patience=9"]
+    config = load_config(overrides=[*model, *settings, "objective.preset=scl_joint", *overrides])
+    folder.mkdir()
+    fitted = fit_classifier(config, load_taxonomy("mh5"), posts.iloc[:300], posts.iloc[300:], folder)
+    return summarise_history(fitted.history)
+
+
+def test_naive_settings_collapse_and_are_called_out_where_the_presets_own_do_not(
+    encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours = train(encoder, tmp_path / "ours").iloc[-1]
+    with caplog.at_level(logging.WARNING, logger="screening"):
+        caplog.clear()
+        naive = train(encoder, tmp_path / "naive", *NAIVE)
+    assert naive["validation_is_collapsed"].tolist() == [1, 1, 1, 1]
+    assert naive["validation_effective_rank"].iloc[-1] == pytest.approx(1, abs=0.01)
+    assert sum("The training has collapsed" in message for message in caplog.messages) == 4
+    assert ours["validation_is_collapsed"] == 0
+    assert ours["validation_effective_rank"] > 1.5
+    assert ours["validation_macro_f1"] > naive["validation_macro_f1"].iloc[-1]
