@@ -24,7 +24,8 @@ import pyarrow.parquet as pq
 from pipelines.scoring.job import ScoreOptions, score_posts
 from screening.bundle import MANIFEST, BundleManifest
 from screening.calibration.temperature import TemperatureScaling
-from screening.data.preparation import prepare_new_posts
+from screening.data.cleaning import clean_text
+from screening.data.sources import read_posts_file
 from screening.taxonomy import load_taxonomy
 
 LIMIT_GIB = 3.0
@@ -83,8 +84,8 @@ def measure(system: str, n_rows: int) -> None:
             options = ScoreOptions(progress=False)
             score_posts([path], folder / "bundle", folder / "out", options, load_screener=lambda _: CountingScreener())  # type: ignore[arg-type,return-value]  # all the job asks of a screener
         else:
-            posts = prepare_new_posts(path, text_column="text")
-            CountingScreener().score(posts["text"].tolist(), posts["post_id"].tolist())
+            posts = read_posts_file(path, text_column="text")
+            CountingScreener().score(posts["text"].map(clean_text).tolist(), posts["post_id"].tolist())
         seconds = time.monotonic() - started
         peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
         sys.stdout.write(f"{system} {n_rows} {peak_mib:.1f} {seconds:.1f}\n")

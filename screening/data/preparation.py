@@ -1,6 +1,5 @@
 """From a configured source to four clean splits and the card that accounts for every post."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ from screening.data.card import (
 from screening.data.cleaning import clean_text
 from screening.data.deduplicate import find_exact_duplicates, find_near_duplicates
 from screening.data.schema import parse_dates, validate_posts
-from screening.data.sources import KNOWN_SOURCES, read_posts_file, read_source
+from screening.data.sources import KNOWN_SOURCES, read_source
 from screening.data.splitting import CONTROLS_RANK, SplitPlan, carve_splits, find_author_conflicts, plan_splits
 from screening.exceptions import MissingArtifactError, SchemaError
 from screening.taxonomy import Taxonomy
@@ -97,36 +96,6 @@ def prepare_posts(config: DataConfig, taxonomy: Taxonomy, seed: int) -> Prepared
         controls=frames.get(_CONTROLS),
         card=_write_card(config, taxonomy, plan, tuple(filters), frames, seed),
     )
-
-
-def prepare_new_posts(
-    path: Path | str,
-    *,
-    text_column: str,
-    id_column: str | None = None,
-    date_column: str | None = None,
-    group_columns: Sequence[str] = (),
-    max_characters: int = 40_000,
-) -> pd.DataFrame:
-    """Read, check and clean unlabelled posts for scoring, as training posts were read, checked and cleaned.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``post_id, text`` and, where asked for, ``created_at`` and group columns, in file order.
-
-    Raises
-    ------
-    DataAccessError, SchemaError
-        See :func:`screening.data.sources.read_posts_file` and :func:`screening.data.schema.validate_posts`.
-    """
-    posts = read_posts_file(
-        path, text_column=text_column, id_column=id_column, date_column=date_column, group_columns=group_columns
-    )
-    validate_posts(posts, max_characters=max_characters, group_columns=group_columns, where=str(path))
-    posts = posts.assign(text=posts["text"].map(clean_text))
-    validate_posts(posts, max_characters=max_characters, where=f"{path} after cleaning")
-    return fix_types(posts)
 
 
 def load_split(path: Path | str) -> pd.DataFrame:

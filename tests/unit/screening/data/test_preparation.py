@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from screening.config import DataConfig
-from screening.data.preparation import load_split, prepare_new_posts, prepare_posts, to_dataset_dict
+from screening.data.preparation import load_split, prepare_posts, to_dataset_dict
 from screening.exceptions import MissingArtifactError, SchemaError
 from screening.taxonomy import load_taxonomy
 from screening.types import SPLITS
@@ -202,22 +202,6 @@ def test_splits_survive_parquet_and_datasets(tmp_path, taxonomy):
 def test_loading_a_split_that_was_not_prepared_says_what_to_run(tmp_path):
     with pytest.raises(MissingArtifactError, match="prepare"):
         load_split(tmp_path / "test.parquet")
-
-
-def test_new_posts_are_read_checked_and_cleaned_without_labels(tmp_path):
-    path = tmp_path / "inbox.csv"
-    path.write_text("body,day\nfine &amp; well,2020-01-01\nalso fine,\n", encoding="utf-8")
-    posts = prepare_new_posts(path, text_column="body", date_column="day")
-    assert posts["text"].tolist() == ["fine & well", "also fine"]
-    assert posts["post_id"].tolist() == ["inbox-1", "inbox-2"]
-    assert posts["created_at"].isna().tolist() == [False, True]
-
-
-def test_new_posts_with_bad_rows_are_refused(tmp_path):
-    path = tmp_path / "inbox.csv"
-    path.write_text('body,day\n"",2020-01-01\nfine,soon\n', encoding="utf-8")
-    with pytest.raises(SchemaError, match="2 of 2 rows"):
-        prepare_new_posts(path, text_column="body", date_column="day")
 
 
 @pytest.mark.real_data
