@@ -86,10 +86,13 @@ class RiskTrainer(Trainer):
     def _mark_filling(self, labels: Tensor) -> Tensor:
         """Mark the posts that accelerate repeats so that every process gets as many of a short last batch."""
         state = self.accelerator.gradient_state
-        if self.args.world_size == 1 or not state.end_of_dataloader or state.remainder <= 0:
+        if self.args.world_size == 1 or not state.end_of_dataloader:
             return labels
+        batch_size = len(labels) * self.args.world_size
+        # not state.remainder, which counts one process's share after a resume
+        n_left = len(state.active_dataloader.dataset) % batch_size or batch_size
         place = torch.arange(len(labels), device=labels.device) + self.args.process_index * len(labels)
-        return labels.masked_fill(place >= state.remainder, NOT_COUNTED)
+        return labels.masked_fill(place >= n_left, NOT_COUNTED)
 
 
 def count_steps(n_posts: int, batch_size: int, epochs: int) -> int:
