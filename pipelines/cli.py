@@ -163,7 +163,7 @@ def explain(  # noqa: PLR0913  # every parameter is an option of the command
         int,
         typer.Option(
             help="For a run: mask words of so many explained posts (single words of at most 50) and explain at most 24 "
-            "with random weights. 100 cost about as much as explaining 150 posts; 0 leaves it out.",
+            "with random weights. 100 cost about as much as explaining 200 posts; 0 leaves it out.",
             min=0,
         ),
     ] = 100,
