@@ -51,6 +51,7 @@ def diagnose(tracking: TrackingConfig | None = None) -> list[Check]:
         "Python": check_python,
         "torch": check_torch,
         "Precision": check_precision,
+        "OpenVINO": check_openvino,
         "CUDA": check_cuda,
         "Encoder": check_encoder,
         "MLflow store": lambda: check_mlflow(config),
@@ -114,6 +115,22 @@ def check_precision() -> Check:
         status="missing",
         finding=finding,
         next_step="nothing to do; a CPU with AMX or AVX512-BF16 is about four times as fast",
+    )
+
+
+def check_openvino() -> Check:
+    """Look for OpenVINO, the faster backend on a CPU."""
+    from importlib.metadata import version
+
+    from screening.inference.backends import is_installed
+
+    if is_installed("openvino"):
+        return Check(name="OpenVINO", status="ok", finding=f"{version('openvino')}, for inference.backend=openvino")
+    return Check(
+        name="OpenVINO",
+        status="missing",
+        finding="not installed",
+        next_step="pip install 'screening[openvino]' -c constraints.txt, to score faster on a CPU",
     )
 
 

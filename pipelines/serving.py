@@ -16,7 +16,8 @@ from pipelines.served_screener import (
     load_screener,
     score_table,
 )
-from screening.bundle import BundleManifest
+from screening.bundle import BundleManifest, load_manifest
+from screening.config import Backend
 from screening.scoring import Screener
 
 MODEL_CODE = Path(__file__).with_name("serving_model.py")
@@ -102,7 +103,7 @@ def describe_model(bundle_dir: Path, config: ServingConfig) -> dict[str, Any]:
         "artifacts": {"bundle": str(bundle_dir)},
         "code_paths": [str(Path(package.__file__).parent) for package in (screening, pipelines) if package.__file__],
         "signature": build_signature(load_screener(bundle_dir)),
-        "pip_requirements": build_requirements(),
+        "pip_requirements": build_requirements(load_manifest(bundle_dir).backend),
         "model_config": config.model_dump(),
     }
 
@@ -172,9 +173,10 @@ def name_score_columns(loaded: Any) -> list[str]:
     return [name for name in names if name != OPERATING_POINT]
 
 
-def build_requirements() -> list[str]:
+def build_requirements(backend: Backend = "torch") -> list[str]:
     """Pin the packages scoring needs to the installed versions (without local build marks such as ``+cpu``)."""
-    return [f"{name}=={metadata.version(name).partition('+')[0]}" for name in SCORING_REQUIREMENTS]
+    names = SCORING_REQUIREMENTS if backend == "torch" else (*SCORING_REQUIREMENTS, backend)
+    return [f"{name}=={metadata.version(name).partition('+')[0]}" for name in names]
 
 
 def describe_manifest(manifest: BundleManifest) -> dict[str, object]:
@@ -183,6 +185,7 @@ def describe_manifest(manifest: BundleManifest) -> dict[str, object]:
         "run_id": manifest.run_id,
         "encoder": manifest.encoder,
         "precision": manifest.precision,
+        "backend": manifest.backend,
         "taxonomy": manifest.taxonomy.name,
         "is_synthetic": manifest.is_synthetic,
     }

@@ -24,6 +24,7 @@ from pipelines.serving import (
 )
 from pipelines.tracking import import_mlflow
 from screening.exceptions import ConfigError, SchemaError
+from screening.inference.backends import is_installed
 from screening.scoring import Screener
 
 POSTS = pd.DataFrame({"text": ["i feel so tired today", "my dog is happy", "no sleep tonight"]})
@@ -56,6 +57,12 @@ def test_requirements_are_exact_versions_without_build_marks():
     requirements = build_requirements()
     assert all(re.fullmatch(r"[a-z-]+==\d[\w.]*", line) for line in requirements), requirements
     assert any(line.startswith("torch==") for line in requirements)
+    assert not any(line.startswith("openvino") for line in requirements)
+
+
+@pytest.mark.skipif(not is_installed("openvino"), reason="needs the extra openvino")
+def test_a_bundle_calibrated_on_openvino_requires_it():
+    assert any(line.startswith("openvino==") for line in build_requirements("openvino"))
 
 
 def test_tags_carry_the_promise_of_every_operating_point(screener):
