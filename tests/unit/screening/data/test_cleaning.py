@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from screening.data import cleaning
 from screening.data.cleaning import clean_text
 
 
@@ -41,3 +42,9 @@ def test_plain_words_are_left_alone(text):
 )
 def test_cleaning_by_example(raw, cleaned):
     assert clean_text(raw) == cleaned
+
+
+@given(st.text(alphabet=st.sampled_from("ab \n\t&;#\r\x0b\x85\u00a0\u00ad\u200d\u2028\u2029\u0301\u00e9\U0001f469")))
+def test_the_quick_look_finds_no_text_clean_that_cleaning_would_change(text):
+    if cleaning._is_clean(text):
+        assert cleaning._clean_once(text) == text
