@@ -35,7 +35,7 @@ class WeightingEncoder(nn.Module):
 
 
 class WeightingHead(nn.Module):
-    """A class head on the shared encoder [ours]: less than half the cost of a second encoder.
+    """A class head on the shared encoder [ours], which costs next to nothing beside a second one.
 
     Its gradient flows on into the encoder. Two layers, so that it need not copy the class head, which is linear.
     """
