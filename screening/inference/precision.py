@@ -5,9 +5,10 @@ from typing import Literal
 
 Precision = Literal["bf16", "fp32"]
 
-# How far the log-odds of a post's risk score may move with the batch it is scored in: about three times and more the
-# most that was measured over 400 calibration posts scored in another order, 57 in smaller batches and 60 alone
-# (fp32 7e-6, whatever the logits' size; bf16, eight bits of mantissa, on a CPU that multiplies it: 0.031).
+# How far the log-odds of a post's risk score may move with the batch it is scored in, on any backend: about three times
+# and more the most that was measured over 240 to 400 validation and calibration posts scored in another order, 57 to
+# 120 in smaller batches and 60 alone (fp32: torch 7e-6, OpenVINO 3e-6; bf16, eight bits of mantissa, on a CPU that
+# multiplies it: torch 0.031, OpenVINO 0.012).
 SCORE_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "bf16": 0.1}
 
 
