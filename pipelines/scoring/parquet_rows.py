@@ -52,7 +52,7 @@ def _open(source: Source) -> Iterator[Any]:
 
     assert source.path is not None, "Parquet is not read from standard input"  # noqa: S101  # find_sources refuses it
     try:
-        with pq.ParquetFile(source.path) as file:
+        with pq.ParquetFile(source.path, pre_buffer=False) as file:  # a buffer would grow to the whole file
             yield file
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         message = f"{source.name} cannot be read ({error.strerror or type(error).__name__})"
