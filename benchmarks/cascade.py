@@ -20,7 +20,7 @@ from rich.console import Console
 from pipelines.artifacts import RunFolder
 from pipelines.cascade import FirstStage, fit_first_stage, load_counted_controls
 from pipelines.run import RunContext
-from screening.bundle import load_bundle
+from screening.bundle import compute_version, load_bundle
 from screening.config import RunConfig, load_config
 from screening.data.preparation import load_split
 from screening.exceptions import RecallNotReachableError
@@ -89,6 +89,9 @@ def measure_quality(context: RunContext, first_stage: FirstStage | None) -> list
         return [{"target": "all", "controls cleared": cleared, "recall": f"refused: {refused}"}]
     rows = []
     test, test_risks = read_risks(context, context.folder.evaluation / "test.parquet")
+    if set(test["model_version"]) != {compute_version(context.folder.bundle)}:
+        message = "the run was calibrated again and not evaluated since; run first: screening evaluate"
+        raise SystemExit(message)
     controls, _ = read_risks(context, context.folder.evaluation / "controls.parquet")
     controls = controls.set_index("post_id").loc[counted["post_id"]]
     for target in context.taxonomy.targets:
