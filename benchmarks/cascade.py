@@ -20,7 +20,7 @@ from rich.console import Console
 from pipelines.artifacts import RunFolder
 from pipelines.cascade import FirstStage, fit_first_stage, load_counted_controls
 from pipelines.run import RunContext
-from screening.bundle import compute_version, load_bundle
+from screening.bundle import compute_version
 from screening.config import RunConfig, load_config
 from screening.data.preparation import load_split
 from screening.exceptions import RecallNotReachableError
@@ -126,15 +126,16 @@ def build_stream(context: RunContext, n_posts: int) -> list[str]:
 
 def build_scorers(context: RunContext, first_stage: FirstStage) -> dict[str, Callable[[Sequence[str]], object]]:
     """Build what is timed: the cascade, its encoder alone, the gate, and the pipeline of transformers."""
-    bundle = load_bundle(context.folder.bundle)
+    alone = Screener.load(context.folder.bundle)
+    bundle = alone.bundle
     update = {
         "first_stage": first_stage.threshold,
         "operating_points": calibrate(context, first_stage).operating_points,
     }
     cascade = replace(bundle, gate=first_stage.gate, manifest=bundle.manifest.model_copy(update=update))
     return {
-        "cascade": Screener(cascade).score,
-        "encoder alone": Screener(bundle).score,
+        "cascade": replace(alone, bundle=cascade).score,
+        "encoder alone": alone.score,
         "first stage": first_stage.gate.compute_scores,
         **{f"HF pipeline, batch {size}": build_pipeline(bundle, size) for size in HF_BATCHES},
     }
