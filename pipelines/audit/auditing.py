@@ -159,6 +159,7 @@ def check_drift(
         See :func:`pipelines.audit.score_tables.read_scores`; another model version is refused.
     """
     columns = [*(f"risk_{point.name}" for point in promise.operating_points), "n_tokens", "is_truncated"]
+    columns += ["is_cleared"] * promise.has_first_stage
     current = read_scores(scores_path, promise, columns)
     if reference_path is not None:
         reference = read_scores(reference_path, promise, columns)

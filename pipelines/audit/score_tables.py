@@ -17,10 +17,11 @@ TRUTH_VALUES = {"true": True, "1": True, "1.0": True, "false": False, "0": False
 
 
 class Promise(Record):
-    """What a bundle promises: its version and its operating points."""
+    """What a bundle promises: its version, its operating points, and whether a first stage clears posts unread."""
 
     version: str
     operating_points: tuple[OperatingPoint, ...]
+    has_first_stage: bool = False
 
     def find(self, target: str) -> OperatingPoint:
         """Find the operating point of one target.
@@ -55,7 +56,11 @@ def read_promise(run_folder: Path | None, bundle_folder: Path | None) -> Promise
         raise ConfigError(message)
     folder = run_folder / "bundle" if run_folder is not None else bundle_folder or Path()
     manifest = load_manifest(folder)
-    return Promise(version=compute_version(folder), operating_points=manifest.operating_points)
+    return Promise(
+        version=compute_version(folder),
+        operating_points=manifest.operating_points,
+        has_first_stage=manifest.first_stage is not None,
+    )
 
 
 def read_scores(path: Path, promise: Promise, columns: Sequence[str]) -> pd.DataFrame:
@@ -64,8 +69,8 @@ def read_scores(path: Path, promise: Promise, columns: Sequence[str]) -> pd.Data
     Parameters
     ----------
     columns : sequence of str
-        Columns needed beside ``post_id`` and ``model_version``; ``is_truncated`` is read as truth values, the others as
-        numbers.
+        Columns needed beside ``post_id`` and ``model_version``; ``is_truncated`` and ``is_cleared`` are read as truth
+        values, the others as numbers.
 
     Returns
     -------
@@ -135,7 +140,7 @@ def read_truth_values(cells: pd.Series) -> pd.Series:
 
 
 def _read_column(path: Path, scores: pd.DataFrame, name: str) -> pd.Series:
-    if name == "is_truncated":
+    if name in {"is_truncated", "is_cleared"}:
         truths = read_truth_values(scores[name])
         refuse_rows(path, scores, truths.isna(), f"{name} is neither true nor false")
         return truths.astype(bool)

@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
 from screening.audit.drift_measures import DriftMeasure, measure_distribution, measure_share
@@ -65,21 +66,28 @@ def compare_scores(
     Parameters
     ----------
     reference, current : DataFrame
-        Score tables of the **same** model version with ``risk_<target>``, ``n_tokens`` and ``is_truncated``; at least
-        two posts each. Where the reference has ``label``, its labels bound what a change of prevalence can do.
+        Score tables of the **same** model version with ``risk_<target>``, ``n_tokens`` and ``is_truncated``, and
+        ``is_cleared`` where there is a cascade; at least two posts each that the encoder has read. Where the reference
+        has ``label``, its labels bound what a change of prevalence can do. Posts that a first stage cleared count for
+        the share of such posts alone: they have no score of the encoder, and no length.
     operating_points : sequence of OperatingPoint
         Their thresholds give the alert rates, the highest of their targets decides what is too many.
 
     Raises
     ------
     ValueError
-        If a table has fewer than two posts.
+        If fewer than two posts of a table were read.
     """
+    cleared = [_find_cleared(table) for table in (reference, current)]
+    has_first_stage = any(part.any() for part in cleared)
+    everything = _divide_by_label(reference)
+    reference, current = (table[~part] for table, part in zip((reference, current), cleared, strict=True))
     groups = _divide_by_label(reference)
     if min(len(reference), len(current)) < 2 or not groups:
-        message = f"expected at least two posts on both sides, found {len(reference)} and {len(current)}"
+        read = " that were read" if has_first_stage else ""
+        message = f"expected at least two posts{read} on both sides, found {len(reference)} and {len(current)}"
         raise ValueError(message)
-    n_measures = 2 * len(operating_points) + 2
+    n_measures = 2 * len(operating_points) + 2 + has_first_stage
     level = 1 - BROKEN_ERROR / n_measures
     sizes = [len(group) for group in groups]
     measures = [
@@ -91,6 +99,9 @@ def compare_scores(
     for point in operating_points:
         flags = [point.flag(table[f"risk_{point.name}"].to_numpy()) for table in (reference, current, *groups)]
         measures.append(measure_share(f"alert_rate_{point.name}", flags[0], flags[1], flags[2:], level))
+    if has_first_stage:
+        by_label = [_find_cleared(group) for group in everything]
+        measures.append(measure_share("is_cleared", cleared[0], cleared[1], by_label, level))
     allowed = 1 - max(point.target_recall for point in operating_points)
     states = tuple(_judge(measure, n_measures, allowed) for measure in measures)
     worst: DriftState = "broken" if "broken" in states else "watch" if "watch" in states else "trusted"
@@ -98,13 +109,18 @@ def compare_scores(
 
 
 def _judge(measure: DriftMeasure, n_measures: int, allowed_fraction: float) -> DriftState:
-    """Judge one measure; more alerts than any label had are work, not a reason to doubt recall, so they never break."""
-    may_break = not measure.name.startswith("alert_rate_")
+    """Judge one measure; more alerts or more cleared posts than any label had never break: recall may well hold."""
+    may_break = not measure.name.startswith(("alert_rate_", "is_cleared"))
     is_unseen = measure.unseen_p_value <= BROKEN_ERROR / n_measures
     if may_break and is_unseen and measure.unseen_lower_bound > allowed_fraction:
         return "broken"
     has_moved = measure.p_value <= WATCH_ERROR / n_measures and measure.distance >= MIN_DISTANCE
     return "watch" if has_moved else "trusted"
+
+
+def _find_cleared(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Find posts a first stage cleared, shape (n_posts,); tables from before there was one have none."""
+    return table["is_cleared"].to_numpy(dtype=bool) if "is_cleared" in table else np.zeros(len(table), dtype=bool)
 
 
 def _divide_by_label(reference: pd.DataFrame) -> list[pd.DataFrame]:

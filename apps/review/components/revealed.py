@@ -24,10 +24,13 @@ def show_revealed(revealed: Revealed) -> None:
         f"<td class='bar' aria-hidden='true'><span style='width:{100 * value:.0f}%'></span></td></tr>"
         for name, value in probabilities
     )
+    model = f"Model {_escape(revealed.model_version)}."
+    if not rows:
+        st.html(f"<p class='quiet'>The first stage cleared this post: the encoder did not read it. {model}</p>")
+        return
     st.html(
         "<table class='probabilities quiet'><caption class='for-screen-readers'>Probability per class</caption>"
-        f"{rows}</table><p class='quiet'>Classes are subreddits of origin, not diagnoses."
-        f" Model {_escape(revealed.model_version)}.</p>"
+        f"{rows}</table><p class='quiet'>Classes are subreddits of origin, not diagnoses. {model}</p>"
     )
 
 

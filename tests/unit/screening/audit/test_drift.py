@@ -45,6 +45,32 @@ def test_posts_like_the_reference_are_trusted_and_nothing_is_claimed_for_them():
     assert "does not confirm" in result.sentence
 
 
+def clear(scores: pd.DataFrame, fraction: float) -> pd.DataFrame:
+    """Let a first stage clear the first posts: a score of 0, and no length."""
+    cleared = np.arange(len(scores)) < fraction * len(scores)
+    unread = {"risk_risk": 0.0, "n_tokens": 0}
+    return scores.assign(
+        **{name: scores[name].mask(cleared, value) for name, value in unread.items()}, is_cleared=cleared
+    )
+
+
+def test_posts_that_a_first_stage_cleared_move_their_own_share_and_no_score_or_length():
+    result = compare(clear(make_scores(3_000, seed=2), 0.6), clear(REFERENCE, 0.05))
+    assert state_of(result, "is_cleared") == "watch"
+    assert result.state == "watch"
+    assert {name for name in (m.name for m in result.measures) if state_of(result, name) == "trusted"} == {
+        "risk_risk",
+        "n_tokens",
+        "is_truncated",
+        "alert_rate_risk",
+    }
+
+
+def test_a_stream_of_which_nothing_was_read_cannot_be_compared():
+    with pytest.raises(ValueError, match="two posts that were read"):
+        compare(clear(make_scores(50, seed=2), 1.0), clear(REFERENCE, 0.05))
+
+
 def test_a_change_of_prevalence_is_watched_and_never_breaks():
     result = compare(make_scores(5_000, seed=3, prevalence=0.01))
     assert result.state == "watch"
