@@ -11,6 +11,7 @@ one post at a time, 50 Gauss-Legendre steps in one batch. The reference: the pee
 import argparse
 import multiprocessing
 import resource
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ def main() -> None:
         names = [name for name in METHODS if name != "reference" or arguments.reference_steps]
         for name in names if post % 2 else names[::-1]:
             results[name].append(ask(workers[name], (post, arguments.reference_steps)))
+        spent = (f"{name} {results[name][-1].wall:.1f} s, {results[name][-1].cpu:.1f} s of processor" for name in names)
+        print(f"post {post + 1} of {len(posts)}: {'; '.join(spent)}", file=sys.stderr)
     memory = {name: ask(worker, None) for name, worker in workers.items()}
     print_speed(results, memory)
     print_agreement(results)

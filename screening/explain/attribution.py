@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from captum.attr import LayerIntegratedGradients
 from numpy.typing import NDArray
 
 from screening.allocator import keep_freed_memory
 from screening.config import LongPosts
 from screening.explain.heads import ScoreFunction
+from screening.explain.integration import GROWTH, PathIntegral
 from screening.explain.paths import PostBatch, build_post_batch, frozen, score_posts
 from screening.inference.batching import plan_batches
 from screening.inference.forward import PADDING_MULTIPLE
@@ -22,9 +22,8 @@ Reason = Literal["", "delta", "no_change"]
 
 DELTA_LIMIT = 0.05
 FIRST_STEPS = 12
-MAX_STEPS = 192
+MAX_STEPS = 324
 MAX_TOKENS_PER_BATCH = 2_048
-METHOD = "riemann_middle"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class AttributionSettings:
     delta_limit : float
         Largest relative error of the sum for an explanation to count as reliable.
     first_steps, max_steps : int
-        Steps start at the first number and double until the limit is met or the second is reached; at least 2.
+        Steps start at the first number and triple until the limit is met; never more than the second. At least 2.
     max_tokens_per_batch : int
         Memory budget of one forward and backward pass, padding included. A post with more tokens, in all its windows,
         goes step by step.
@@ -79,13 +78,6 @@ class AttributionSettings:
     first_steps: int = FIRST_STEPS
     max_steps: int = MAX_STEPS
     max_tokens_per_batch: int = MAX_TOKENS_PER_BATCH
-
-    def list_steps(self) -> list[int]:
-        """Step counts in the order they are tried."""
-        steps = [self.first_steps]
-        while steps[-1] < self.max_steps:
-            steps.append(min(2 * steps[-1], self.max_steps))
-        return steps
 
 
 def attribute_tokens(
@@ -159,44 +151,34 @@ def plan_posts(windows: PostWindows, max_tokens_per_batch: int) -> Iterator[list
 def _refine(
     classifier: Any, score: ScoreFunction, batch: PostBatch, settings: AttributionSettings
 ) -> list[Attribution]:
-    """Double the steps of the posts whose sum is still off."""
+    """Take more steps of the posts whose sum is still off."""
+    ends = _score_ends(classifier, score, batch)
+    integral = PathIntegral(
+        classifier, score, batch, n_steps=settings.first_steps, max_tokens_per_batch=settings.max_tokens_per_batch
+    )
     found: dict[int, Attribution] = {}
     pending = list(range(len(batch.input_ids)))
-    for n_steps in settings.list_steps():
-        found.update(zip(pending, _attribute(classifier, score, batch.select(pending), n_steps, settings), strict=True))
-        pending = [row for row in pending if not found[row].is_reliable]
-        if not pending:
-            break
-    return [found[row] for row in range(len(batch.input_ids))]
+    while True:
+        weights = integral.weights.double().cpu().numpy()
+        for row, post in zip(pending, weights, strict=True):
+            kept = post[batch.attention_mask[row].bool().cpu().numpy()]
+            found[row] = _judge(kept, *ends[row], n_steps=integral.n_steps, limit=settings.delta_limit)
+        is_pending = [not found[row].is_reliable for row in pending]
+        if not any(is_pending) or GROWTH * integral.n_steps > settings.max_steps:
+            return [found[row] for row in range(len(batch.input_ids))]
+        integral.select([i for i, wanted in enumerate(is_pending) if wanted])
+        pending = [row for row, wanted in zip(pending, is_pending, strict=True) if wanted]
+        integral.refine()
 
 
-def _attribute(
-    classifier: Any, score: ScoreFunction, batch: PostBatch, n_steps: int, settings: AttributionSettings
-) -> list[Attribution]:
-    ends: list[torch.Tensor] = []
-
-    def forward(*inputs: torch.Tensor) -> torch.Tensor:
-        scores = score_posts(classifier, score, *inputs)
-        if not torch.is_grad_enabled():  # captum first runs both ends of the path, to read their embeddings
-            ends.append(scores)
-        return scores
-
-    n_posts, n_windows, width = batch.input_ids.shape
-    by_dimension = LayerIntegratedGradients(forward, classifier.get_input_embeddings()).attribute(
-        batch.input_ids,
-        baselines=batch.baseline_ids,
-        additional_forward_args=(batch.attention_mask, batch.shares),
-        n_steps=n_steps,
-        method=METHOD,
-        internal_batch_size=max(n_posts * n_windows, settings.max_tokens_per_batch // width),  # captum counts windows
-    )  # (n_posts * n_windows, n_tokens, n_embedding)
-    weights = by_dimension.detach().sum(dim=-1).view(batch.input_ids.shape).double().cpu().numpy()
-    is_token = batch.attention_mask.bool().cpu().numpy()  # (n_posts, n_windows, n_tokens)
-    scores, baseline_scores = (end.double().cpu().tolist() for end in ends)
-    return [
-        _judge(post[kept], *changes, n_steps=n_steps, limit=settings.delta_limit)
-        for post, kept, *changes in zip(weights, is_token, scores, baseline_scores, strict=True)
-    ]
+def _score_ends(classifier: Any, score: ScoreFunction, batch: PostBatch) -> list[tuple[float, float]]:
+    """Score each post and its masked baseline."""
+    with torch.inference_mode():
+        scores, baseline_scores = (
+            score_posts(classifier, score, ids, batch.attention_mask, batch.shares).double().cpu().tolist()
+            for ids in (batch.input_ids, batch.baseline_ids)
+        )
+    return list(zip(scores, baseline_scores, strict=True))
 
 
 def _judge(

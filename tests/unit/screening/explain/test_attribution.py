@@ -47,7 +47,7 @@ def test_linear_scores_are_shared_out_exactly(mean_of_words: Any, bert_tokenizer
 @pytest.mark.parametrize("head", ["class:suicidewatch", "class:any_risk", "valence", "intensity"])
 def test_weights_sum_to_the_change_of_score(pair: tuple[Any, Any], head: str) -> None:
     score = build_score(head, load_taxonomy("mh5"))
-    settings = AttributionSettings(delta_limit=0.01, max_steps=512)
+    settings = AttributionSettings(delta_limit=0.01, max_steps=972)
     for found in attribute_tokens(*pair, TEXTS, score, max_tokens=60, settings=settings):
         assert found.is_reliable
         change = found.score - found.baseline_score
@@ -75,11 +75,11 @@ def test_a_post_is_explained_the_same_alone_and_among_others(pair: tuple[Any, An
 
 def test_too_few_steps_are_marked_unreliable(pair: tuple[Any, Any]) -> None:
     score = build_score("class:suicidewatch", load_taxonomy("mh5"))
-    capped = AttributionSettings(delta_limit=1e-4, first_steps=2, max_steps=3)
+    capped = AttributionSettings(delta_limit=1e-4, first_steps=2, max_steps=7)  # 6, and no room for 18
     found = attribute_tokens(*pair, [TEXTS[0], TEXTS[2]], score, max_tokens=60, settings=capped)
     for attribution in found:
         assert not attribution.is_reliable
-        assert attribution.n_steps == 3
+        assert attribution.n_steps == 6
         assert attribution.unreliable_because == "delta"
         assert attribution.delta_relative > 1e-4
 
@@ -92,8 +92,21 @@ def test_steps_grow_only_for_posts_that_need_them(bert_classifier: Any, bert_tok
     assert len({attribution.n_steps for attribution in found}) > 1
 
 
-def test_steps_double_up_to_the_cap() -> None:
-    assert AttributionSettings(first_steps=16, max_steps=100).list_steps() == [16, 32, 64, 100]
+def test_added_steps_come_to_what_all_of_them_at_once_would(pair: tuple[Any, Any]) -> None:
+    score = build_score("class:suicidewatch", load_taxonomy("mh5"))
+    grown, at_once = (
+        attribute_tokens(
+            *pair,
+            TEXTS,
+            score,
+            max_tokens=60,
+            settings=AttributionSettings(delta_limit=-1.0, first_steps=first, max_steps=18),
+        )
+        for first in (2, 18)
+    )
+    for some, all_of_them in zip(grown, at_once, strict=True):
+        assert some.n_steps == all_of_them.n_steps == 18
+        np.testing.assert_allclose(some.weights, all_of_them.weights, atol=1e-5)  # float32
 
 
 def test_weights_and_mode_of_the_classifier_stay_as_they_were(bert_classifier: Any, bert_tokenizer: Any) -> None:
