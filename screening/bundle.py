@@ -32,7 +32,8 @@ class BundleManifest(Record):
 
     ``digests`` gives the SHA-256 of every other file of the folder; ``precision`` and ``backend`` name the path the
     operating points were calibrated on, the only one they hold for. ``long_posts`` is ``cut`` in bundles from before
-    there were windows. ``first_stage`` says from which gate score the encoder reads a post, where there is a cascade.
+    there were windows. ``first_stage`` says from which gate score the encoder reads a post, where there is a cascade;
+    ``versions`` are those of the packages that computed the scores the operating points were fitted on.
     """
 
     format_version: Literal[1] = 1
@@ -49,6 +50,7 @@ class BundleManifest(Record):
     temperature: TemperatureScaling
     operating_points: tuple[OperatingPoint, ...]
     first_stage: GateThreshold | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
     digests: dict[str, str] = Field(default_factory=dict)
 
 
@@ -132,7 +134,9 @@ def load_bundle(folder: Path) -> Bundle:
 
     classifier = RiskClassifier.from_pretrained(folder, use_safetensors=True)
     gate = Gate.load(folder) if manifest.first_stage is not None else None
-    return Bundle(classifier.eval(), AutoTokenizer.from_pretrained(folder), manifest, compute_version(folder), gate)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer("")  # puts off the cutting and padding it may have been saved with; later calls change nothing in it
+    return Bundle(classifier.eval(), tokenizer, manifest, compute_version(folder), gate)
 
 
 def compute_version(folder: Path) -> str:

@@ -14,7 +14,7 @@ from screening.calibration.temperature import TemperatureScaling
 from screening.data.cleaning import clean_text
 from screening.data.schema import validate_posts
 from screening.exceptions import NotCalibratedError
-from screening.inference.backends import Engine, load_engine
+from screening.inference.backends import Engine, find_versions, load_engine
 from screening.inference.forward import Logits, Progress, run_engine
 from screening.inference.precision import detect_precision
 from screening.taxonomy import Taxonomy
@@ -78,6 +78,7 @@ class Screener:
             logger.warning(
                 "the bundle is calibrated in bf16, which this %s only emulates: scoring is slow", device_type
             )
+        _warn_of_versions(manifest)
         bundle.classifier.to(device)
         return cls(bundle, load_engine(bundle.classifier, manifest.backend, manifest.precision))
 
@@ -280,6 +281,17 @@ def _validate_promise(manifest: BundleManifest, precision: str, backend: str) ->
     if missing:
         message = f"bundle {manifest.name!r} has no operating point for {missing}; run `screening calibrate` again"
         raise NotCalibratedError(message)
+
+
+def _warn_of_versions(manifest: BundleManifest) -> None:
+    here = find_versions(manifest.backend)
+    then = manifest.versions
+    changed = [f"{name} {then[name]} (here {here.get(name)})" for name in then if here.get(name) != then[name]]
+    if changed:
+        logger.warning(
+            "the bundle is calibrated with %s: scores may differ in their last digits; calibrate again to be sure",
+            ", ".join(changed),
+        )
 
 
 def _clean_and_validate(texts: Sequence[str], post_ids: Sequence[object]) -> pd.DataFrame:

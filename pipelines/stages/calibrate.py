@@ -14,9 +14,9 @@ from pipelines.run import RunContext
 from screening.bundle import BundleManifest, save_bundle
 from screening.calibration.temperature import TemperatureScaling, fit_temperature
 from screening.data.preparation import load_split
-from screening.inference.backends import load_engine
+from screening.inference.backends import find_versions, load_engine
 from screening.inference.forward import Logits, run_engine
-from screening.inference.precision import SCORE_TOLERANCE, Precision, resolve_precision
+from screening.inference.precision import Precision, compute_score_tolerance, resolve_precision
 from screening.metrics.validation import BoolArray
 from screening.models.baseline import TfidfBaseline
 from screening.models.classifier import RiskClassifier
@@ -75,16 +75,15 @@ def run(context: RunContext) -> None:
     baseline_outputs = {
         split: wrap_baseline_logits(baseline, load_split(context.folder.split(split))) for split in FITTED_SPLITS
     }
-    tolerance = SCORE_TOLERANCE[precision]
-    scorer, scores = _calibrate(context, scope, outputs, tolerance, first_stage)
+    scorer, scores = _calibrate(context, scope, outputs, precision, first_stage)
     require_budget(scorer)
-    baseline_scorer, _ = _calibrate(context, scope, baseline_outputs, 0.0)
+    baseline_scorer, _ = _calibrate(context, scope, baseline_outputs, None)
     with write_folder_whole(context.folder.calibration) as aside:
         scores.to_parquet(aside / "calibration.parquet", index=False)
         write_json(aside / MODEL_FILE, scorer.model_dump(mode="json"))
         write_json(aside / BASELINE_FILE, baseline_scorer.model_dump(mode="json"))
         if first_stage is not None:
-            encoder_scorer, _ = _calibrate(context, scope, outputs, tolerance)
+            encoder_scorer, _ = _calibrate(context, scope, outputs, precision)
             write_json(aside / ENCODER_FILE, encoder_scorer.model_dump(mode="json"))
             write_json(aside / CARD_FILE, first_stage.card.model_dump(mode="json"))
             first_stage.held_out.to_parquet(aside / HELD_OUT_FILE, index=False)
@@ -131,23 +130,27 @@ def _calibrate(
     context: RunContext,
     scope: PromiseScope,
     outputs: Outputs,
-    score_tolerance: float,
+    precision: Precision | None,
     first_stage: FirstStage | None = None,
 ) -> tuple[CalibratedScorer, pd.DataFrame]:
-    """Fit the temperature on validation and thresholds on calibration; also return the calibration scores."""
+    """Fit the temperature on validation and thresholds on calibration; also return the calibration scores.
+
+    Without a precision, scores are taken to be the same in every batch.
+    """
     taxonomy = context.taxonomy
     validation, calibration = (load_split(context.folder.split(name)) for name in FITTED_SPLITS)
     labels = calibration["label"].to_numpy()
     temperature = fit_temperature(outputs["validation"].logits, taxonomy.encode(validation["label"]))
     is_read = _find_read(first_stage, calibration["text"].tolist())
     risks = compute_risk_scores(temperature.compute_probabilities(outputs["calibration"].logits), taxonomy)
+    tolerance = compute_score_tolerance(precision, temperature.temperature) if precision else 0.0
     promises = fit_promises(
         taxonomy.targets,
         combine_risks(risks, is_read),
         labels,
         context.config.calibration,
         scope=scope,
-        score_tolerance=score_tolerance,
+        score_tolerance=tolerance,
     )
     points = promises.operating_points
     require_read_posts((*points, *promises.alternatives), count_losses(is_read, labels, taxonomy.targets))
@@ -184,4 +187,5 @@ def _build_manifest(
         temperature=scorer.temperature,
         operating_points=scorer.operating_points,
         first_stage=first_stage.threshold if first_stage else None,
+        versions=find_versions(context.config.inference.backend),
     )

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -112,6 +113,12 @@ def load_engine(classifier: Any, backend: Backend, precision: Precision) -> Engi
 def is_installed(backend: Backend) -> bool:
     """Whether a backend's package is there."""
     return backend == "torch" or find_spec(backend) is not None
+
+
+def find_versions(backend: Backend) -> dict[str, str]:
+    """Find the versions of the packages whose arithmetic a score comes from."""
+    packages = ["tokenizers", "transformers", "torch"] + ["openvino"] * (backend == "openvino")
+    return {name: version(name).partition("+")[0] for name in packages}
 
 
 def _load_openvino(classifier: Any, precision: Precision) -> OpenVinoEngine:

@@ -10,6 +10,7 @@ Precision = Literal["bf16", "fp32"]
 # 120 in smaller batches and 60 alone (fp32: torch 7e-6, OpenVINO 3e-6; bf16, eight bits of mantissa, on a CPU that
 # multiplies it: torch 0.031, OpenVINO 0.012).
 SCORE_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "bf16": 0.1}
+_MEASURED_AT_TEMPERATURE = 0.98  # of the classifier whose scores were measured
 
 
 def detect_precision(device_type: str = "cpu") -> Precision:
@@ -28,6 +29,21 @@ def detect_precision(device_type: str = "cpu") -> Precision:
         flags = _cpu_flags()
         native = device_type == "cpu" and (flags["amx"] or flags["avx512_bf16"])
     return "bf16" if native else "fp32"
+
+
+def compute_score_tolerance(precision: Precision, temperature: float) -> float:
+    """Compute how far the log-odds of a post's risk score may move with its batch, after division by a temperature.
+
+    Logits move by rounding; log-odds are made of logits over the temperature, so a low one magnifies what moves.
+
+    Examples
+    --------
+    >>> compute_score_tolerance("bf16", 1.2)
+    0.1
+    >>> compute_score_tolerance("bf16", 0.49)
+    0.2
+    """
+    return SCORE_TOLERANCE[precision] * max(1.0, _MEASURED_AT_TEMPERATURE / temperature)
 
 
 def resolve_precision(requested: str, device_type: str = "cpu") -> Precision:

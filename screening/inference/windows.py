@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from screening.config import LongPosts
+
+T = TypeVar("T")
 
 OVERLAP_SHARE = 8  # neighbouring windows share an eighth of their tokens, so that few sentences are torn apart
 
@@ -80,9 +82,8 @@ def split_into_windows(
     validation posts of ``reddit2013`` (docs/decisions/0015). A short passage of a very long post counts for little.
     """
     whole, n_tokens = _tokenize_whole(tokenizer, texts)
-    per_post = [[ids] for ids in whole]
-    for i in np.flatnonzero(n_tokens > max_tokens).tolist():
-        per_post[i] = _overflow(tokenizer, texts[i], max_tokens, long_posts)["input_ids"]
+    around = count_special_tokens(tokenizer) if (n_tokens > max_tokens).any() else (0, 0)
+    per_post = [_cut(ids, max_tokens, around, long_posts) if len(ids) > max_tokens else [ids] for ids in whole]
     post = np.repeat(np.arange(len(per_post)), np.array([len(windows) for windows in per_post], dtype=np.int64))
     token_ids = [ids for windows in per_post for ids in windows]
     sizes = np.array([max(1, len(ids)) for ids in token_ids], dtype=np.float64)  # 1: a text of no token has a mean too
@@ -99,8 +100,11 @@ def locate_tokens(
     list of list of (int, int)
         As :func:`split_into_windows` orders windows and tokens; special tokens get ``(0, 0)``.
     """
-    found = _overflow(tokenizer, text, max_tokens, long_posts, return_offsets_mapping=True)
-    return [[(int(start), int(end)) for start, end in offsets] for offsets in found["offset_mapping"]]
+    offsets = tokenizer(text, return_offsets_mapping=True, return_attention_mask=False, verbose=False)["offset_mapping"]
+    spans = [(int(start), int(end)) for start, end in offsets]
+    if len(spans) <= max_tokens:
+        return [spans]
+    return _cut(spans, max_tokens, count_special_tokens(tokenizer), long_posts)
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> tuple[list[list[int]], NDArray[np.int64]]:
@@ -124,15 +128,22 @@ def _tokenize_whole(tokenizer: Any, texts: Sequence[str]) -> tuple[list[list[int
     return token_ids, np.array([len(ids) for ids in token_ids], dtype=np.int64)
 
 
-def _overflow(tokenizer: Any, text: str, max_tokens: int, long_posts: LongPosts, **fields: Any) -> dict[str, Any]:
-    """Let the tokenizer cut one post, each window with its own special tokens; every field has one entry a window."""
-    windows = tokenizer(
-        text,
-        truncation=True,
-        max_length=max_tokens,
-        stride=max_tokens // OVERLAP_SHARE,
-        return_overflowing_tokens=True,
-        return_attention_mask=False,
-        **fields,
-    )
-    return {name: values[:1] if long_posts == "cut" else values for name, values in windows.items()}
+def count_special_tokens(tokenizer: Any) -> tuple[int, int]:
+    """Count the special tokens a tokenizer puts before and after every post."""
+    is_special = tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
+    n_before = next((i for i, special in enumerate(is_special) if not special), 0)
+    return n_before, int(tokenizer.num_special_tokens_to_add()) - n_before
+
+
+def _cut(tokens: list[T], max_tokens: int, around: tuple[int, int], long_posts: LongPosts) -> list[list[T]]:
+    """Cut what belongs to the tokens of one long post into windows, each between the special tokens of the whole.
+
+    Done here and not by the tokenizer, which would be told where to cut by changing its state: threads share it.
+    """
+    n_before, n_after = around
+    before, after = tokens[:n_before], tokens[len(tokens) - n_after :]
+    content = tokens[n_before : len(tokens) - n_after]
+    size = max_tokens - n_before - n_after
+    step = size - max_tokens // OVERLAP_SHARE
+    n_windows = 1 if long_posts == "cut" else 1 + -(-(len(content) - size) // step)
+    return [before + content[i * step : i * step + size] + after for i in range(n_windows)]

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,3 +187,18 @@ def test_no_text_is_logged(screener: Screener, caplog: pytest.LogCaptureFixture)
     with caplog.at_level(logging.DEBUG):
         screener.score(["zebrafish on the balcony", "i feel so tired zebrafish " * 40])
     assert "zebrafish" not in caplog.text
+
+
+def test_other_versions_than_those_of_calibration_are_said(
+    bundle_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle_dir, folder)
+    manifest = json.loads((folder / "screener.json").read_text())
+    Screener.load(folder)
+    assert "is calibrated with" not in caplog.text
+    manifest["versions"] = {**backends.find_versions("torch"), "torch": "1.0.0"}
+    (folder / "screener.json").write_text(json.dumps(manifest))
+    Screener.load(folder)
+    assert "the bundle is calibrated with torch 1.0.0 (here " in caplog.text
+    assert "transformers" not in caplog.text

@@ -1,5 +1,6 @@
 """Windows cover a post from its first character to its last, and average back to one post."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,25 @@ def test_offsets_stand_beside_the_tokens_of_each_window(tokenizer: Any) -> None:
         windows = split_into_windows(tokenizer, [text], 60)
         offsets = locate_tokens(tokenizer, text, 60)
         assert [len(window) for window in offsets] == [len(ids) for ids in windows.token_ids]
+
+
+@pytest.mark.parametrize("max_tokens", [16, 60])
+def test_windows_are_those_the_tokenizer_itself_would_cut(tokenizer: Any, max_tokens: int) -> None:
+    cut = {"truncation": True, "max_length": max_tokens, "stride": max_tokens // 8, "return_overflowing_tokens": True}
+    for n_words in (max_tokens - 2, max_tokens - 1, max_tokens, 3 * max_tokens, 171):
+        text = " ".join(["so", "tired", "today"] * n_words)[: 4 * n_words]
+        expected = tokenizer(text, return_offsets_mapping=True, **cut)
+        assert split_into_windows(tokenizer, [text], max_tokens).token_ids == expected["input_ids"]
+        assert locate_tokens(tokenizer, text, max_tokens) == expected["offset_mapping"]
+
+
+def test_threads_that_share_a_tokenizer_do_not_cut_each_others_posts(bert_tokenizer: Any) -> None:
+    texts = {"windows": "i feel so tired " * 100, "cut": "my dog is happy " * 90}
+    alone = {kind: split_into_windows(bert_tokenizer, [text], 60, kind).token_ids for kind, text in texts.items()}
+    with ThreadPoolExecutor(4) as pool:
+        asked = ["windows", "cut"] * 300
+        found = pool.map(lambda kind: split_into_windows(bert_tokenizer, [texts[kind]], 60, kind).token_ids, asked)
+        assert all(windows == alone[kind] for kind, windows in zip(asked, found, strict=True))
 
 
 def test_neighbouring_windows_share_an_eighth(bert_tokenizer: Any) -> None:
