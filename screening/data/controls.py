@@ -17,33 +17,34 @@ def divide_controls(
     controls : DataFrame
         ``control_kind`` and, where named, the group column.
     training_fraction : float
-        In (0, 1); the share to learn from, of each kind.
+        In (0, 1); the share to learn from, of the groups of each kind.
     group_column : str or None
         Posts with the same value stay together, so that alerts are counted on groups (communities) the first stage has
-        never seen; a missing value is a group of its own. ``None`` draws single posts: both sides are then alike.
+        never seen, a group with posts of several kinds too: it counts as of the kind most of its posts are of. A
+        missing value is a group of its own. ``None`` draws single posts: both sides are then alike.
     rng : numpy.random.Generator
 
     Returns
     -------
     ndarray of bool, shape (n_posts,)
-        Whether a post is to learn from. Of a kind with several groups, each side gets at least one; a kind with one
-        group is only counted on.
+        Whether a post is to learn from. Of a kind with several groups, each side gets at least one; of a kind with one
+        group, that group is only counted on.
 
     Raises
     ------
     ConfigError
         If the column is absent, or nothing would be left on one side.
     """
-    groups = _read_groups(controls, group_column)
-    is_training = np.zeros(len(controls), dtype=bool)
-    for kind in sorted(controls["control_kind"].unique()):
-        of_kind = (controls["control_kind"] == kind).to_numpy()
-        names, sizes = np.unique(groups[of_kind], return_counts=True)
-        order = rng.permutation(len(names))
+    names, group, sizes = np.unique(_read_groups(controls, group_column), return_inverse=True, return_counts=True)
+    main_kind = _find_main_kinds(group, controls["control_kind"])
+    is_drawn = np.zeros(len(names), dtype=bool)  # a group is drawn once, whatever kinds its posts are of
+    for kind in np.unique(main_kind):
+        of_kind = np.flatnonzero(main_kind == kind)
+        order = of_kind[rng.permutation(len(of_kind))]
         n_before = np.cumsum(sizes[order]) - sizes[order]
-        is_drawn = n_before + sizes[order] / 2 < training_fraction * sizes.sum()  # nearest to the share
-        is_drawn[:1], is_drawn[-1:] = True, False
-        is_training |= of_kind & np.isin(groups, names[order][is_drawn])
+        is_drawn[order] = n_before + sizes[order] / 2 < training_fraction * sizes[order].sum()  # nearest to the share
+        is_drawn[order[:1]], is_drawn[order[-1:]] = True, False
+    is_training: NDArray[np.bool_] = is_drawn[group]
     if not is_training.any():
         message = (
             f"expected controls of at least two groups of {group_column or 'one post'} in some control_kind, found "
@@ -51,6 +52,14 @@ def divide_controls(
         )
         raise ConfigError(message)
     return is_training
+
+
+def _find_main_kinds(group: NDArray[np.intp], kinds: pd.Series) -> NDArray[np.intp]:
+    """Find the kind that most posts of each group are of, the first by name of several, shape (n_groups,)."""
+    names, kind = np.unique(kinds.to_numpy(dtype=str), return_inverse=True)
+    n_posts = np.zeros((group.max(initial=-1) + 1, len(names)), dtype=np.int64)
+    np.add.at(n_posts, (group, kind), 1)
+    return n_posts.argmax(axis=1)
 
 
 def _read_groups(controls: pd.DataFrame, column: str | None) -> NDArray[np.str_]:

@@ -25,6 +25,7 @@ from screening.exceptions import RecallNotReachableError, SchemaError
 from screening.metrics.validation import BoolArray, FloatArray, validate_binary, validate_scores
 from screening.taxonomy import RiskTarget
 from screening.thresholds.operating_point import OperatingPoint
+from screening.thresholds.promises import describe_second_try
 from screening.types import Record
 
 CLEARED_SCORE = 0.0  # no encoder score is below it, and every threshold must lie above it
@@ -42,6 +43,7 @@ class TargetLoss(Record):
 class GateThreshold(Record):
     """From which gate score the encoder reads a post, and what that clears of the posts it was chosen on.
 
+    ``losses`` counts training and validation posts, each scored by a gate that was fitted without it.
     A post is read if and only if its gate score is **at or above** ``threshold``.
     """
 
@@ -57,7 +59,8 @@ class GateThreshold(Record):
     def __str__(self) -> str:
         lost = ", ".join(f"{loss.n_cleared} of {loss.n_positive} {loss.name}" for loss in self.losses)
         return (
-            f"first stage: the encoder reads posts at gate score >= {self.threshold:.4g}; clears of validation {lost}"
+            f"first stage: the encoder reads posts at gate score >= {self.threshold:.4g}; clears of training and "
+            f"validation posts, each held out: {lost}"
         )
 
 
@@ -206,5 +209,9 @@ def require_read_posts(points: Sequence[OperatingPoint], losses: Sequence[Target
             f"allows both stages together to miss {point.n_allowed_misses} of {point.n_positive}"
         )
     if lines:
-        lines.append("lower cascade.max_lost_fraction, label more calibration posts, or set cascade.is_on to false")
+        lines.append(
+            "a lower cascade.max_lost_fraction (chosen from training and validation posts) or cascade.is_on false is "
+            "another try"
+        )
+        lines.append(describe_second_try(points[0].confidence_level))
         raise RecallNotReachableError("\n".join(lines))

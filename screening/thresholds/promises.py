@@ -108,5 +108,38 @@ def require_budget(promises: Promises) -> None:
     lines = [str(budget) for budget in failing]
     if offered:
         lines.append(f"of the other recalls, these stay within the budget: {offered}")
-    lines.append("choose a lower calibration.target_recall, a higher calibration.max_alerts_per_1000 or a better model")
+    lines.append(
+        "raise calibration.max_alerts_per_1000, which leaves the recall promise as it is; a lower "
+        "calibration.target_recall or another model is another try"
+    )
+    point = promises.operating_points[0]
+    lines.append(describe_second_try(point.confidence_level))
     raise RecallNotReachableError("\n".join(lines))
+
+
+def describe_second_try(confidence_level: float) -> str:
+    """Say what calibrating again on the same calibration posts costs after a refusal.
+
+    Parameters
+    ----------
+    confidence_level : float
+        In (0, 1), of the refused try.
+
+    Notes
+    -----
+    A promise holds if a refusal is final. Where other settings are tried after it, the posts that were refused have
+    already been looked at: a broken promise is accepted in the first try or in the second, so the risks of both add up
+    (union bound).
+
+    Examples
+    --------
+    >>> describe_second_try(0.95).split(". ")[0]
+    'a second try on the same calibration posts spends confidence: both together hold with 0.9, not 0.95'
+    """
+    each = 1 - (1 - confidence_level) / 2
+    return (
+        "a second try on the same calibration posts spends confidence: both together hold with "
+        f"{2 * confidence_level - 1:.6g}, not {confidence_level:.6g}. Take calibration posts that were not tried yet; "
+        f"or, if a second try is planned before the first, make both at calibration.confidence_level {each:.6g}. With "
+        f"{each:.6g} for the second alone, both hold with {confidence_level + each - 1:.6g}"
+    )

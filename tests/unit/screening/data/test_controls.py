@@ -29,6 +29,22 @@ def test_no_group_stands_on_both_sides_and_every_kind_on_each(fraction: float) -
     assert set(learnt["control_kind"]) == set(counted["control_kind"]) == {"plain", "emotional"}
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_group_of_several_kinds_is_drawn_once_for_all_of_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    groups, kinds = rng.integers(0, 6, 300), rng.choice(["plain", "emotional"], 300)
+    controls = pd.DataFrame({"control_kind": kinds, "community": [f"g{group}" for group in groups]})
+    is_training = divide_controls(controls, training_fraction=0.5, group_column="community", rng=rng)
+    assert set(controls["community"][is_training]).isdisjoint(controls["community"][~is_training])
+    assert is_training.any()
+    assert not is_training.all()
+
+
+def test_groups_are_drawn_by_the_kind_that_most_of_their_posts_are_of() -> None:
+    stray = CONTROLS.assign(control_kind=np.where(np.arange(600) % 50 == 0, "stray", CONTROLS["control_kind"]))
+    assert (divide(stray, column="community") == divide(column="community")).all()
+
+
 def test_single_posts_are_drawn_in_the_asked_share_of_each_kind() -> None:
     is_training = divide(fraction=0.3)
     assert is_training[:400].sum() == 120

@@ -114,6 +114,8 @@ def test_a_refusal_says_that_the_budget_fails_by_how_much_and_what_would_fit():
     assert f"recall 0.95 is reached, the alert budget fails by {found.excess_per_1000:.0f} " in message
     assert f"the budget leaves a recall of {found.recall_within_budget:.3f}" in message
     assert "of the other recalls, these stay within the budget: any at recall 0.7" in message
+    assert "target_recall or another model is another try" in message
+    assert "both together hold with 0.9, not 0.95" in message
 
 
 def test_a_budget_that_fits_is_no_refusal():

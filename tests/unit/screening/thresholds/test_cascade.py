@@ -77,6 +77,23 @@ def test_a_first_stage_that_spends_more_than_the_allowed_misses_is_refused_with_
         require_read_posts(points, count_losses(is_read, LABELS, TARGETS))
 
 
+def test_a_refusal_says_what_a_second_try_on_the_same_calibration_posts_costs() -> None:
+    is_read = np.ones(len(LABELS), dtype=bool)
+    is_read[:3] = False
+    points = fit(is_read, confidence_level=0.9).operating_points
+    with pytest.raises(RecallNotReachableError) as caught:
+        require_read_posts(points, count_losses(is_read, LABELS, TARGETS))
+    advice = str(caught.value)
+    assert "cascade.is_on false is another try" in advice
+    assert "both together hold with 0.8, not 0.9" in advice
+    assert "make both at calibration.confidence_level 0.95" in advice
+
+
+def test_the_line_about_a_gate_threshold_says_that_its_posts_are_training_and_validation_posts() -> None:
+    chosen = choose_gate_threshold(GATE, LABELS, TARGETS, max_lost_fraction=0.05, highest=9.0)
+    assert "clears of training and validation posts, each held out: " in str(chosen)
+
+
 def test_budgets_and_bands_take_cleared_posts_as_unflagged() -> None:
     is_read = LABELS != "offmychest"
     settings = {"max_alerts_per_1000": 500, "budget_prevalence": 0.1, "abstention_false_alarm_rate": 0.2}
