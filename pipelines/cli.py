@@ -156,6 +156,10 @@ def explain(  # noqa: PLR0913  # every parameter is an option of the command
     flagged: Annotated[  # says what is done anyway
         bool, typer.Option("--flagged", help="Explain the posts flagged for review (what it does anyway).")
     ] = True,
+    method: Annotated[
+        Literal["words", "sentences", "preview"],
+        typer.Option(help="words: checked. sentences: each one masked. preview: words, unchecked, one step a post."),
+    ] = "words",
     head: Annotated[
         str | None, typer.Option(help="class:TARGET (default: the most urgent), valence, intensity, or all of them.")
     ] = None,
@@ -183,11 +187,14 @@ def explain(  # noqa: PLR0913  # every parameter is an option of the command
     """
     from pipelines.stages.explain import ExplainOptions, explain_file, explain_run
 
-    options = ExplainOptions(limit=limit, head=head, overwrite=overwrite, n_measured_posts=measured_posts)
+    options = ExplainOptions(
+        method=method, limit=limit, head=head, overwrite=overwrite, n_measured_posts=measured_posts
+    )
     files = {"--scores": scores, "--posts": posts, "--bundle": bundle, "--out": out}
     if run_folder is not None and not any(files.values()):
         _describe_explained(explain_run(run_folder, options))
-        _renew_report(run_folder)
+        if method == "words":
+            _renew_report(run_folder)
     elif run_folder is None and scores and posts and bundle and out:
         done = explain_file(posts, scores, bundle, out, options, text_column=text_column, id_column=id_column)
         _describe_explained(done)

@@ -1,11 +1,19 @@
 """What explaining came to, and how the command line says it."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
 from screening.types import Estimate, Record
 
+Method = Literal["words", "sentences", "preview"]
+
+WRITTEN = {
+    "words": "word spans",
+    "sentences": "sentence spans, how far the score falls without each",
+    "preview": "word spans of a first look, whose weights add up to nothing",
+}
 SENTENCES = {
     "comprehensiveness_gain": "masking marked words lowers the score further than masking random words, by {}",
     "sufficiency_gain": "masking all but marked words, against all but random ones: {} (below 0 is better)",
@@ -23,7 +31,7 @@ class ExplainSummary(Record):
     Posts without words (``n_flagged - n_explained``) have no explanation. ``median_steps`` is the median number of
     integration steps, ``None`` if nothing was explained. ``estimates`` are those of
     :func:`reports.explanation_estimates.estimate_explanations`; a file has no others than ``reliable_…`` and
-    ``plausibility_…``.
+    ``plausibility_…``, and other methods than ``words`` have neither steps nor estimates.
     """
 
     out_path: Path
@@ -33,6 +41,7 @@ class ExplainSummary(Record):
     n_explained: int
     median_steps: float | None
     estimates: dict[str, Estimate] = Field(default_factory=dict)
+    method: Method = "words"
 
 
 def describe_summary(done: ExplainSummary) -> list[str]:
@@ -48,7 +57,7 @@ def describe_summary(done: ExplainSummary) -> list[str]:
             lines.append(f"{found.value:.1%} of {name.removeprefix('reliable_')} reliable (delta ≤ 5 %; {spread})")
     known = [(sentence, done.estimates[name]) for name, sentence in SENTENCES.items() if name in done.estimates]
     lines += [sentence.format(_write(found)) for sentence, found in known if found.value is not None]
-    return [*lines, f"word spans: {done.out_path}"]
+    return [*lines, f"{WRITTEN[done.method]}: {done.out_path}"]
 
 
 def _write(found: Estimate) -> str:

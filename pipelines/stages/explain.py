@@ -1,5 +1,6 @@
 """Explain flagged posts of a run, or of a scored file: words their scores depended on, as offsets."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -9,7 +10,7 @@ from pydantic import Field
 from rich.console import Console
 
 from pipelines.artifacts import RunFolder
-from pipelines.explanation_summary import ExplainSummary
+from pipelines.explanation_summary import ExplainSummary, Method
 from pipelines.explanation_work import Work, plan_work
 from pipelines.faithfulness import Explained, measure_masking, measure_random_models, measure_single_words
 from pipelines.parts import Parts, keep_parts
@@ -22,13 +23,17 @@ from screening.exceptions import MissingArtifactError
 from screening.types import Record
 
 PART_SIZE = 16  # posts per part: what an interruption may cost
+PREVIEW_PART_SIZE = 256  # enough to fill batches with posts of like length
 
 
 class ExplainOptions(Record):
-    """What to explain.
+    """What to explain, and how.
 
     Attributes
     ----------
+    method : {"words", "sentences", "preview"}
+        ``words``: integrated gradients, checked. ``sentences``: each sentence masked. ``preview``: gradient times
+        embedding, of words, unchecked. Only ``words`` are measured, reported and held against rationales.
     head : str, optional
         ``class:<target>``, ``valence``, ``intensity`` or ``all``; by default the most urgent risk target.
     limit : int, optional
@@ -42,6 +47,7 @@ class ExplainOptions(Record):
         Draw progress bars (on a terminal).
     """
 
+    method: Method = "words"
     head: str | None = None
     limit: int | None = Field(None, ge=1)
     overwrite: bool = False
@@ -58,7 +64,8 @@ def explain_run(run_dir: Path, options: ExplainOptions = DEFAULTS, *, console: C
 
     Writes ``explanations/flagged.parquet`` and, beside it, what was measured: ``faithfulness``, ``single_words``,
     ``random_models`` and, where the run's posts came with rationales, ``plausibility``. All are replaced if they are
-    there, at the end and together. An interrupted call goes on where it stopped.
+    there, at the end and together. Other methods write a table named after them and leave all that as it was. An
+    interrupted call goes on where it stopped.
 
     Raises
     ------
@@ -76,6 +83,10 @@ def explain_run(run_dir: Path, options: ExplainOptions = DEFAULTS, *, console: C
             message = f"{path} does not exist; evaluate the run first: screening evaluate"
             raise MissingArtifactError(message)
     texts = pd.read_parquet(posts, columns=["post_id", "text"])
+    if options.method != "words":
+        out_path = folder.explanations.with_name(f"{options.method}.parquet")
+        replacing = options.model_copy(update={"overwrite": True})
+        return explain_flagged(pd.read_parquet(scores), texts, folder.bundle, out_path, replacing, console=console)
     rationales = read_run_rationales(folder, texts)
     bundle = load_bundle(folder.bundle)
     work = plan_work(pd.read_parquet(scores), texts, bundle, head=options.head, limit=options.limit)
@@ -116,7 +127,9 @@ def explain_file(
     from screening.data.file_readers import read_table
 
     posts = read_scored_posts(posts_path, text_column=text_column, id_column=id_column)
-    rationales = read_rationales(posts_path, text_column=text_column, id_column=id_column)
+    rationales = None
+    if options.method == "words":
+        rationales = read_rationales(posts_path, text_column=text_column, id_column=id_column)
     scores = read_table(scores_path)
     return explain_flagged(scores, posts, bundle_dir, out_path, options, rationales=rationales, console=console)
 
@@ -169,28 +182,37 @@ def explain_flagged(
     work = plan_work(scores, posts, load_bundle(bundle_dir), head=options.head, limit=options.limit)
     shown = choose_console(console, is_shown=options.progress)
     with keep_parts(out_path, work.fingerprint) as parts:
-        spans = _explain_in_parts(work, parts, shown)
+        spans = _explain_in_parts(work, parts, shown, options.method)
         tables = {"explanations": spans, **_measure(work, spans, rationales, parts, 0, shown)}
         write_table_whole(spans, out_path)
         if "plausibility" in tables:
             write_table_whole(tables["plausibility"], beside)
-    return _summarise(work, tables, out_path)
+    return _summarise(work, tables, out_path, options.method)
 
 
-def _explain_in_parts(work: Work, parts: Parts, console: Console) -> pd.DataFrame:
+def _explain_in_parts(work: Work, parts: Parts, console: Console, method: Method = "words") -> pd.DataFrame:
     """Explain head by head and part by part, highest risk first."""
-    from screening.explain.explanations import explain_posts
-
-    tables = [explain_posts(work.bundle, [], [], head=work.heads[0])]
+    explain = _load_method(method)
+    size = PREVIEW_PART_SIZE if method == "preview" else PART_SIZE
+    tables = [explain(work.bundle, [], [], head=work.heads[0])]
     for head in work.heads:
         with show_progress(console, f"flagged posts ({head})", action="explaining") as on_progress:
             on_progress(0, len(work.post_ids))
-            for start in range(0, len(work.post_ids), PART_SIZE):
-                stop = min(start + PART_SIZE, len(work.post_ids))
-                make = partial(explain_posts, work.bundle, work.texts[start:stop], work.post_ids[start:stop], head=head)
-                tables.append(parts.take(f"{head.replace(':', '-')}-{start:06d}", make))
+            for start in range(0, len(work.post_ids), size):
+                stop = min(start + size, len(work.post_ids))
+                make = partial(explain, work.bundle, work.texts[start:stop], work.post_ids[start:stop], head=head)
+                tables.append(parts.take(f"{method}-{head.replace(':', '-')}-{start:06d}", make))
                 on_progress(stop, len(work.post_ids))
     return pd.concat(tables, ignore_index=True)
+
+
+def _load_method(method: Method) -> Callable[..., pd.DataFrame]:
+    """Load the function from a bundle, texts, ids and a head to a table of spans."""
+    from screening.explain.explanations import explain_posts
+    from screening.explain.occlusion import occlude_sentences
+    from screening.explain.preview import preview_posts
+
+    return {"words": explain_posts, "sentences": occlude_sentences, "preview": preview_posts}[method]
 
 
 def _measure(
@@ -218,8 +240,9 @@ def _replace(path: Path, table: pd.DataFrame | None) -> None:
         write_table_whole(table, path)
 
 
-def _summarise(work: Work, tables: dict[str, pd.DataFrame], out_path: Path) -> ExplainSummary:
+def _summarise(work: Work, tables: dict[str, pd.DataFrame], out_path: Path, method: Method = "words") -> ExplainSummary:
     spans = tables["explanations"]
+    is_checked = method == "words" and not spans.empty
     explained = spans.drop_duplicates(["post_id", "head"])
     return ExplainSummary(
         out_path=out_path,
@@ -227,8 +250,9 @@ def _summarise(work: Work, tables: dict[str, pd.DataFrame], out_path: Path) -> E
         heads=work.heads,
         n_flagged=len(work.post_ids),
         n_explained=spans["post_id"].nunique(),
-        median_steps=float(median(explained["n_steps"])) if len(explained) else None,
-        estimates=estimate_explanations(tables),
+        median_steps=float(median(explained["n_steps"])) if is_checked else None,
+        estimates=estimate_explanations(tables) if method == "words" else {},
+        method=method,
     )
 
 

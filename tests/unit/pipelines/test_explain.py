@@ -153,6 +153,31 @@ def test_a_run_is_explained_into_its_folder(
     assert summary.n_explained == 3
 
 
+@pytest.mark.parametrize(("method", "weight"), [("sentences", "weight"), ("preview", "preview_weight")])
+def test_other_methods_write_beside_a_runs_explanations_and_leave_them(
+    method: str, weight: str, save_small_bundle: Callable[..., Path], scores: pd.DataFrame, posts: pd.DataFrame,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    run = RunFolder(tmp_path / "run")
+    save_small_bundle(run.bundle)
+    for path, table in {run.split("test"): posts, run.evaluation / "test.parquet": scores}.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table.to_parquet(path)
+    run.explanations.parent.mkdir()
+    run.explanations.write_bytes(b"as it was")
+    for limit in (2, 3):  # the second call replaces the first one's result
+        shown = _invoke("explain", str(run.root), "--method", method, "--limit", str(limit))
+        assert f"explained {limit} flagged posts" in shown
+    table = pd.read_parquet(run.explanations.with_name(f"{method}.parquet"))
+    assert list(dict.fromkeys(table["post_id"])) == _flagged(scores)["post_id"].tolist()[:3]
+    assert table[weight].abs().max() > 0
+    assert not {"text", "is_reliable"} & set(table)
+    assert run.explanations.read_bytes() == b"as it was"
+    assert {path.name for path in run.explanations.parent.iterdir() if path.is_file()} == {
+        "flagged.parquet", f"{method}.parquet",
+    }  # fmt: skip
+
+
 def test_an_unknown_head_is_refused_with_the_known_ones(
     scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
 ) -> None:
