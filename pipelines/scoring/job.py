@@ -13,7 +13,7 @@ from pipelines.progress import choose_console
 from pipelines.scoring.inputs import Source, find_sources
 from pipelines.scoring.job_folder import JobFolder, JobRecord, JobTotals
 from pipelines.scoring.job_progress import JobProgress, show_job
-from pipelines.scoring.parts import Parts, score_missing_parts
+from pipelines.scoring.parts import JobParts, score_missing_parts
 from pipelines.scoring.places import Place, choose_place
 from pipelines.scoring.rows import validate_columns
 from screening.bundle import compute_version, load_manifest
@@ -85,7 +85,7 @@ def score_posts(
     *,
     console: Console | None = None,
     load_screener: "Callable[[Path], Screener] | None" = None,
-    engine: Callable[[Parts, Path, JobProgress], None] | None = None,
+    engine: Callable[[JobParts, Path, JobProgress], None] | None = None,
 ) -> ScoreSummary:
     """Score posts and write the score table, which holds no text.
 
@@ -140,7 +140,7 @@ def score_posts(
         if earlier is not None and folder.is_finished and earlier.is_unchanged(wanted) and not place.is_file:
             return _summarise(place, earlier, options)
         with show_job(choose_console(console, is_shown=options.progress), sources) as progress:
-            parts = Parts(folder, wanted, keeps_earlier=earlier is not None, overwrite=options.overwrite)
+            parts = JobParts(folder, wanted, keeps_earlier=earlier is not None, overwrite=options.overwrite)
             if engine is None:
                 score_missing_parts(parts, load, progress)
             else:

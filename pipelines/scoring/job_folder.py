@@ -1,16 +1,17 @@
 """The folder of a scoring job: parts that are there whole or not at all, and a record of what they were made from."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 
 from pipelines.folder_lock import LOCK
 from pipelines.scoring.checking import Reject
 from pipelines.scoring.inputs import Source
+from pipelines.scoring.rejects import join_rejects, write_part_rejects
 from pipelines.scoring.rows import Columns
 from pipelines.table_files import put_in_place
 from screening.data.file_readers import UNFINISHED
@@ -20,8 +21,8 @@ from screening.types import Record
 from screening.whole_writes import write_text_whole
 
 RECORD, REJECTS = "_job.json", "_rejects.csv"
-_PART_KEY, _REJECTS_KEY = b"screening.part", b"screening.rejects"
-_REJECT_LIST = TypeAdapter(list[Reject])
+NO_DIGEST = "spark"  # of parts that Spark made: they are not cut by rows, so no later job goes on with them
+_PART_KEY = b"screening.part"
 
 
 class PartRecord(Record):
@@ -32,6 +33,11 @@ class PartRecord(Record):
     n_posts: int
     n_truncated: int
     n_by_triage: dict[str, int]
+
+    @property
+    def n_rejected(self) -> int:
+        """Rows that could not be scored."""
+        return self.n_rows - self.n_posts
 
 
 class JobTotals(Record):
@@ -129,23 +135,28 @@ class JobFolder:
         for path in reversed(self.list_parts()):
             if path >= self.locate_part(first):
                 path.unlink()
+                _locate_rejects(path).unlink(missing_ok=True)
 
-    def write_part(self, number: int, scores: pd.DataFrame, record: PartRecord, rejects: Sequence[Reject]) -> None:
-        """Write scores, counts and rejects of a part in one file, which appears whole and is on the disk by then."""
+    def write_part(self, number: int, scores: pd.DataFrame, record: PartRecord, rejects: Iterable[Reject]) -> None:
+        """Write a part's rejects, then its scores and counts: once the part appears, all of it is on the disk."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pa.Table.from_pandas(scores, preserve_index=False)
-        own = {_PART_KEY: record.model_dump_json(), _REJECTS_KEY: _REJECT_LIST.dump_json(list(rejects))}
         path = self.locate_part(number)
+        write_part_rejects(_locate_rejects(path), rejects)
+        table = pa.Table.from_pandas(scores, preserve_index=False)
         aside = path.with_name(f".{path.name}.part")
-        pq.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), **own}), aside)
+        metadata = {**(table.schema.metadata or {}), _PART_KEY: record.model_dump_json()}
+        pq.write_table(table.replace_schema_metadata(metadata), aside)
         put_in_place(aside, path)
 
     def read_part(self, number: int) -> PartRecord | None:
-        """Read what a part holds, or ``None`` if it is not there."""
+        """Read what a part holds, or ``None`` if it or its rejects are not there."""
         path = self.locate_part(number)
-        return PartRecord.model_validate_json(_read_metadata(path, _PART_KEY)) if path.is_file() else None
+        if not path.is_file():
+            return None
+        record = _read_part_record(path)
+        return record if record.n_rejected == 0 or _locate_rejects(path).is_file() else None
 
     def read_ids(self, number: int) -> list[str]:
         """Read the ids of the posts of one part."""
@@ -156,37 +167,23 @@ class JobFolder:
 
     def finish(self, record: JobRecord) -> JobRecord:
         """Write rejects and totals, then take the mark off."""
-        parts = [PartRecord.model_validate_json(_read_metadata(path, _PART_KEY)) for path in self.list_parts()]
-        levels = pd.DataFrame([part.n_by_triage for part in parts]).fillna(0).sum().astype(int)
-        totals = JobTotals(
-            finished_at=datetime.now(UTC),
-            n_parts=len(parts),
-            n_rows=sum(part.n_rows for part in parts),
-            n_posts=sum(part.n_posts for part in parts),
-            n_truncated=sum(part.n_truncated for part in parts),
-            n_by_triage={str(level): int(n) for level, n in levels.items()},
-        )
-        finished = record.model_copy(update={"totals": totals})
-        self._write_rejects(totals.n_rejected)
+        paths = self.list_parts()
+        parts = [_read_part_record(path) for path in paths]
+        lists = [_locate_rejects(path) for path, part in zip(paths, parts, strict=True) if part.n_rejected]
+        join_rejects(lists, self.root / REJECTS)
+        finished = record.model_copy(update={"totals": _add_up(parts)})
         write_text_whole(self.root / RECORD, finished.model_dump_json(indent=2) + "\n")
         (self.root / UNFINISHED).unlink(missing_ok=True)
         return finished
 
-    def _write_rejects(self, n_rejected: int) -> None:
-        path = self.root / REJECTS
-        if not n_rejected:
-            path.unlink(missing_ok=True)
-            return
-        aside = path.with_name(f".{path.name}.part")
-        with aside.open("w", encoding="utf-8", newline="") as stream:
-            for number, rejects in enumerate(self._iterate_rejects()):
-                rows = pd.DataFrame([reject.model_dump() for reject in rejects], columns=list(Reject.model_fields))
-                rows.astype({"line": "Int64"}).to_csv(stream, index=False, header=number == 0)
-        put_in_place(aside, path)
-
-    def _iterate_rejects(self) -> Iterator[list[Reject]]:
-        for path in self.list_parts():
-            yield _REJECT_LIST.validate_json(_read_metadata(path, _REJECTS_KEY))
+    def is_whole(self, totals: JobTotals) -> bool:
+        """Whether the parts and rejects of a finished job are all there, by the counts in their footers."""
+        parts = [self.read_part(number) for number in range(totals.n_parts)]
+        kept = [part for part in parts if part is not None]
+        has_all = len(kept) == totals.n_parts == len(self.list_parts())
+        has_rejects = totals.n_rejected == 0 or (self.root / REJECTS).is_file()
+        counted = _add_up(kept).model_copy(update={"finished_at": totals.finished_at})
+        return has_all and has_rejects and counted == totals
 
     def remove(self) -> None:
         """Delete the folder and everything in it; under its name it is there whole or not at all."""
@@ -196,13 +193,29 @@ class JobFolder:
         shutil.rmtree(old)
 
 
-def _read_metadata(path: Path, key: bytes) -> bytes:
+def _locate_rejects(part: Path) -> Path:
+    """Name the file of a part's rejects; readers of the folder leave it out, as it begins with ``_``."""
+    return part.with_name(f"_{part.stem}.rejects.csv")
+
+
+def _add_up(parts: Sequence[PartRecord]) -> JobTotals:
+    levels = pd.DataFrame([part.n_by_triage for part in parts]).fillna(0).sum().astype(int)
+    return JobTotals(
+        finished_at=datetime.now(UTC),
+        n_parts=len(parts),
+        n_rows=sum(part.n_rows for part in parts),
+        n_posts=sum(part.n_posts for part in parts),
+        n_truncated=sum(part.n_truncated for part in parts),
+        n_by_triage={str(level): int(n) for level, n in levels.items()},
+    )
+
+
+def _read_part_record(path: Path) -> PartRecord:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        found: bytes = pq.read_schema(path).metadata[key]
-    except (pa.ArrowException, OSError, KeyError, TypeError) as error:
+        return PartRecord.model_validate_json(pq.read_schema(path).metadata[_PART_KEY])
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValidationError) as error:
         message = f"{path} is not a part that this command wrote, or is damaged; delete it and run the command again"
         raise ConfigError(message) from error
-    return found

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Parts:
+class JobParts:
     """The parts of a job in its folder.
 
     ``keeps_earlier`` says whether those that are there are of this job; ``overwrite`` whether they may go where the
@@ -62,7 +62,7 @@ class Parts:
         self.folder.drop_parts(number)
 
 
-def score_missing_parts(parts: Parts, load_screener: "Callable[[], Screener]", progress: JobProgress) -> None:
+def score_missing_parts(parts: JobParts, load_screener: "Callable[[], Screener]", progress: JobProgress) -> None:
     """Read all rows, part by part, and score those parts that are not there.
 
     Raises

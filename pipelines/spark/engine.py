@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.scoring.checking import Reject
+from pipelines.scoring.job_folder import NO_DIGEST
 from pipelines.scoring.job_progress import JobProgress
-from pipelines.scoring.parts import Parts, describe_part
+from pipelines.scoring.parts import JobParts, describe_part
 from pipelines.spark.frames import check_posts, count_partitions, score_posts_frame
 from pipelines.spark.session import open_session
 from screening.exceptions import ConfigError, SchemaError
@@ -17,15 +18,14 @@ if TYPE_CHECKING:
 
 BYTES_PER_TASK = 16 * 2**20  # of input: some minutes of work, so that little is done twice after a machine is lost
 STAGING = "_spark"  # inside the job's folder; readers of tables leave out names that begin so
-NO_DIGEST = "spark"  # its parts are not cut by rows, so no later job goes on with them
 
 
-def score_with_spark(parts: Parts, bundle_dir: Path, progress: JobProgress, *, master: str | None = None) -> None:
+def score_with_spark(parts: JobParts, bundle_dir: Path, progress: JobProgress, *, master: str | None = None) -> None:
     """Score all rows of a job with Spark.
 
     Parameters
     ----------
-    parts : Parts
+    parts : JobParts
         Of a job whose inputs and folder every machine reaches under the same paths. Parts that are there are dropped.
     bundle_dir : Path
     progress : JobProgress
@@ -59,7 +59,7 @@ def score_with_spark(parts: Parts, bundle_dir: Path, progress: JobProgress, *, m
     _take_over(staging, parts, rejects, progress)
 
 
-def _collect_rejects(rejects: "DataFrame", parts: Parts) -> list[Reject]:
+def _collect_rejects(rejects: "DataFrame", parts: JobParts) -> list[Reject]:
     names = [source.name for source in parts.record.sources]
     kept = ("row", "line", "post_id", "reason")
     rows = [row.asDict() for row in rejects.collect()]
@@ -67,7 +67,7 @@ def _collect_rejects(rejects: "DataFrame", parts: Parts) -> list[Reject]:
     return [Reject(input=names[row["source"]], **{name: row[name] for name in kept}) for row in rows]
 
 
-def _take_over(staging: Path, parts: Parts, rejects: list[Reject], progress: JobProgress) -> None:
+def _take_over(staging: Path, parts: JobParts, rejects: list[Reject], progress: JobProgress) -> None:
     """Write Spark's files as parts of the job; files of no posts are left out, unless there is no other."""
     import pandas as pd
     import pyarrow.parquet as pq
