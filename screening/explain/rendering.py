@@ -1,7 +1,7 @@
 """Showing a post with its highlights as safe HTML: every sign of the post is text, and hidden signs become visible.
 
-Posts are hostile input. Nothing of a post reaches the page unescaped; control, bidirectional and zero-width signs,
-which could hide words or reorder a line, are replaced by visible names.
+Posts are hostile input. Nothing of a post reaches the page unescaped; control, bidirectional and zero-width signs and
+marks that draw nothing, which could hide words or reorder a line, are replaced by visible names.
 """
 
 import html
@@ -38,11 +38,23 @@ _SIGN_NAMES = {
     0x2060: "WORD JOINER", 0x2066: "LRI", 0x2067: "RLI", 0x2068: "FSI", 0x2069: "PDI", 0xFEFF: "BOM",
 }  # fmt: skip
 _HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-# Letters and signs by category that draw nothing.
-_BLANK_SIGNS = set("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-# A zero-width joiner between two pictures makes one picture of them (a firefighter, a family) and hides nothing.
-_PICTURE = "\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"
-_PICTURE_JOINER = re.compile(f"(?<=[\ufe0f{_PICTURE}])\u200d(?=[{_PICTURE}])")
+# Letters, signs and marks by category that draw nothing: Default_Ignorable_Code_Point of Unicode 16
+# (DerivedCoreProperties.txt) as far as it lies outside the categories above, then blanks that are no white space.
+_BLANK_SIGNS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
+    "\u2800\U00013441\U00013442\U00016fe4\U0001d159]"
+)
+# What makes a picture of signs that are seen hides nothing: a joiner between two pictures (a firefighter, a family), a
+# choice of presentation after one (a red heart), or the same in a keycap.
+_PICTURE = (
+    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+)
+_PART_OF_PICTURE = re.compile(
+    f"(?:(?<=[{_PICTURE}])|(?<=[{_PICTURE}]\ufe0f))\u200d(?=[{_PICTURE}])"
+    f"|(?<=[{_PICTURE}])[\ufe0e\ufe0f]"
+    "|(?<=[0-9#*])[\ufe0e\ufe0f](?=\u20e3)"
+)
 
 
 def render_highlights(text: str, spans: Iterable[Span]) -> str:
@@ -114,15 +126,15 @@ def show_visibly(text: str) -> str:
 
 def _list_signs(text: str) -> list[tuple[str, str]]:
     """Pair every sign with itself if it must be named, else with an empty string."""
-    joiners = {match.start() for match in _PICTURE_JOINER.finditer(text)}
-    return [(sign, "" if i in joiners else _hidden_sign(sign)) for i, sign in enumerate(text)]
+    seen = {match.start() for match in _PART_OF_PICTURE.finditer(text)}
+    return [(sign, "" if i in seen else _hidden_sign(sign)) for i, sign in enumerate(text)]
 
 
 def _hidden_sign(sign: str) -> str:
     """Return the sign itself if it must be named, else an empty string."""
     if sign in "\n\t":
         return ""
-    return sign if sign in _BLANK_SIGNS or unicodedata.category(sign) in _HIDDEN_CATEGORIES else ""
+    return sign if _BLANK_SIGNS.match(sign) or unicodedata.category(sign) in _HIDDEN_CATEGORIES else ""
 
 
 def _name(sign: str) -> str:
