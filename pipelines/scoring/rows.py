@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pipelines.scoring.inputs import Source
 from pipelines.scoring.lines import TOO_LONG, Line, read_lines
 from pipelines.scoring.parquet_rows import read_parquet_columns, read_parquet_rows
-from screening.data.sources import require_column
+from screening.data.sources import choose_id_column, require_column
 
 N_PEEKED = 1_000  # JSONL objects looked at to learn the names of the columns
 
@@ -82,10 +82,8 @@ def _write_id(value: object) -> str:
 
 
 def _choose_columns(source: Source, columns: Columns, found: list[str]) -> Columns:
-    post_id = columns.post_id or ("post_id" if "post_id" in found else None)
-    for name in (columns.text, *([post_id] if post_id else [])):
-        require_column(found, name, source.name)
-    return Columns(columns.text, post_id)
+    require_column(found, columns.text, source.name)
+    return Columns(columns.text, choose_id_column(found, columns.post_id, columns.text, source.name))
 
 
 def _read_csv(source: Source, columns: Columns, on_read: Report) -> Iterator[_Cells]:

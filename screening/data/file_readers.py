@@ -15,6 +15,12 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 UNFINISHED = "_UNFINISHED"  # stands in a folder of tables while a job still adds to it
 
 _SHOWABLE_NAME = re.compile(r"\S{1,40}")
+# Names that tell a header from a first post; no word that could well be a whole post.
+_USUAL_NAMES = {
+    "post_id", "id", "text", "body", "selftext", "content", "label", "author", "author_id", "date", "created",
+    "created_at", "created_utc", "timestamp", "subreddit", "community", "triage", "model_version", "stratum",
+    "decision",
+}  # fmt: skip
 
 
 def read_table(path: Path | str) -> pd.DataFrame:
@@ -101,9 +107,25 @@ def decode_strictly(path: Path, content: bytes) -> str:
 
 
 def show_columns(names: list[str]) -> str:
-    """List column names for an error; a name with spaces or over 40 characters may be a post and is not shown."""
-    shown = [name if _SHOWABLE_NAME.fullmatch(name) else f"<name of {len(name)} characters>" for name in names[:20]]
+    """List column names for an error; none if no name is a usual one, for they may be the cells of a first post.
+
+    Among usual names, one with spaces, hidden signs or over 40 characters may be a post and is not shown.
+
+    Examples
+    --------
+    >>> show_columns(["post_id", "body"])
+    'post_id, body'
+    >>> show_columns(["t3_x1", "alice", "hopeless"])
+    '3 columns, none with a usual name (does the first line hold the names of the columns?)'
+    """
+    if names and not any(name.strip().lower() in _USUAL_NAMES for name in names):
+        return f"{len(names)} columns, none with a usual name (does the first line hold the names of the columns?)"
+    shown = [name if _is_showable(name) else f"<name of {len(name)} characters>" for name in names[:20]]
     return ", ".join(shown) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def _is_showable(name: str) -> bool:
+    return _SHOWABLE_NAME.fullmatch(name) is not None and name.isprintable()
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -131,7 +131,7 @@ def _build_schema(
                 pa.Check(lambda ids: ~ids.duplicated(keep=False), error=NOT_UNIQUE, ignore_na=False),
                 pa.Check(
                     _is_id,
-                    error="id is empty, has spaces or over 100 characters",
+                    error="id is empty, has spaces, signs that cannot be seen, or over 100 characters",
                     element_wise=True,
                     ignore_na=False,
                 ),
@@ -178,7 +178,8 @@ def _is_short(value: object) -> bool:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str) and _ID.fullmatch(value) is not None and _is_encodable(value)
+    """Tell ids apart from all else: what Python calls unprintable are the Unicode categories C* (and white space)."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None and value.isprintable()
 
 
 def _is_encodable(value: object) -> bool:

@@ -192,9 +192,9 @@ def select_columns(table: pd.DataFrame, columns: Columns, *, where: str, stem: s
     named = {new: old for new, old in wanted.items() if old is not None}
     _refuse_reserved_names(columns.groups)
     named |= {name: name for name in columns.groups if name not in named}
-    id_column = columns.id or ("post_id" if "post_id" in table else None)
-    for old in [*named.values(), *([id_column] if id_column else [])]:
+    for old in named.values():
         require_column(table.columns, old, where)
+    id_column = choose_id_column(table.columns, columns.id, columns.text, where)
     posts = pd.DataFrame({new: table[old].astype(object) for new, old in named.items()}, dtype=object)
     if id_column:
         post_ids = table[id_column].map(lambda value: "" if pd.isna(value) else str(value).strip())
@@ -214,6 +214,25 @@ def _refuse_reserved_names(groups: Sequence[str]) -> None:
         raise ConfigError(message)
 
 
+def choose_id_column(columns: Iterable[object], asked: str | None, text_column: str, where: str) -> str | None:
+    """Choose the column with the ids: the one asked for, else ``post_id`` if there is one, else ``None``.
+
+    Raises
+    ------
+    SchemaError
+        If there is no such column, or it is that of the texts: ids go where no text may, into scores and logs.
+    """
+    found = [str(column) for column in columns]
+    id_column = asked or ("post_id" if "post_id" in found else None)
+    if id_column is None:
+        return None
+    require_column(found, id_column, where)
+    if id_column == text_column:
+        message = f"{where}: the column {id_column!r} is to be both text and id; name the column that holds the ids"
+        raise SchemaError(message)
+    return id_column
+
+
 def require_column(columns: Iterable[object], name: str, where: str) -> None:
     """Refuse a table without a column, naming the nearest it has.
 
@@ -225,8 +244,9 @@ def require_column(columns: Iterable[object], name: str, where: str) -> None:
     if name in found:
         return
     near = difflib.get_close_matches(name, found, n=1, cutoff=0.5)
-    hint = f"; did you mean {show_columns(near)}?" if near else ""
-    message = f"{where}: expected a column {name!r}, found {show_columns(found) or 'no column'}{hint}"
+    shown = show_columns(found) or "no column"
+    hint = f"; did you mean {near[0]}?" if near and near[0] in shown.split(", ") else ""
+    message = f"{where}: expected a column {name!r}, found {shown}{hint}"
     raise SchemaError(message)
 
 

@@ -154,3 +154,22 @@ def test_how_much_is_read_is_reported_from_0_to_1(tmp_path: Path) -> None:
         assert fractions == sorted(fractions)
         assert 0 < fractions[0] < fractions[-1] <= 1
         assert fractions[-1] > 0.9
+
+
+@pytest.mark.parametrize("name", ["posts.csv", "posts.jsonl", "posts.parquet"])
+def test_the_column_of_the_texts_cannot_be_that_of_the_ids(tmp_path: Path, name: str) -> None:
+    posts, path = pd.DataFrame({"text": ["寂しい", "疲れた"]}), tmp_path / name
+    writers = {"csv": posts.to_csv, "parquet": posts.to_parquet}
+    if path.suffix == ".jsonl":
+        posts.to_json(path, orient="records", lines=True)
+    else:
+        writers[path.suffix[1:]](path, index=False)
+    with pytest.raises(SchemaError, match="'text' is to be both text and id"):
+        _read(path, "text")
+
+
+def test_a_file_without_a_header_shows_no_cell_of_its_first_row(tmp_path: Path) -> None:
+    for content in (b"t3_x1,alice,hopeless\n", "t3_x1,alice,hopeless\n".encode("utf-16")):
+        with pytest.raises(SchemaError, match="columns, none with a usual name") as caught:
+            _read(_write(tmp_path / "posts.csv", content))
+        assert not any(word in str(caught.value) for word in ("alice", "a\x00l", "hopeless", "\x00"))

@@ -118,6 +118,14 @@ def test_missing_files_are_an_access_error(tmp_path):
 
 def test_column_names_that_may_be_posts_are_not_shown():
     assert show_columns(["text", SECRET]) == f"text, <name of {len(SECRET)} characters>"
+    assert show_columns(["text", "a\x00b"]) == "text, <name of 3 characters>"
+
+
+@pytest.mark.parametrize("cells", [["t3_x1", "alice", "hopeless"], ["\ufffdt\x00e\x00x\x00t\x00"], ["tired", "2013"]])
+def test_no_cell_of_a_file_without_a_header_is_shown(cells):
+    shown = show_columns(cells)
+    assert shown.startswith(f"{len(cells)} columns, none with a usual name")
+    assert not any(cell in shown for cell in cells)
 
 
 def test_a_folder_is_read_as_one_table_without_hidden_and_unfinished_files(tmp_path):

@@ -5,6 +5,7 @@ from screening.data.schema import MAX_LISTED, parse_dates, validate_posts
 from screening.exceptions import SchemaError
 
 SECRET = "the purple walrus sang"
+NO_ID = "id is empty, has spaces, signs that cannot be seen, or over 100 characters"
 
 
 def make_table(**columns: list[object]) -> pd.DataFrame:
@@ -70,7 +71,14 @@ def test_rows_with_repeated_ids_are_named_by_their_number():
 
 def test_an_id_that_may_be_a_text_is_named_by_its_row():
     message = catch_message(make_table(post_id=["x", SECRET, ""], source_split=["test"] * 3))
-    assert "id is empty, has spaces or over 100 characters: 2 rows (test row 2, test row 3)" in message
+    assert f"{NO_ID}: 2 rows (test row 2, test row 3)" in message
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x1b", "\u202e", "\u200b", "\ud800", "\ue000", "\uffff"])
+def test_an_id_with_a_sign_that_cannot_be_seen_is_refused_and_not_shown(sign):
+    message = catch_message(make_table(post_id=["t3_x", "日本-é=1", f"t3{sign}y"]))
+    assert f"1 of 3 rows break the schema; nothing was written\n  {NO_ID}: 1 rows (row 3)" in message
+    assert sign not in message
 
 
 @pytest.mark.parametrize("post_id", ["我今天觉得很难过不想说话", "ada@example.org", "a" * 65, "x\ud800"])

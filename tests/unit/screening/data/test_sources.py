@@ -151,3 +151,19 @@ def test_post_id_column_is_the_id_without_being_asked_for(tmp_path: Path) -> Non
     path = tmp_path / "posts.csv"
     path.write_text("post_id,text\na7,some words\n", encoding="utf-8")
     assert read_posts_file(path, text_column="text")["post_id"].tolist() == ["a7"]
+
+
+@pytest.mark.parametrize(("name", "id_column"), [("text", "text"), ("post_id", None)])
+def test_the_column_of_the_texts_cannot_be_that_of_the_ids(tmp_path: Path, name: str, id_column: str | None) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text(f"{name}\nsome words\n", encoding="utf-8")
+    with pytest.raises(SchemaError, match=f"{name!r} is to be both text and id"):
+        read_posts_file(path, text_column=name, id_column=id_column)
+
+
+def test_a_word_of_a_headerless_file_is_no_hint(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("x1,alice,texted\nx2,bob,tired\n", encoding="utf-8")
+    with pytest.raises(SchemaError, match="found 3 columns, none with a usual name") as caught:
+        read_posts_file(path, text_column="text")
+    assert not any(word in str(caught.value) for word in ("alice", "texted", "did you mean"))
