@@ -20,7 +20,7 @@ def read_rationales(path: Path, *, text_column: str, id_column: str | None) -> R
     DataAccessError, SchemaError
         See :func:`screening.data.rationales.extract_rationales`.
     """
-    return _read_file(path, text_column, id_column)[0]
+    return _read_file(path, text_column, id_column)[0] if _may_have_rationales(path) else None
 
 
 def read_run_rationales(folder: RunFolder, posts: pd.DataFrame) -> Rationales | None:
@@ -93,6 +93,19 @@ def _read_file(path: Path, text_column: str, id_column: str | None) -> tuple[Rat
     spans = extract_rationales(table, posts, where=str(path))
     marked = posts[posts["post_id"].isin(spans or {})]
     return spans, dict(zip(marked["post_id"], marked["text"].map(clean_text), strict=True))
+
+
+def _may_have_rationales(path: Path) -> bool:
+    """Tell whether a file, or one of a folder, may have a rationale column.
+
+    Without one it need not be read as a whole, which would refuse it for a line that a scoring job only rejects.
+    """
+    from screening.data.file_readers import list_tables
+    from screening.data.rationales import RATIONALE_COLUMNS
+
+    names = [name.encode() for name in RATIONALE_COLUMNS]
+    files = list_tables(path) if path.is_dir() else [path]
+    return any(name in content for content in map(Path.read_bytes, files) for name in names)
 
 
 def _list_files(path: Path | None) -> list[Path]:

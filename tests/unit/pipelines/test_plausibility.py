@@ -98,3 +98,12 @@ def test_spans_outside_the_text_are_refused_before_any_work(bundle_dir: Path, tm
     with pytest.raises(SchemaError, match=rf"outside the text or is empty: 1 rows \({IDS[-1]}\)"):
         explain_file(source, scores, bundle_dir, tmp_path / "spans.parquet", OPTIONS)
     assert not (tmp_path / "spans.parquet").exists()
+
+
+def test_a_file_without_rationales_may_have_lines_that_a_scoring_job_rejects(bundle_dir: Path, tmp_path: Path) -> None:
+    source, scores = tmp_path / "posts.csv", write_scores(bundle_dir, tmp_path)
+    lines = ["post_id,text", *(f"{post_id},{text}" for post_id, text in zip(IDS, TEXTS, strict=True)), "x,a,b,c"]
+    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = explain_file(source, scores, bundle_dir, tmp_path / "spans.parquet", OPTIONS)
+    assert done.n_explained == done.n_flagged > 0
+    assert not (tmp_path / "spans_plausibility.parquet").exists()
