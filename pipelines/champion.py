@@ -31,8 +31,8 @@ def load_champion(path: Path, run: RunFolder, taxonomy: Taxonomy) -> Comparator:
     Returns
     -------
     Comparator
-        Test posts in this run's order. Controls only if the earlier run scored the same ones. Operating points of the
-        targets that mean the same in both runs.
+        Test posts and controls in this run's order; controls only if the earlier run scored all that this run counts
+        alerts on, with the same texts. Operating points of the targets that mean the same in both runs.
 
     Raises
     ------
@@ -127,10 +127,13 @@ def _choose_points(
 
 
 def _read_controls(champion: RunFolder, run: RunFolder) -> pd.DataFrame | None:
-    """Read the earlier run's scores of the same controls; ``None`` if they are others."""
+    """Read the earlier run's scores of the controls this run counts alerts on; ``None`` if it did not score all."""
     here, there = (folder.evaluation / "controls.parquet" for folder in (run, champion))
-    if not (here.is_file() and there.is_file()):
+    if not all(path.is_file() for path in (here, there, champion.split("controls"))):
         return None
     ids = pd.read_parquet(here, columns=["post_id"])["post_id"]
-    controls = pd.read_parquet(there)
-    return controls if set(controls["post_id"]) == set(ids) else None
+    controls = pd.read_parquet(there).set_index("post_id")
+    texts_here, texts_there = (_read_digests(folder, "controls").reindex(ids) for folder in (run, champion))
+    if not ids.isin(controls.index).all() or not texts_here.equals(texts_there):
+        return None
+    return controls.loc[ids].reset_index()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from reports.results import (
     encode_labels,
     extract_probabilities,
     extract_scores,
+    mark_read,
     once_per_run,
 )
 from reports.tables import Column, Table
@@ -33,6 +35,8 @@ from screening.metrics.calibration import (
 from screening.metrics.calibration_slope import compute_calibration_slope
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from screening.taxonomy import RiskTarget
 
 Probabilities = npt.NDArray[np.float64]
@@ -56,6 +60,28 @@ def build_calibration_section(results: RunResults) -> Section:
     )
 
 
+def keep_read_posts(results: RunResults) -> RunResults:
+    """Leave out test posts that a first stage cleared: the 0 they score is a definition, not a probability."""
+    is_read = mark_read(results.test)
+    if is_read.all():
+        return results
+    return dataclasses.replace(results, test=results.test[is_read].reset_index(drop=True))
+
+
+def describe_cleared(scores: pd.DataFrame, targets: Sequence[RiskTarget], where: str) -> str:
+    """Say how many posts and positives a first stage cleared, to end a note with; empty where it cleared none."""
+    is_cleared = ~mark_read(scores)
+    if not is_cleared.any():
+        return ""
+    positives = {target.name: binarize_labels(scores, target) for target in targets}
+    counts = ", ".join(f"{(is_cleared & y).sum():,} of {y.sum():,} of {name}" for name, y in positives.items())
+    return (
+        f" Only posts that were read have a probability: the first stage cleared {is_cleared.sum():,} of "
+        f"{len(scores):,} {where} ({counts}). They are left out of what this table says of probabilities; cleared "
+        "positives count as missed wherever recall stands."
+    )
+
+
 def compute_unscaled_probabilities(results: RunResults) -> Probabilities:
     """Undo temperature scaling on test, shape (n, n_classes).
 
@@ -74,6 +100,8 @@ def compute_unscaled_probabilities(results: RunResults) -> Probabilities:
 @once_per_run
 def build_calibration_summary(results: RunResults) -> Table:
     """Set Brier score and calibration error before and after temperature scaling side by side."""
+    cleared = describe_cleared(results.test, results.scored_targets, "test posts")
+    results = keep_read_posts(results)
     after = extract_probabilities(results.test, results.taxonomy)
     before = compute_unscaled_probabilities(results)
     rows = [_compare_classes(results, before, after)]
@@ -97,13 +125,15 @@ def build_calibration_summary(results: RunResults) -> Table:
     note = (
         "Lower is better. Before and after: temperature scaling. ECE: mean distance between probability and observed "
         f"share over {N_BINS} bins of equal size. By chance: a perfectly calibrated screener stays below this in 95% "
-        "of samples of this size. Brier is 0 to 2 over classes, 0 to 1 for a risk score."
+        "of samples of this size. Brier is 0 to 2 over classes, 0 to 1 for a risk score." + cleared
     )
     return Table("calibration", "Brier score and calibration error", pd.DataFrame(rows), columns, "test split", note)
 
 
 def build_calibration_slopes(results: RunResults) -> Table:
     """Set calibration slope and intercept of every risk score before and after temperature scaling side by side."""
+    cleared = describe_cleared(results.test, results.scored_targets, "test posts")
+    results = keep_read_posts(results)
     after = extract_probabilities(results.test, results.taxonomy)
     rows = []
     for when, matrix in (("before", compute_unscaled_probabilities(results)), ("after", after)):
@@ -123,7 +153,7 @@ def build_calibration_slopes(results: RunResults) -> Table:
     note = (
         "Slope: 1 is ideal; below 1 scores are too near 0 and 1, above 1 too near the middle. Intercept (calibration "
         "in the large, in log-odds): 0 is ideal; below 0 scores are too high overall, above 0 too low. 95% Wald "
-        "intervals; a dash where the estimate does not exist."
+        "intervals; a dash where the estimate does not exist." + cleared
     )
     rows.sort(key=lambda row: str(row["score"]))
     return Table(
@@ -153,6 +183,8 @@ def _compute_floor(results: RunResults, probability: Probabilities) -> float:
 
 def build_reliability(results: RunResults) -> Table:
     """Compare the mean risk score with the share of positives, in bins of equal numbers of posts."""
+    cleared = describe_cleared(results.test, results.scored_targets, "test posts")
+    results = keep_read_posts(results)
     parts = []
     for target in results.scored_targets:
         scores = extract_scores(results.test, target).clip(0, 1)
@@ -164,6 +196,6 @@ def build_reliability(results: RunResults) -> Table:
         Column("mean_score", "Mean risk score", "score"),
         Column("observed", "Share of positives", "fraction", interval=True, n_key="n"),
     )
-    note = "Ten bins of about equal numbers of posts. Exact 95% intervals."
+    note = "Ten bins of about equal numbers of posts. Exact 95% intervals." + cleared
     frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return Table("reliability", "Risk score against share of positives", frame, columns, "test split", note)

@@ -79,8 +79,16 @@ def build_promise_comparison(results: RunResults) -> Table:
             " A rule of its own promises nothing: its recall is what was found on this split. Where the same promise "
             "flags every post, no score above the lowest keeps it."
         )
+    if without := _find_without_controls(results):
+        note += f" No alerts on controls of {', '.join(without)}: not all of these controls were scored there."
     return Table("promise_comparison", "The same promise, other scorers", pd.DataFrame(rows), columns,
                  "test split and controls", note)  # fmt: skip
+
+
+def _find_without_controls(results: RunResults) -> list[str]:
+    if results.controls is None:
+        return []
+    return [other.name for other in results.comparators.values() if other.controls is None]
 
 
 def build_paired_recall(results: RunResults) -> Table:

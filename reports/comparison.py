@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.recall import compute_result, flag_posts
-from reports.results import binarize_labels, control_groups
+from reports.results import binarize_labels, control_groups, mark_read
 from screening.exceptions import SchemaError
 from screening.metrics.paired import PairedRecall, compare_recall_paired
 from screening.metrics.paired_precision import compare_precision_paired
@@ -45,8 +45,25 @@ class RunPair:
 
     @cached_property
     def control_kinds(self) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
-        """Controls that both runs scored, champion's and challenger's rows, by kind; empty if the posts differ."""
+        """Controls that both runs counted alerts on, champion's and challenger's rows in one order, by kind."""
         return _pair_controls(self.champion.controls, self.challenger.controls)
+
+    def describe_controls(self) -> str:
+        """Say which controls only one run counted alerts on, to end a note with; empty where there are none."""
+        old, new = (
+            {kind: len(group) for kind, group in control_groups(run.controls)}
+            for run in (self.champion, self.challenger)
+        )
+        both = {kind: len(first) for kind, (first, _) in self.control_kinds.items()}
+        counts = [
+            f"{kind}: {both.get(kind, 0):,} posts, of the champion's {old.get(kind, 0):,} and the challenger's "
+            f"{new.get(kind, 0):,}"
+            for kind in sorted(old.keys() | new.keys())
+            if not both.get(kind) == old.get(kind) == new.get(kind)
+        ]
+        if not counts:
+            return ""
+        return f" Controls are compared where both runs counted alerts on them ({'; '.join(counts)})."
 
     def compare_recall(self, target: RiskTarget) -> PairedRecall:
         """Compare recall at each run's own threshold: exact McNemar test, score interval of the difference."""
@@ -114,6 +131,13 @@ def pair_runs(champion: RunResults, challenger: RunResults) -> RunPair:
     return RunPair(champion, dataclasses.replace(challenger, test=aligned.reset_index()))
 
 
+def keep_posts_both_read(pair: RunPair) -> RunPair:
+    """Leave out test posts that a first stage of either run cleared: they have no probability to compare."""
+    runs = pair.champion, pair.challenger
+    is_read = np.logical_and.reduce([mark_read(run.test) for run in runs])
+    return RunPair(*(dataclasses.replace(run, test=run.test[is_read].reset_index(drop=True)) for run in runs))
+
+
 def _validate_taxonomies(champion: RunResults, challenger: RunResults) -> None:
     def describe(run: RunResults) -> dict[str, tuple[str, ...]]:
         return {target.name: tuple(sorted(target.labels)) for target in run.taxonomy.targets}
@@ -142,7 +166,8 @@ def _pair_controls(
     by_kind = dict(control_groups(second))
     pairs = {}
     for kind, group in control_groups(first):
-        other = by_kind.get(kind)
-        if other is not None and set(other["post_id"]) == set(group["post_id"]):
-            pairs[kind] = group, other.set_index("post_id").loc[group["post_id"]].reset_index()
-    return pairs
+        if kind in by_kind:
+            other = by_kind[kind].set_index("post_id")
+            shared = group[group["post_id"].isin(other.index)].reset_index(drop=True)
+            pairs[kind] = shared, other.loc[shared["post_id"]].reset_index()
+    return {kind: tables for kind, tables in pairs.items() if len(tables[0])}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from reports.comparison import CHALLENGER, CHAMPION
+from reports.calibration import describe_cleared
+from reports.comparison import CHALLENGER, CHAMPION, keep_posts_both_read
 from reports.estimates import spread_estimate
 from reports.promised_recall import judge_target
 from reports.recall import flag_posts
@@ -93,6 +94,7 @@ def build_alert_differences(pair: RunPair) -> Table:
     note = (
         "Challenger less champion on the same posts; below 0 the challenger asks for less reading. Exact intervals for "
         "each run, Tango's score interval for the difference. Alerts on test posts include posts rightly flagged."
+        + pair.describe_controls()
     )
     return Table("alert_differences", "Alerts per 1,000 posts", pd.DataFrame(rows), _make_columns("number", "signed"),
                  "test split and controls", note)  # fmt: skip
@@ -145,7 +147,9 @@ def _compare_macro_f1(pair: RunPair) -> dict[str, object]:
 
 
 def build_probabilities(pair: RunPair) -> Table:
-    """Compare what is better when lower: Brier score and calibration error."""
+    """Compare what is better when lower: Brier score and calibration error, on posts that both runs read."""
+    left_out = _describe_cleared(pair)
+    pair = keep_posts_both_read(pair)
     runs = (pair.champion, pair.challenger)
     y_true = encode_labels(pair.champion.test, pair.champion.taxonomy)
     matrices = [extract_probabilities(run.test, run.taxonomy) for run in runs]
@@ -159,10 +163,16 @@ def build_probabilities(pair: RunPair) -> Table:
             rows.append(record | _resample(pair, compute, positives, *risks))
     note = (
         "Challenger less champion on the same posts; below 0 the challenger is better. Brier is 0 to 2 over classes, 0 "
-        f"to 1 for a risk score. Intervals: {BOOTSTRAP}."
+        f"to 1 for a risk score. Intervals: {BOOTSTRAP}." + left_out
     )
     return Table("probabilities", "Probabilities", pd.DataFrame(rows), _make_columns("score", "score"), "test split",
                  note)  # fmt: skip
+
+
+def _describe_cleared(pair: RunPair) -> str:
+    runs = {CHAMPION: pair.champion, CHALLENGER: pair.challenger}
+    sentences = (describe_cleared(run.test, pair.targets, f"test posts in the {name}") for name, run in runs.items())
+    return "".join(sentences)
 
 
 def _resample(

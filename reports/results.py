@@ -200,6 +200,14 @@ def extract_probabilities(scores: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarra
     return scores[[f"prob_{name}" for name in taxonomy.names]].to_numpy(dtype=float)
 
 
+def mark_read(scores: pd.DataFrame) -> np.ndarray:
+    """Mark the posts that no first stage cleared, shape (n,), bool; all of them where there is none."""
+    if "is_cleared" not in scores:
+        return np.ones(len(scores), dtype=bool)
+    is_read: np.ndarray = ~scores["is_cleared"].to_numpy(dtype=bool)
+    return is_read
+
+
 def encode_labels(scores: pd.DataFrame, taxonomy: Taxonomy) -> np.ndarray:
     """Encode true labels as class indices in taxonomy order, shape (n,)."""
     codes, labels = pd.factorize(scores["label"], use_na_sentinel=False)

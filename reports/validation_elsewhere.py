@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from reports.calibration import describe_cleared
 from reports.estimates import spread_estimate
 from reports.page import Section
 from reports.promised_recall import judge_target
 from reports.recall import compute_result, flag_posts
-from reports.results import RunResults, binarize_labels, extract_scores
+from reports.results import RunResults, binarize_labels, extract_scores, mark_read
 from reports.subgroups import MIN_POSITIVES
 from reports.tables import Column, Table
 from screening.metrics.calibration_slope import compute_calibration_slope
@@ -81,6 +82,8 @@ def build_external_ranking(results: RunResults) -> Table | None:
         "interval). Slope: 1 is ideal, below 1 scores are too extreme. Intercept, in log-odds: 0 is ideal, below 0 "
         "scores are too high overall (Wald 95% intervals); it moves with prevalence."
     )
+    for name, scores in parts:
+        note += describe_cleared(scores, results.scored_targets, f"posts ({name})")
     return Table("external_scores", "Risk scores here and there", pd.DataFrame(rows), columns,
                  "test split and external posts", note)  # fmt: skip
 
@@ -151,7 +154,8 @@ def _describe_flags(results: RunResults, target: RiskTarget, scores: pd.DataFram
 
 def _describe_scores(target: RiskTarget, scores: pd.DataFrame, split: str) -> dict[str, object]:
     y_true, y_score = binarize_labels(scores, target), extract_scores(scores, target)
-    calibration = compute_calibration_slope(y_true, y_score, split=split)
+    is_read = mark_read(scores)  # a cleared post has a place in the ranking, but no probability
+    calibration = compute_calibration_slope(y_true[is_read], y_score[is_read], split=split)
     record: dict[str, object] = {"n_samples": len(scores), "n_positive": int(y_true.sum())}
     record |= spread_estimate("roc_area", estimate_roc_area(y_true, y_score, split=split))
     return record | spread_estimate("slope", calibration.slope) | spread_estimate("intercept", calibration.intercept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.calibration import MAX_ECE_RISE, compute_unscaled_probabilities
+from reports.calibration import MAX_ECE_RISE, compute_unscaled_probabilities, keep_read_posts
 from reports.checks.check import Check, CheckKind
 from reports.results import binarize_labels, encode_labels, extract_probabilities
 from screening.metrics.calibration import compute_calibration_error, compute_top_label
@@ -24,6 +24,7 @@ def check_calibration_gain(results: RunResults) -> Check:
     """SCR005: temperature scaling did not make probabilities worse."""
     if results.temperature is None:
         return GAIN.conclude("not_applicable", "Probabilities are not temperature-scaled.")
+    results = keep_read_posts(results)
     before = dict(_compute_errors(results, compute_unscaled_probabilities(results)))
     after = dict(_compute_errors(results, extract_probabilities(results.test, results.taxonomy)))
     worse = [name for name in after if after[name] > before[name] + MAX_ECE_RISE]

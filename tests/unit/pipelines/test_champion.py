@@ -72,6 +72,23 @@ def test_other_controls_are_left_out(run: RunFolder, tmp_path: Path) -> None:
     assert load_champion(earlier.root, run, TAXONOMY).controls is None
 
 
+def test_controls_only_the_earlier_run_counted_are_left_out(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "new", "a")
+    counted = pd.read_parquet(run.evaluation / "controls.parquet").iloc[[4, 1]]  # the others trained a first stage
+    counted.to_parquet(run.evaluation / "controls.parquet")
+    earlier = write_run(tmp_path / "old", "b")
+    controls = load_champion(earlier.root, run, TAXONOMY).controls
+    assert controls is not None
+    assert controls["post_id"].tolist() == ["controls-4", "controls-1"]
+
+
+def test_controls_with_other_texts_or_fewer_than_this_runs_are_left_out(run: RunFolder, tmp_path: Path) -> None:
+    posts = make_posts("controls")
+    for i, changed in enumerate((posts.assign(text="another"), posts.iloc[1:])):
+        earlier = write_run(tmp_path / f"old{i}", "b", controls=changed)
+        assert load_champion(earlier.root, run, TAXONOMY).controls is None
+
+
 def test_the_run_itself_and_a_folder_that_is_no_run_are_refused(run: RunFolder, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="this run itself"):
         load_champion(run.root, run, TAXONOMY)

@@ -197,3 +197,11 @@ def page(results: RunResults) -> Page:
 def made() -> Callable[..., RunResults]:
     """The builder, for a run with other choices."""
     return make_results
+
+
+def clear_posts(scores: pd.DataFrame, is_cleared: np.ndarray) -> pd.DataFrame:
+    """Let a first stage clear posts of an evaluated table: they score 0, their class probabilities stay."""
+    risks = [name for name in scores if str(name).startswith("risk_")]
+    cleared = scores.assign(is_cleared=is_cleared)
+    cleared.loc[is_cleared, risks] = 0.0
+    return cleared

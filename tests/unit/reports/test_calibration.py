@@ -14,8 +14,10 @@ from reports.calibration import (
     build_reliability,
     compute_unscaled_probabilities,
 )
+from reports.checks.probabilities import check_calibration_gain
 from reports.results import RunResults
 from screening.calibration.temperature import TemperatureScaling
+from tests.unit.reports.conftest import clear_posts
 
 
 def test_undoing_the_temperature_gives_the_probabilities_of_the_logits(results: RunResults) -> None:
@@ -86,3 +88,17 @@ def test_scores_made_over_confident_have_a_slope_below_one_until_they_are_scaled
         assert frame.loc[(f"risk {target}", "before temperature scaling"), "slope_high"] < 1
         after = frame.loc[(f"risk {target}", "after temperature scaling")]
         assert after["slope_low"] < 1 < after["slope_high"]
+
+
+def test_posts_a_first_stage_cleared_have_no_probability_and_are_counted_apart(results: RunResults) -> None:
+    is_cleared = np.arange(len(results.test)) % 4 == 0
+    cascade = dataclasses.replace(results, test=clear_posts(results.test, is_cleared))
+    read = dataclasses.replace(results, test=results.test[~is_cleared].reset_index(drop=True))
+    is_positive = results.test["label"].eq("suicidewatch").to_numpy()
+    counts = f"{(is_cleared & is_positive).sum()} of {is_positive.sum()} of suicidewatch"
+    for build in (build_calibration_summary, build_calibration_slopes, build_reliability):
+        found, expected = build(cascade), build(read)
+        assert found.frame.equals(expected.frame)
+        assert found.note.startswith(expected.note)
+        assert f"cleared {is_cleared.sum()} of 800 test posts ({counts}, " in found.note
+    assert check_calibration_gain(cascade) == check_calibration_gain(read)

@@ -16,6 +16,7 @@ from reports.comparison_tables import build_alert_differences, build_probabiliti
 from reports.promotion import is_met, judge_promotion
 from reports.results import RunResults
 from screening.exceptions import ConfigError, SchemaError
+from tests.unit.reports.conftest import clear_posts
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,45 @@ def test_alerts_are_counted_on_test_on_other_posts_and_on_each_kind_of_controls(
         assert frame.loc[name, "champion"] == pytest.approx(1000 * old.mean())
         assert frame.loc[name, "difference"] == pytest.approx(1000 * (new.mean() - old.mean()))
         assert frame.loc[name, "difference_n"] == len(old)
+
+
+def test_controls_that_one_run_did_not_count_are_left_out_and_said(results: RunResults, weaker: RunResults) -> None:
+    assert weaker.controls is not None
+    assert results.controls is not None
+    counted = np.arange(len(weaker.controls)) % 2 == 0  # the others trained a first stage
+    controls = weaker.controls[counted].sample(frac=1, random_state=2)
+    half = pair_runs(results, dataclasses.replace(weaker, controls=controls))
+    table = build_alert_differences(half)
+    row = table.frame.query("target == 'any_risk'").set_index("quantity").loc["controls: plain"]
+    is_plain = results.controls["control_kind"].eq("plain").to_numpy()
+    threshold = results.point_by_target["any_risk"].threshold
+    flagged = results.controls["risk_any_risk"] >= threshold
+    assert row["champion"] == pytest.approx(1000 * flagged[counted & is_plain].mean())
+    assert row["difference_n"] == (counted & is_plain).sum()
+    n = (counted & is_plain).sum()
+    assert f"plain: {n} posts, of the champion's {is_plain.sum():,} and the challenger's {n})" in table.note
+
+
+def test_a_kind_of_controls_that_only_one_run_scored_is_named(results: RunResults, weaker: RunResults) -> None:
+    assert weaker.controls is not None
+    others = weaker.controls.assign(post_id=[f"other-{i}" for i in range(len(weaker.controls))])
+    table = build_alert_differences(pair_runs(results, dataclasses.replace(weaker, controls=others)))
+    assert not table.frame["quantity"].str.startswith("controls").any()
+    assert "emotional: 0 posts, of the champion's" in table.note
+    same = build_alert_differences(pair_runs(results, weaker))
+    assert "Controls are compared" not in same.note
+
+
+def test_probabilities_are_compared_on_posts_that_both_runs_read(results: RunResults, weaker: RunResults) -> None:
+    is_cleared = np.arange(len(weaker.test)) % 5 == 0
+    cascade = dataclasses.replace(weaker, test=clear_posts(weaker.test, is_cleared))
+    table = build_probabilities(pair_runs(results, cascade))
+    found = table.frame.set_index(["target", "quantity"]).loc[("any_risk", "Brier score")]
+    y_true = (results.test["label"] != "offmychest")[~is_cleared]
+    for column, run in (("champion", results), ("challenger", weaker)):
+        assert found[column] == pytest.approx(brier_score_loss(y_true, run.test["risk_any_risk"][~is_cleared]))
+    assert found["difference_n"] == (~is_cleared).sum()
+    assert f"cleared {is_cleared.sum()} of 800 test posts in the challenger" in table.note
 
 
 def test_ranking_and_probabilities_are_those_of_scikit_learn(

@@ -18,6 +18,7 @@ from reports.validation_elsewhere import (
     build_validation_section,
     choose_later_posts,
 )
+from tests.unit.reports.conftest import clear_posts
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,22 @@ def test_discrimination_and_calibration_stand_beside_those_of_the_test_split(els
         shift = sm.GLM(y_true, np.ones(len(y_true)), family=sm.families.Binomial(), offset=log_odds).fit()
         assert row.slope == pytest.approx(slope.params[1], abs=1e-4)
         assert (row.intercept_low, row.intercept_high) == pytest.approx(tuple(shift.conf_int()[0]), abs=1e-4)
+
+
+def test_cleared_posts_are_ranked_last_and_have_no_probability_to_calibrate(elsewhere: RunResults) -> None:
+    assert elsewhere.external is not None
+    is_cleared = np.arange(len(elsewhere.external)) % 3 == 0
+    cleared = clear_posts(elsewhere.external, is_cleared)
+    read = dataclasses.replace(elsewhere, external=elsewhere.external[~is_cleared])
+    found = build_external_ranking(dataclasses.replace(elsewhere, external=cleared))
+    expected = build_external_ranking(read)
+    assert found is not None
+    assert expected is not None
+    probabilities = [name for name in found.frame if name.startswith(("slope", "intercept"))]
+    assert found.frame[probabilities].equals(expected.frame[probabilities])
+    row = found.frame.set_index(["target", "posts"]).loc[("any_risk", "external posts")]
+    assert row["roc_area"] == pytest.approx(roc_auc_score(cleared["label"].ne("offmychest"), cleared["risk_any_risk"]))
+    assert f"cleared {is_cleared.sum()} of 800 posts (external posts)" in found.note
 
 
 def test_the_section_says_that_nothing_was_promised_there_and_what_was_dropped(elsewhere: RunResults) -> None:
