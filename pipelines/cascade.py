@@ -158,6 +158,11 @@ def load_counted_controls(context: RunContext) -> pd.DataFrame:
     return load_split(context.folder.split("controls"))
 
 
+def load_learnt_controls(context: RunContext) -> pd.DataFrame:
+    """Load the controls that the first stage of a cascade learns from; the cascade must be on."""
+    return _divide(context)[0]
+
+
 def score_first_stage(context: RunContext, gate: Gate, names: Sequence[str]) -> tuple[pd.DataFrame, float]:
     """Score posts with the gate alone.
 

@@ -14,6 +14,7 @@ from pipelines.cascade import (
     SPEED_FILE,
     CascadeSpeed,
     load_counted_controls,
+    load_learnt_controls,
     score_first_stage,
 )
 from pipelines.champion import LEARNED_SPLITS
@@ -77,9 +78,12 @@ def _read_external(context: RunContext) -> ExternalPosts | None:
     data = context.config.data
     if data.external is None:
         return None
-    met = [load_split(context.folder.split(name))["text"] for name in LEARNED_SPLITS]
+    learnt = [load_split(context.folder.split(name)) for name in LEARNED_SPLITS]
+    if context.config.cascade.is_on:
+        learnt.append(load_learnt_controls(context))
+    texts = pd.concat([posts["text"] for posts in learnt]).tolist()
     with context.console.status("reading external posts, removing those met before…"):
-        return prepare_external_posts(data, context.taxonomy, pd.concat(met).tolist())
+        return prepare_external_posts(data, context.taxonomy, texts)
 
 
 def _score_with_classifier(context: RunContext, screener: Screener, posts: pd.DataFrame, title: str) -> pd.DataFrame:

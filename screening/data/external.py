@@ -49,7 +49,8 @@ def prepare_external_posts(config: DataConfig, taxonomy: Taxonomy, met_texts: Se
     taxonomy : Taxonomy
         Labels and their spellings.
     met_texts : sequence of str
-        Clean texts of the training, validation and calibration posts, which have no duplicates among them.
+        Clean texts of the training, validation and calibration posts, and of the controls a first stage learnt from;
+        they have no duplicates among them.
 
     Returns
     -------

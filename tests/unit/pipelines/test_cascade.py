@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from pipelines.artifacts import RunFolder, write_json
-from pipelines.cascade import load_counted_controls
+from pipelines.cascade import load_counted_controls, load_learnt_controls
 from pipelines.run import RunContext
 from pipelines.stages import calibrate, evaluate, prepare, report
 from pipelines.stages.calibrate import MODEL_FILE, read_scorer
@@ -23,6 +23,7 @@ from screening.scoring import Screener
 from screening.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy("mh5")
+N_UNMET = 20
 EASY = ("calibration.target_recall=0.9", "calibration.confidence_level=0.9", "cascade.max_lost_fraction=0.02")
 
 
@@ -58,9 +59,13 @@ def make_context(prepared: Path) -> Callable[..., RunContext]:
 
 
 @pytest.fixture(scope="module")
-def finished(make_context: Callable[..., RunContext]) -> RunContext:
-    """The run calibrated, evaluated and reported with a first stage."""
+def finished(make_context: Callable[..., RunContext], prepared: Path) -> RunContext:
+    """The run calibrated, evaluated and reported with a first stage; some external posts repeat controls."""
     context = make_context("cascade.is_on=true")
+    repeated = pd.concat([load_learnt_controls(context).head(12), load_counted_controls(context).head(N_UNMET)])
+    labels = [TAXONOMY.names[i % 5] for i in range(len(repeated))]
+    repeated[["text"]].assign(label=labels).to_csv(prepared / "external.csv", index=False)
+    context = make_context("cascade.is_on=true", f"data.external={prepared / 'external.csv'}")
     for stage in (calibrate, evaluate, report):
         stage.run(context)
     return context
@@ -95,6 +100,20 @@ def test_controls_the_first_stage_learnt_from_are_not_counted(finished: RunConte
     everything = load_split(finished.folder.split("controls"))["post_id"]
     assert evaluated.tolist() == counted.tolist()
     assert 0.4 < len(counted) / len(everything) < 0.6
+
+
+def test_external_posts_that_repeat_what_the_first_stage_learnt_from_are_dropped(finished: RunContext) -> None:
+    external = pd.read_parquet(finished.folder.evaluation / "external.parquet")
+    assert len(external) == N_UNMET
+
+
+def test_the_report_judges_probabilities_of_posts_that_were_read(finished: RunContext) -> None:
+    is_read = ~pd.read_parquet(finished.folder.evaluation / "test.parquet")["is_cleared"]
+    for name in ("calibration", "calibration_slope"):
+        table = pd.read_csv(finished.folder.report / "tables" / f"{name}.csv")
+        assert (table["n_samples"] == is_read.sum()).all()
+    page = (finished.folder.report / "index.html").read_text(encoding="utf-8")
+    assert f"the first stage cleared {(~is_read).sum()} of {len(is_read)} test posts" in page
 
 
 def test_the_report_shows_the_cascade_beside_its_encoder(finished: RunContext) -> None:
