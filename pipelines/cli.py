@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipelines.audit import commands as audit_commands
-from pipelines.unexpected import describe_unexpected
+from pipelines.scoring.limits import MAX_REJECTED, PART_ROWS
+from pipelines.unexpected import describe_system_error, describe_unexpected
 from screening.exceptions import ConfigError, RecallNotReachableError, ScreeningError
 
 if TYPE_CHECKING:
@@ -104,10 +105,10 @@ def score(  # noqa: PLR0913  # every parameter is an option of the command
     text_format: Annotated[
         str | None, typer.Option("--format", help="csv, tsv, jsonl or parquet, for stdin and unknown endings.")
     ] = None,
-    part_rows: Annotated[int, typer.Option(help="Rows per part: what an interruption may cost.", min=1)] = 5_000,
+    part_rows: Annotated[int, typer.Option(help="Rows per part: what an interruption may cost.", min=1)] = PART_ROWS,
     max_rejected: Annotated[
         float, typer.Option(help="Exit with 3 if a larger fraction of rows could not be scored.", min=0, max=1)
-    ] = 0.1,
+    ] = MAX_REJECTED,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a finished or a different output.")] = False,
     engine: Annotated[Literal["local", "spark"], typer.Option(help="This process, or Apache Spark.")] = "local",
     master: Annotated[
@@ -121,6 +122,9 @@ def score(  # noqa: PLR0913  # every parameter is an option of the command
     """
     from pipelines.scoring.job import ScoreOptions, score_posts
 
+    if master is not None and engine != "spark":
+        message = f"--master {master} is an address of Spark; add --engine spark, or leave it out"
+        raise ConfigError(message)
     options = ScoreOptions(
         text_column=text_column,
         id_column=id_column,
@@ -273,6 +277,9 @@ def main() -> None:
     except Exception as error:
         if "SCREENING_DEBUG" in os.environ:
             raise
+        refused = describe_system_error(error) if isinstance(error, OSError) else None
+        if refused is not None:
+            _fail(refused, EXIT_BAD_INPUT)
         _fail(f"{describe_unexpected(error)}\n{ASK_TO_REPORT}", EXIT_UNEXPECTED)
 
 
@@ -314,6 +321,9 @@ def _describe_scored(done: "ScoreSummary") -> None:
     levels = ", ".join(f"{n:,} {level}" for level, n in totals.n_by_triage.items()) or "none"
     pace = f", {done.n_scored:,} of them now at {done.posts_per_second:,.0f} per second" if done.n_scored else ""
     before = "" if done.n_scored else "; all of it was there before"
+    files = f"{done.n_files:,} file{'s' if done.n_files > 1 else ''}"
+    skipped = ", ".join(f"{n:,} {ending}" for ending, n in done.skipped.items())
+    typer.echo(f"read {files}" + (f"; skipped, as they are no tables: {skipped}" if skipped else ""))
     typer.echo(f"scored {totals.n_posts:,} posts{pace}, with model {done.model_version}{before}")
     typer.echo(f"triage: {levels}; {totals.n_truncated:,} posts were not read to their end")
     if done.is_synthetic:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pipelines.scoring.inputs import Source
 from pipelines.scoring.lines import MAX_LINE_CHARACTERS, TOO_LONG, Line, read_lines
 
-NEVER_CLOSED = "a quote is not closed by the end of the file, or within 2,000,000 characters"
+NEVER_CLOSED = "a quote is not closed by the end of the file, or within 1,000,000 characters"
 
 
 class Record(NamedTuple):
@@ -46,7 +46,7 @@ def read_records(source: Source, on_read: Callable[[float], None]) -> Iterator[R
             fault = NEVER_CLOSED if lines.is_ended_inside else None
         begun = lines.record
         if fault is not None:
-            lines.put_back(begun[1:])
+            lines.give_up()
             reader = csv.reader(lines, delimiter=delimiter)
             yield Record(begun[0].number, [], fault)
         elif not (len(begun) == 1 and begun[0].text.strip(lines.blanks) in {"", "\n", "\r", "\r\n"}):
@@ -67,17 +67,30 @@ class _RecordLines:
         self._lines = lines
         self._waiting: deque[Line] = deque()
         self._n_characters = 0
+        self._open_until = 0  # a record that goes on behind a line up to this one meets a quote known to stay open
 
     def begin_record(self) -> None:
         self.record, self._n_characters, self.is_ended_inside = [], 0, False
 
-    def put_back(self, lines: list[Line]) -> None:
-        self._waiting.extendleft(reversed(lines))
+    def give_up(self) -> None:
+        """Put back the lines of a record that cannot be read, but the first.
+
+        A record that begins on one of them and is inside a quote at its end is in the same state as this one was
+        there, and ends as it did: it need not be read on to its end, which would make many of them quadratic.
+        """
+        self._waiting.extendleft(reversed(self.record[1:]))
+        n_characters = 0
+        for line in self.record[:-1]:
+            n_characters += len(line.text)
+            if n_characters <= MAX_LINE_CHARACTERS // 2:  # a later record may look as far again
+                self._open_until = max(self._open_until, line.number)
 
     def __iter__(self) -> "_RecordLines":
         return self
 
     def __next__(self) -> str:
+        if self.record and self.record[-1].number <= self._open_until:
+            raise _UnreadableError(NEVER_CLOSED)
         line = self._waiting.popleft() if self._waiting else next(self._lines, None)
         if line is None:
             self.is_ended_inside = True

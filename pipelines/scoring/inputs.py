@@ -1,13 +1,15 @@
 """Which files a job reads, in which order, and which of their columns."""
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 from typing import Literal, get_args
 
-from screening.data.file_readers import TABLE_SUFFIXES, list_tables
+from screening.data.file_readers import TABLE_SUFFIXES, count_skipped, list_tables
 from screening.data.sources import choose_id_stems
-from screening.exceptions import ConfigError, DataAccessError
+from screening.exceptions import ConfigError, DataAccessError, SchemaError
 from screening.types import Record
 
 STANDARD_INPUT = "-"
@@ -80,13 +82,24 @@ def find_sources(patterns: Sequence[str], text_format: str | None = None) -> tup
     return tuple(_describe_file(path, stem, text_format) for path, stem in zip(files, stems, strict=True))
 
 
+def count_skipped_files(patterns: Sequence[str]) -> dict[str, int]:
+    """Count the files in the folders of a job that are no tables and are not read, by ending."""
+    named = [Path(name) for pattern in patterns for name in ([pattern] if Path(pattern).exists() else _match(pattern))]
+    folders = {path.resolve() for path in named if path.is_dir()}
+    return dict(sorted(sum((count_skipped(folder) for folder in folders), Counter[str]()).items()))
+
+
+def _match(pattern: str) -> list[str]:
+    return sorted(glob(pattern, recursive=True))  # noqa: PTH207  # absolute patterns too
+
+
 def _expand(pattern: str) -> list[Path]:
     path = Path(pattern)
     if path.is_dir():
         return list_tables(path)
     if path.exists():
         return [path]
-    found = [Path(name) for name in sorted(glob(pattern, recursive=True))]  # noqa: PTH207  # absolute patterns too
+    found = [Path(name) for name in _match(pattern)]
     files = [file for one in found for file in (list_tables(one) if one.is_dir() else [one])]
     if not files:
         message = f"{pattern}: expected a file, a folder or a pattern such as 'posts/*.csv', found nothing of that name"
@@ -107,6 +120,9 @@ def _describe_file(path: Path, id_stem: str, text_format: str | None) -> Source:
     except OSError as error:
         message = f"{path} cannot be read ({error.strerror or type(error).__name__})"
         raise DataAccessError(message) from error
+    if str(path.resolve()) != os.fsencode(path.resolve()).decode("utf-8", "replace"):
+        message = f"{str(path)!a}: expected a path in UTF-8, as it is written into records; rename the file or folder"
+        raise SchemaError(message)
     return Source(
         path=path.resolve() if path.is_file() else path,  # a pipe has no other name
         format=found,

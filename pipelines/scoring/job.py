@@ -10,9 +10,10 @@ from rich.console import Console
 
 from pipelines.folder_lock import lock_folder
 from pipelines.progress import choose_console
-from pipelines.scoring.inputs import Source, find_sources
+from pipelines.scoring.inputs import Source, count_skipped_files, find_sources
 from pipelines.scoring.job_folder import JobFolder, JobRecord, JobTotals
 from pipelines.scoring.job_progress import JobProgress, show_job
+from pipelines.scoring.limits import MAX_REJECTED, PART_ROWS
 from pipelines.scoring.parts import JobParts, score_missing_parts
 from pipelines.scoring.places import Place, choose_place
 from pipelines.scoring.rows import validate_columns
@@ -23,9 +24,6 @@ from screening.types import Record
 
 if TYPE_CHECKING:
     from screening.scoring import Screener
-
-PART_ROWS = 5_000
-MAX_REJECTED = 0.1
 
 
 class ScoreOptions(Record):
@@ -48,13 +46,18 @@ DEFAULTS = ScoreOptions()
 
 
 class ScoreSummary(Record):
-    """What a job came to; ``n_scored`` of its posts took ``seconds`` in this call, the others were scored before."""
+    """What a job came to; ``n_scored`` of its posts took ``seconds`` in this call, the others were scored before.
+
+    ``skipped`` counts the files in input folders that are no tables, by ending.
+    """
 
     place: Place
     model_version: str
     is_synthetic: bool
     totals: JobTotals
     max_rejected: float
+    n_files: int
+    skipped: dict[str, int]
     n_scored: int
     seconds: float
 
@@ -128,7 +131,7 @@ def score_posts(
     patterns = [str(given) for given in inputs]
     sources = find_sources(patterns, options.text_format)
     place = choose_place(out_path, patterns, sources, overwrite=options.overwrite)
-    wanted = _describe_job(sources, bundle_dir, options)
+    wanted = _describe_job(patterns, sources, bundle_dir, options)
     for source in sources:
         if not source.is_stream:
             validate_columns(source, wanted.columns)
@@ -137,8 +140,9 @@ def score_posts(
         choose_place(out_path, patterns, sources, overwrite=options.overwrite)  # another process may just have ended
         folder = JobFolder(place.folder)
         earlier = _find_earlier(folder, wanted, out_path, overwrite=options.overwrite)
-        if earlier is not None and folder.is_finished and earlier.is_unchanged(wanted) and not place.is_file:
-            return _summarise(place, earlier, options)
+        folder.refuse_foreign_files()
+        if earlier is not None and not place.is_file and _is_done(folder, earlier, wanted):
+            return _summarise(place, wanted.model_copy(update={"totals": earlier.totals}), options)
         with show_job(choose_console(console, is_shown=options.progress), sources) as progress:
             parts = JobParts(folder, wanted, keeps_earlier=earlier is not None, overwrite=options.overwrite)
             if engine is None:
@@ -150,13 +154,16 @@ def score_posts(
     return done
 
 
-def _describe_job(sources: tuple[Source, ...], bundle_dir: Path, options: ScoreOptions) -> JobRecord:
+def _describe_job(
+    patterns: Sequence[str], sources: tuple[Source, ...], bundle_dir: Path, options: ScoreOptions
+) -> JobRecord:
     manifest = load_manifest(bundle_dir)
     return JobRecord(
         model_version=compute_version(bundle_dir),
         is_synthetic=manifest.is_synthetic,
         operating_points=manifest.operating_points,
         sources=sources,
+        skipped=count_skipped_files(patterns),
         text_column=options.text_column,
         id_column=options.id_column,
         max_characters=DataConfig().max_characters,
@@ -181,6 +188,12 @@ def _find_earlier(folder: JobFolder, wanted: JobRecord, out_path: Path, *, overw
     raise ConfigError(message)
 
 
+def _is_done(folder: JobFolder, earlier: JobRecord, wanted: JobRecord) -> bool:
+    """Whether an earlier job of the same files is finished, and its parts are still there."""
+    is_finished = folder.is_finished and earlier.is_unchanged(wanted)
+    return is_finished and earlier.totals is not None and folder.is_whole(earlier.totals)
+
+
 def _summarise(
     place: Place, record: JobRecord, options: ScoreOptions, progress: JobProgress | None = None
 ) -> ScoreSummary:
@@ -191,6 +204,8 @@ def _summarise(
         is_synthetic=record.is_synthetic,
         totals=record.totals,
         max_rejected=options.max_rejected,
+        n_files=len(record.sources),
+        skipped=record.skipped,
         n_scored=progress.n_scored if progress else 0,
         seconds=progress.seconds if progress else 0.0,
     )

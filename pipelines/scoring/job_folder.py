@@ -1,5 +1,6 @@
 """The folder of a scoring job: parts that are there whole or not at all, and a record of what they were made from."""
 
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from screening.whole_writes import write_text_whole
 
 RECORD, REJECTS = "_job.json", "_rejects.csv"
 NO_DIGEST = "spark"  # of parts that Spark made: they are not cut by rows, so no later job goes on with them
+_OWN_NAME = re.compile(r"[._]|part-\d{6,}\.parquet$")
 _PART_KEY = b"screening.part"
 
 
@@ -57,13 +59,17 @@ class JobTotals(Record):
 
 
 class JobRecord(Record):
-    """What a job's scores were made from; ``totals`` is ``None`` until it is finished."""
+    """What a job's scores were made from; ``totals`` is ``None`` until it is finished.
+
+    ``skipped`` counts files in input folders that are no tables, by ending.
+    """
 
     format_version: int = Field(1, ge=1, le=1)
     model_version: str
     is_synthetic: bool
     operating_points: tuple[OperatingPoint, ...]
     sources: tuple[Source, ...]
+    skipped: dict[str, int] = Field(default_factory=dict)
     text_column: str
     id_column: str | None
     max_characters: int
@@ -103,9 +109,21 @@ class JobFolder:
         """Name the file of one part, counted from 0."""
         return self.root / f"part-{number:06d}.parquet"
 
-    def list_parts(self) -> list[Path]:
-        """List the parts that are there, in order."""
-        return sorted(self.root.glob("part-*.parquet"))
+    def list_parts(self, first: int = 0) -> list[Path]:
+        """List the parts that are there from a number on, in order."""
+        return sorted(path for path in self.root.glob("part-*.parquet") if path >= self.locate_part(first))
+
+    def refuse_foreign_files(self) -> None:
+        """Refuse a folder with tables no job wrote there: readers of the folder would take their rows for scores.
+
+        Raises
+        ------
+        ConfigError
+        """
+        foreign = [path.name for path in self.root.iterdir() if not _OWN_NAME.match(path.name)]
+        if foreign:
+            message = f"{self.root} holds {foreign[0]!r}, which no job writes there; move it out of the folder"
+            raise ConfigError(message)
 
     def read_record(self) -> JobRecord | None:
         """Read the job's record, or ``None`` if the folder is empty.
@@ -132,10 +150,9 @@ class JobFolder:
 
     def drop_parts(self, first: int) -> None:
         """Delete parts, the last one first."""
-        for path in reversed(self.list_parts()):
-            if path >= self.locate_part(first):
-                path.unlink()
-                _locate_rejects(path).unlink(missing_ok=True)
+        for path in reversed(self.list_parts(first)):
+            path.unlink()
+            _locate_rejects(path).unlink(missing_ok=True)
 
     def write_part(self, number: int, scores: pd.DataFrame, record: PartRecord, rejects: Iterable[Reject]) -> None:
         """Write a part's rejects, then its scores and counts: once the part appears, all of it is on the disk."""

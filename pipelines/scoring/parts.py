@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pipelines.scoring.checking import check_rows, compute_rows_digest, cut_parts
-from pipelines.scoring.job_folder import JobFolder, JobRecord, PartRecord
+from pipelines.scoring.job_folder import NO_DIGEST, JobFolder, JobRecord, PartRecord
 from pipelines.scoring.job_progress import JobProgress
 from pipelines.scoring.output import add_provenance
 from pipelines.scoring.rows import Row, read_rows
@@ -43,19 +43,20 @@ class JobParts:
         found = self.folder.read_part(number) if self.keeps_earlier else None
         if found is None or found.rows_digest == digest:
             return found
-        self.refuse_or_drop(number)
+        self.refuse_or_drop(number, is_by_spark=found.rows_digest == NO_DIGEST)
         return None
 
     def drop_after(self, n_parts: int) -> None:
         """Drop parts of rows that are no longer there, or refuse to; arguments as of :meth:`take_earlier`."""
-        if self.keeps_earlier and self.folder.locate_part(n_parts).is_file():
+        if self.keeps_earlier and self.folder.list_parts(n_parts):
             self.refuse_or_drop(n_parts)
 
-    def refuse_or_drop(self, number: int) -> None:
+    def refuse_or_drop(self, number: int, *, is_by_spark: bool = False) -> None:
         """Drop a part and those behind it if they may go, else refuse."""
         if not self.overwrite:
+            changed, by_spark = "from other rows: an input changed since", "by Spark: its parts cannot be gone on with"
             message = (
-                f"{self.folder.locate_part(number)} was made from other rows: an input changed since; name another "
+                f"{self.folder.list_parts(number)[0]} was made {by_spark if is_by_spark else changed}; name another "
                 "output, or allow replacing what changed (--overwrite)"
             )
             raise SchemaError(message)

@@ -34,7 +34,7 @@ class Place(Record):
         if (job.root / REJECTS).is_file():
             put_in_place(job.root / REJECTS, self.rejects)
         else:
-            self.rejects.unlink(missing_ok=True)
+            self.rejects.unlink(missing_ok=True)  # of the table that this one replaces
         assemble(job.list_parts(), self.out_path)
         job.remove()
 
@@ -45,8 +45,8 @@ def choose_place(out_path: Path, patterns: Sequence[str], sources: Sequence[Sour
     Raises
     ------
     ConfigError
-        If it is one of the inputs, lies in an input folder, is a file that may not be replaced, or has an ending no
-        table can be written with.
+        If it or its list of rejects is one of the inputs or a file that may not be replaced, it lies in an input
+        folder, or it has an ending no table can be written with.
     """
     inputs = [source.path for source in sources if source.path is not None]
     for folder in (Path(pattern) for pattern in patterns):
@@ -54,8 +54,11 @@ def choose_place(out_path: Path, patterns: Sequence[str], sources: Sequence[Sour
             message = f"{out_path} lies in the input folder {folder}, and would be read as posts; name another output"
             raise ConfigError(message)
     if out_path.suffix.lower() in OUTPUT_SUFFIXES and not out_path.is_dir():
+        place = Place(out_path=out_path, is_file=True)
         validate_output(out_path, overwrite=overwrite, inputs=tuple(inputs))
-        return Place(out_path=out_path, is_file=True)
+        is_ours = JobFolder(place.folder).is_finished  # stopped after its rejects were put there, before its scores
+        validate_output(place.rejects, overwrite=overwrite or is_ours, inputs=tuple(inputs))
+        return place
     if any(path.is_relative_to(out_path.resolve()) for path in inputs):
         message = f"{out_path} holds one of the inputs; name another output"
         raise ConfigError(message)

@@ -8,6 +8,7 @@ from pipelines.scoring.inputs import Source
 from pipelines.scoring.lines import TOO_LONG, Line, read_lines
 from pipelines.scoring.parquet_rows import read_parquet_columns, read_parquet_rows
 from screening.data.sources import choose_id_column, require_column
+from screening.exceptions import SchemaError
 
 N_PEEKED = 1_000  # JSONL objects looked at to learn the names of the columns
 
@@ -83,7 +84,12 @@ def _write_id(value: object) -> str:
 
 def _choose_columns(source: Source, columns: Columns, found: list[str]) -> Columns:
     require_column(found, columns.text, source.name)
-    return Columns(columns.text, choose_id_column(found, columns.post_id, columns.text, source.name))
+    chosen = Columns(columns.text, choose_id_column(found, columns.post_id, columns.text, source.name))
+    for name in filter(None, chosen):
+        if found.count(name) > 1:
+            message = f"{source.name}: expected one column {name!r}, found {found.count(name)}; rename the others"
+            raise SchemaError(message)
+    return chosen
 
 
 def _read_csv(source: Source, columns: Columns, on_read: Report) -> Iterator[_Cells]:
@@ -120,7 +126,7 @@ def _read_jsonl(source: Source, columns: Columns, on_read: Report) -> Iterator[_
     chosen = _choose_columns(source, columns, found)
     for parsed in (peeked, map(_parse_object, lines)):
         for line_number, record, fault in parsed:
-            post_id = _NO_COLUMN if chosen.post_id is None else record.get(chosen.post_id)
+            post_id = record.get(chosen.post_id) if chosen.post_id else record.get("post_id", _NO_COLUMN)
             yield line_number, post_id, record.get(chosen.text), fault
 
 

@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import re
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -62,16 +64,46 @@ def list_tables(folder: Path) -> list[Path]:
     ------
     SchemaError
         If there is none, or a job still writes to the folder.
+    DataAccessError
+        If a folder cannot be read, or a link leads nowhere.
     """
     if (folder / UNFINISHED).exists():
         message = f"{folder} is not finished; run the command that writes it again, it goes on where it ended"
         raise SchemaError(message)
-    inside = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in TABLE_SUFFIXES and path.is_file()]
-    tables = [path for path in inside if not any(part[0] in "._" for part in path.relative_to(folder).parts)]
+    tables = [path for path in _list_visible(folder) if _is_table(path)]
     if not tables:
         message = f"{folder}: expected a folder with files ending in {', '.join(TABLE_SUFFIXES)}, found none"
         raise SchemaError(message)
     return tables
+
+
+def count_skipped(folder: Path) -> Counter[str]:
+    """Count what :func:`list_tables` leaves out in a folder, by ending; linked folders are not followed."""
+    left_out = [path for path in _list_visible(folder) if not _is_table(path)]
+    return Counter("linked folder" if path.is_dir() else path.suffix or "no ending" for path in left_out)
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
+
+
+def _list_visible(folder: Path) -> list[Path]:
+    """List files and linked folders under a folder, by name, but hidden ones."""
+    found = []
+    for parent, folders, files in os.walk(folder, onerror=_refuse_unreadable):
+        folders[:] = [name for name in folders if name[0] not in "._"]
+        linked = [name for name in folders if Path(parent, name).is_symlink()]
+        found += [Path(parent, name) for name in [*linked, *files] if name[0] not in "._"]
+    for path in found:
+        if not path.exists():
+            message = f"{path} is a link to a file that is not there; mend or remove it"
+            raise DataAccessError(message)
+    return sorted(found)
+
+
+def _refuse_unreadable(error: OSError) -> None:
+    message = f"{error.filename} cannot be read ({error.strerror}); make it readable, or leave it out"
+    raise DataAccessError(message) from error
 
 
 def _read_file(path: Path) -> pd.DataFrame:

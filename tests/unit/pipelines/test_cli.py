@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.unexpected import describe_unexpected
+from pipelines.unexpected import describe_system_error, describe_unexpected
 
 
 def run_screening(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -52,6 +52,18 @@ def test_unexpected_error_hides_its_message_which_could_quote_a_post() -> None:
     assert "words of a post" not in shown
     assert "RuntimeError" in shown
     assert "fail" in shown
+
+
+def test_what_the_system_refuses_is_told_with_its_path_and_exits_2(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file where a folder is wanted", encoding="utf-8")
+    done = run_screening("prepare", "--config", "demo", "--set", "data.n_synthetic=400", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "runs" in done.stderr
+    assert "unexpected" not in done.stderr
+    assert describe_system_error(OSError(28, "words of a post", "out/a.parquet")) == (
+        "out/a.parquet: No space left on device; mend that and give the same command again"
+    )
+    assert describe_system_error(OSError("words of a post")) is None
 
 
 def test_bad_input_leaves_an_earlier_run_as_it_was(tmp_path: Path) -> None:

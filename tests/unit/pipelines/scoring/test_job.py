@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,11 @@ from filelock import FileLock
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.scoring import assembling
+from pipelines.scoring import assembling, places
+from pipelines.scoring.checking import Reject
 from pipelines.scoring.job import ScoreOptions, ScoreSummary, score_posts
+from pipelines.scoring.job_folder import JobFolder
+from pipelines.scoring.parts import describe_part
 from screening.data.file_readers import read_table
 from screening.exceptions import ConfigError, DataAccessError, SchemaError
 from screening.scoring import Screener
@@ -337,9 +341,94 @@ def test_the_command_says_what_it_did_and_exits_3_when_too_many_rows_are_rejecte
     command = ["score", str(source), "--bundle", str(bundle_dir), "--out", str(out), "--text-column", "body"]
     shown = CliRunner().invoke(app, command)
     assert shown.exit_code == 3
+    assert "read 1 file\n" in shown.output
     assert "scored 3 posts, 3 of them now at" in shown.output
     assert "rejected: 1 of 4 rows" in shown.output
     assert "nobody has screened them" in shown.stderr
     again = CliRunner().invoke(app, [*command, "--max-rejected", "0.25"])
     assert again.exit_code == 0, again.output
     assert "all of it was there before" in again.output
+
+
+def test_lost_parts_and_rejects_of_a_finished_job_are_made_again(
+    posts: pd.DataFrame, score: Any, tmp_path: Path
+) -> None:
+    posts.loc[1, "body"] = ""
+    source, out = _write(posts, tmp_path / "posts.csv"), tmp_path / "scores"
+    score(source, out, part_rows=1)
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.name != "_job.json"}
+    for lost in ("part-000003.parquet", "_part-000001.rejects.csv", "_rejects.csv"):
+        (out / lost).unlink()
+        assert score(source, out, part_rows=1).totals.n_posts == 3
+        assert {path.name: path.read_bytes() for path in out.iterdir() if path.name != "_job.json"} == before
+
+
+def test_parts_that_no_job_wrote_there_are_refused(posts: pd.DataFrame, score: Any, tmp_path: Path) -> None:
+    source, out = _write(posts, tmp_path / "posts.csv"), tmp_path / "scores"
+    score(source, out)
+    for foreign, said in (("copy.parquet", "'copy.parquet', which no job"), ("part-000007.parquet", "part-000007")):
+        shutil.copy(out / "part-000000.parquet", out / foreign)
+        with pytest.raises((ConfigError, SchemaError), match=said):
+            score(source, out)
+        (out / foreign).unlink()
+    (out / "part-000000.parquet").write_bytes(b"rubbish")
+    with pytest.raises(ConfigError, match="is damaged; delete it and run the command again"):
+        score(source, out)
+    (out / "part-000000.parquet").unlink()
+    assert score(source, out).n_scored == 4
+
+
+def test_rejects_have_no_limit_of_the_footer(tmp_path: Path) -> None:
+    rejects = (Reject(input="posts.csv", row=row, line=None, post_id=None, reason="text is empty") for row in range(9))
+    folder = JobFolder(tmp_path)
+    scores = pd.DataFrame({"post_id": ["a"], "triage": ["review"], "is_truncated": [False]})
+    folder.write_part(0, scores, describe_part(scores, 10, "digest"), rejects)
+    assert b"text is empty" not in (tmp_path / "part-000000.parquet").read_bytes()
+    assert pd.read_parquet(tmp_path)["post_id"].tolist() == ["a"]
+    listed = (tmp_path / "_part-000000.rejects.csv").read_text(encoding="utf-8").splitlines()
+    assert (len(listed), listed[0]) == (9, "posts.csv,0,,,text is empty")
+
+
+def test_neither_an_input_nor_a_file_of_others_gives_way_to_the_rejects(
+    posts: pd.DataFrame, score: Any, tmp_path: Path
+) -> None:
+    rejects, out = tmp_path / "x.csv.rejects.csv", tmp_path / "x.csv"
+    before = _write(posts, rejects).read_bytes()
+    with pytest.raises(ConfigError, match="both input and output"):
+        score(rejects, out, overwrite=True)
+    with pytest.raises(ConfigError, match=r"rejects.csv exists already"):
+        score(_write(posts, tmp_path / "posts.csv"), out)
+    assert rejects.read_bytes() == before
+
+
+def test_a_job_stopped_between_its_rejects_and_its_scores_goes_on(
+    posts: pd.DataFrame, score: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posts.loc[1, "body"] = ""
+    source, out = _write(posts, tmp_path / "posts.csv"), tmp_path / "scores.csv"
+    with monkeypatch.context() as patched:
+        patched.setattr(places, "assemble", lambda *_: sys.exit("stopped"))
+        with pytest.raises(SystemExit):
+            score(source, out)
+    assert (tmp_path / "scores.csv.rejects.csv").is_file()
+    assert score(source, out).totals.n_posts == 3
+
+
+def test_files_of_a_folder_that_are_not_read_are_counted_and_recorded(
+    posts: pd.DataFrame, score: Any, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "posts", tmp_path / "scores"
+    (folder / "_left").mkdir(parents=True)
+    _write(posts, folder / "a.csv")
+    for name in ("b.csv.gz", "c.json", "d.txt", "e.txt", ".hidden", "_left/f.txt"):
+        (folder / name).write_text("x", encoding="utf-8")
+    (folder / "elsewhere").symlink_to(tmp_path, target_is_directory=True)
+    done = score(folder, out)
+    assert (done.n_files, done.skipped) == (1, {".gz": 1, ".json": 1, ".txt": 2, "linked folder": 1})
+    assert json.loads((out / "_job.json").read_text(encoding="utf-8"))["skipped"] == done.skipped
+
+
+def test_an_address_of_spark_without_spark_is_refused(tmp_path: Path) -> None:
+    command = ["score", "x.csv", "--bundle", "b", "--out", str(tmp_path / "out"), "--master", "local[2]"]
+    with pytest.raises(ConfigError, match="--engine spark"):
+        CliRunner().invoke(app, command, catch_exceptions=False)

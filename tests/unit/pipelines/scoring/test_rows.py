@@ -173,3 +173,45 @@ def test_a_file_without_a_header_shows_no_cell_of_its_first_row(tmp_path: Path) 
         with pytest.raises(SchemaError, match="columns, none with a usual name") as caught:
             _read(_write(tmp_path / "posts.csv", content))
         assert not any(word in str(caught.value) for word in ("alice", "a\x00l", "hopeless", "\x00"))
+
+
+def test_lines_that_each_open_a_quote_are_read_on_to_the_end_but_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_handed = 0
+    hand_over = csv_records._RecordLines.__next__
+
+    def count(record_lines: csv_records._RecordLines) -> str:
+        nonlocal n_handed
+        n_handed += 1
+        return hand_over(record_lines)
+
+    monkeypatch.setattr(csv_records._RecordLines, "__next__", count)
+    content = b"id,text,other\n" + b"".join(b'%d,he said x"y,"z\n' % n for n in range(1_000)) + b"last,fine,z\n"
+    rows = _read(_write(tmp_path / "posts.csv", content), "id")
+    assert [row.fault for row in rows] == [csv_records.NEVER_CLOSED] * 1_000 + [None]
+    assert n_handed < 5_000
+
+
+@pytest.mark.parametrize("name", ["text", "id"])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, name: str, suffix: str) -> None:
+    path = tmp_path / f"posts{suffix}"
+    if suffix == ".csv":
+        _write(path, f"id,text,{name}\na,one,two\n".encode())
+    else:
+        pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 3, names=["id", "text", name]), path)
+    with pytest.raises(SchemaError, match=f"expected one column '{name}', found 2"):
+        _read(path, "id")
+
+
+def test_an_id_that_first_stands_late_in_jsonl_is_used(tmp_path: Path) -> None:
+    content = b'{"text": "one"}\n' * 1_000 + b'{"text": "two", "post_id": "t3_x"}\n{"text": "three"}\n'
+    rows = _read(_write(tmp_path / "posts.jsonl", content))
+    assert [row.post_id for row in rows[998:]] == ["posts-999", "posts-1000", "t3_x", "posts-1002"]
+
+
+def test_a_path_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    path = _write(tmp_path / "caf\udce9.csv", b"text\none\n")
+    with pytest.raises(SchemaError, match=r"expected a path in UTF-8"):
+        find_sources([str(path)])

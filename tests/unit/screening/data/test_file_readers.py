@@ -1,7 +1,10 @@
+import os
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
-from screening.data.file_readers import UNFINISHED, read_table, show_columns
+from screening.data.file_readers import UNFINISHED, list_tables, read_table, show_columns
 from screening.exceptions import DataAccessError, SchemaError
 
 SECRET = "the purple walrus sang"
@@ -146,3 +149,22 @@ def test_an_unfinished_folder_and_one_without_tables_are_refused(tmp_path):
     (tmp_path / UNFINISHED).touch()
     with pytest.raises(SchemaError, match=r"is not finished.*goes on where it ended"):
         read_table(tmp_path)
+
+
+def test_a_link_to_nothing_and_an_unreadable_folder_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text("text\nx\n", encoding="utf-8")
+    (tmp_path / "b.csv").symlink_to(tmp_path / "absent.csv")
+    with pytest.raises(DataAccessError, match=r"b\.csv is a link to a file that is not there"):
+        list_tables(tmp_path)
+    (tmp_path / "b.csv").unlink()
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataAccessError, match=r"locked cannot be read \(Permission denied\)"):
+        list_tables(tmp_path)
