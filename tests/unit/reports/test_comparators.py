@@ -46,6 +46,13 @@ def test_a_scorer_in_another_order_does_not_differ_from_itself(results: RunResul
     assert (frame["p_value"] == 1).all()
 
 
+def test_a_scorer_without_these_controls_is_named(results: RunResults) -> None:
+    twin = Comparator("twin", results.test, None, results.operating_points)
+    table = build_promise_comparison(dataclasses.replace(results, comparators={"twin": twin}))
+    assert table.note.endswith("No alerts on controls of twin: not all of these controls were scored there.")
+    assert "No alerts on controls" not in build_promise_comparison(results).note
+
+
 def test_a_rule_of_its_own_is_compared_beside_the_promise(results: RunResults) -> None:
     other = dataclasses.replace(
         results.comparators["tfidf"], rule_threshold={"any_risk": 0.5}, rule="score of one half or more"
