@@ -1,3 +1,4 @@
+import html
 import unicodedata
 
 import pytest
@@ -48,3 +49,48 @@ def test_cleaning_by_example(raw, cleaned):
 def test_the_quick_look_finds_no_text_clean_that_cleaning_would_change(text):
     if cleaning._is_clean(text):
         assert cleaning._clean_once(text) == text
+
+
+HOSTILE = {
+    "escaped again and again": "&" + "amp;" * 9_990,
+    "by number": "&" + "#38;" * 9_990,
+    "without a semicolon": "&" + "amp" * 12_000,
+    "in mixed spellings": "&" + "#038;#x026;amp" * 2_500,
+    "a number without end": "&#" + "9" * 39_000 + ";",
+    "marks in two orders": "a" + "\u0301" * 20_000 + "\u0316" * 19_000,
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_post_is_cleaned_in_few_passes_and_stays_clean(case, monkeypatch):
+    passes = []
+    unescape, normalize = html.unescape, unicodedata.normalize
+    monkeypatch.setattr(html, "unescape", lambda text: passes.append(text) or unescape(text))
+    longest = []
+    monkeypatch.setattr(unicodedata, "normalize", lambda form, text: longest.append(len(text)) or normalize(form, text))
+    cleaned = clean_text(HOSTILE[case])
+    assert len(passes) <= 8
+    assert max(longest, default=0) < 100  # what is sorted takes time by its square
+    assert clean_text(cleaned) == cleaned
+
+
+@given(
+    st.lists(st.sampled_from(["a", " ", "\n", "I\u2019m", "&", "&lt;", "&#39;", "e\u0301", "\u200b", "not", ";"])),
+    st.integers(0, 3),
+)
+def test_an_ordinary_post_is_cleaned_as_by_passes_without_a_limit(pieces, n_escapes):
+    text = "".join(pieces)
+    for _ in range(n_escapes):
+        text = html.escape(text, quote=False)
+    assert clean_text(text) == clean_without_limits(text)
+
+
+def clean_without_limits(text):
+    """Clean as before there were limits: every pass takes one level of escapes off."""
+    before = None
+    while before != text:
+        before = text
+        text = unicodedata.normalize("NFC", html.unescape(text).replace("\u200b", ""))
+        lines = [" ".join(line.split()) for line in text.splitlines()]
+        text = cleaning._PARAGRAPH_BREAK.sub("\n\n", "\n".join(lines)).strip()
+    return text
