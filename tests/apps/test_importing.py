@@ -12,7 +12,7 @@ from apps.review.services.importing import import_explanations, import_scores
 from apps.review.services.judging import record_decision
 from apps.review.services.posts import load_post
 from apps.review.services.queue import claim_post, count_queue
-from apps.review.services.tables import read_numbers, read_posts
+from apps.review.services.tables import read_numbers, read_posts, validate_scores
 from apps.review.store.models import Event, Highlight, Post, PostText
 from screening.exceptions import DataAccessError, SchemaError
 
@@ -110,10 +110,17 @@ def test_a_broken_score_table_is_refused(
 
 
 def test_missing_columns_are_named(context: ReviewContext, operator: SignedIn, make_posts: MakeTable) -> None:
-    with pytest.raises(SchemaError, match=r"lacks the columns \['triage'\]"):
+    with pytest.raises(SchemaError, match="lacks the columns triage"):
         import_scores(context, operator, pd.DataFrame({"post_id": ["a"]}), make_posts())
     with pytest.raises(SchemaError, match="risk_<target>"):
         import_scores(context, operator, pd.DataFrame({"post_id": ["a"], "triage": ["refer"]}), make_posts())
+
+
+def test_a_score_table_without_a_header_shows_no_cell() -> None:
+    with pytest.raises(SchemaError) as refused:
+        validate_scores(pd.DataFrame(columns=["t3_x1", "alice", "hopeless"]))
+    assert "alice" not in str(refused.value)
+    assert "hopeless" not in str(refused.value)
 
 
 def test_dates_of_any_zone_are_kept_as_moments(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from screening.data.cleaning import clean_text
-from screening.data.file_readers import list_tables, read_table
+from screening.data.file_readers import list_tables, read_table, show_columns
 from screening.data.sources import Columns, choose_id_stems, select_columns
 from screening.exceptions import SchemaError
 from screening.types import TRIAGE_LEVELS
@@ -91,7 +91,8 @@ def validate_scores(scores: pd.DataFrame) -> pd.DataFrame:
     require_unique_ids(scores, "score table")
     risk_columns = list_risk_columns(scores)
     if not risk_columns:
-        message = f"the score table needs at least one risk_<target> column, found {sorted(map(str, scores.columns))}"
+        found = show_columns([str(name) for name in scores.columns])
+        message = f"the score table needs at least one risk_<target> column, found {found}"
         raise SchemaError(message)
     _refuse_rows(scores, ~scores["triage"].isin(TRIAGE_LEVELS), f"triage is not one of {', '.join(TRIAGE_LEVELS)}")
     for column in risk_columns:
@@ -110,8 +111,8 @@ def require_columns(table: pd.DataFrame, columns: tuple[str, ...], what: str) ->
     """Refuse a table without these columns."""
     missing = [column for column in columns if column not in table.columns]
     if missing:
-        found = sorted(map(str, table.columns))
-        message = f"the {what} lacks the columns {missing}; found {found}"
+        found = show_columns([str(name) for name in table.columns])
+        message = f"the {what} lacks the columns {', '.join(missing)}; found {found}"
         raise SchemaError(message)
 
 
