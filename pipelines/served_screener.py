@@ -10,6 +10,7 @@ from pydantic import Field
 
 from pipelines.scoring.output import add_provenance
 from screening.bundle import compute_version
+from screening.config import DataConfig
 from screening.exceptions import ConfigError, SchemaError
 from screening.scoring import Screener
 from screening.thresholds.triage import assign_triage
@@ -29,6 +30,11 @@ class ServingConfig(Record):
         False, strict=True, description="Whether a request may name thresholds of its own."
     )
     max_posts: int = Field(1_000, ge=1, description="Most posts in one HTTP request.")
+    max_characters: int = Field(
+        DataConfig().max_characters, ge=1, description="Longest post, as in a scoring job; it is read whole."
+    )
+    max_request_characters: int = Field(400_000, ge=1, description="Most characters of text in one HTTP request.")
+    max_wait_seconds: float = Field(20.0, gt=0, description="Longest wait for the requests before; then 503.")
     max_request_bytes: int = Field(4 * 2**20, ge=1, description="Largest body of an HTTP request.")
 
 
@@ -137,14 +143,29 @@ def write_nulls(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype(object).where(table.notna(), None)
 
 
-def validate_size(posts: pd.DataFrame, max_posts: int) -> None:
-    """Refuse a request of too many posts.
+def validate_size(posts: pd.DataFrame, config: ServingConfig) -> None:
+    """Refuse a request of too many posts or too much text, before anything is cleaned.
 
     Raises
     ------
     SchemaError
-        If there are more than ``max_posts``.
+        If a limit of the configuration is passed; posts are named by number.
     """
-    if len(posts) > max_posts:
-        message = f"expected at most {max_posts:,} posts in one request, found {len(posts):,}; send several requests"
+    if len(posts) > config.max_posts:
+        message = (
+            f"expected at most {config.max_posts:,} posts in one request, found {len(posts):,}; send several requests"
+        )
+        raise SchemaError(message)
+    lengths = posts["text"].map(lambda text: len(text) if isinstance(text, str) else 0).to_numpy(dtype="int64")
+    if (longest := lengths.max(initial=0)) > config.max_characters:
+        message = (
+            f"expected posts of at most {config.max_characters:,} characters, found {longest:,} in post "
+            f"{lengths.argmax() + 1} of the request"
+        )
+        raise SchemaError(message)
+    if (total := lengths.sum()) > config.max_request_characters:
+        message = (
+            f"expected at most {config.max_request_characters:,} characters of text in one request, found {total:,}; "
+            "send several requests"
+        )
         raise SchemaError(message)

@@ -30,6 +30,10 @@ class ScoringFailedError(RuntimeError):
     """Scoring broke for a reason that is not the caller's; the message names places in the code and no post."""
 
 
+class BusyError(RuntimeError):
+    """Other requests kept the screener busy for too long; the message names no post."""
+
+
 def is_scoring_server() -> bool:
     """Tell whether this process is MLflow's scoring server."""
     return _SERVER in sys.modules
@@ -83,6 +87,8 @@ def guard(invocations: Callable[..., Any], respond: Callable[..., Any], max_requ
             cause = error.__context__ or error  # MLflow raises its own error while it handles the model's
             if isinstance(cause, ScreeningError):
                 return refuse(400, "BAD_REQUEST", str(cause))
+            if isinstance(cause, BusyError):
+                return refuse(503, "BUSY", str(cause))
             if isinstance(cause, ScoringFailedError):
                 logger.error("%s", cause)  # noqa: TRY400  # the trace of MLflow's error would quote the request
                 return refuse(500, "INTERNAL_ERROR", "scoring failed; the server's log says where")

@@ -20,7 +20,7 @@ from pipelines.served_screener import (
     validate_size,
     write_nulls,
 )
-from pipelines.serving_guard import ScoringFailedError, guard_scoring_server, is_scoring_server
+from pipelines.serving_guard import BusyError, ScoringFailedError, guard_scoring_server, is_scoring_server
 from pipelines.unexpected import describe_unexpected
 from screening.exceptions import ScreeningError
 
@@ -32,7 +32,7 @@ class ScreenerModel(PythonModel):
         """Load and check the bundle that was logged with the model; in MLflow's scoring server, guard it too."""
         self.config = ServingConfig.model_validate(context.model_config or {})
         self.screener = load_screener(Path(context.artifacts["bundle"]))
-        self.lock = Lock()  # the tokenizer changes its settings while it works: one request at a time
+        self.lock = Lock()  # one request at a time, on all cores: side by side they would only slow each other down
         self.is_served = is_scoring_server()
         if self.is_served:
             guard_scoring_server(self.config)
@@ -58,7 +58,9 @@ class ScreenerModel(PythonModel):
         ------
         SchemaError
             If a text is missing or empty, an id is not unique within the call (posts are named by id), or an HTTP
-            request holds too many posts.
+            request holds too many posts or too much text.
+        BusyError
+            If an HTTP request waited too long for those before it.
         ConfigError
             If a parameter is given that may not be.
         ScoringFailedError
@@ -66,14 +68,20 @@ class ScreenerModel(PythonModel):
         """
         thresholds = choose_thresholds(self.screener, params, self.config)
         if self.is_served:
-            validate_size(model_input, self.config.max_posts)
+            validate_size(model_input, self.config)
+        if not self.lock.acquire(timeout=self.config.max_wait_seconds if self.is_served else -1):
+            message = (
+                f"other requests took longer than {self.config.max_wait_seconds:g} seconds; send this one again later"
+            )
+            raise BusyError(message)
         try:
-            with self.lock:
-                table = score_table(self.screener, model_input, thresholds)
+            table = score_table(self.screener, model_input, thresholds)
         except ScreeningError:
             raise
         except Exception as error:
             raise ScoringFailedError(describe_unexpected(error)) from None
+        finally:
+            self.lock.release()
         return write_nulls(table) if self.is_served else table
 
 

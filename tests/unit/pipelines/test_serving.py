@@ -118,10 +118,25 @@ def test_an_operators_choice_is_a_truth_value_not_something_like_one():
         ServingConfig.model_validate({"allow_threshold_override": "no"})
 
 
-def test_too_many_posts_are_refused_with_both_numbers():
-    validate_size(POSTS, 3)
+def test_too_many_posts_or_too_much_text_are_refused_with_both_numbers():
+    validate_size(POSTS, ServingConfig(max_posts=3))
     with pytest.raises(SchemaError, match=r"at most 2 posts .* found 3"):
-        validate_size(POSTS, 2)
+        validate_size(POSTS, ServingConfig(max_posts=2))
+    with pytest.raises(SchemaError, match=r"at most 20 characters, found 21 in post 1"):
+        validate_size(POSTS, ServingConfig(max_characters=20))
+    with pytest.raises(SchemaError, match=r"at most 50 characters of text in one request, found 52"):
+        validate_size(POSTS, ServingConfig(max_request_characters=50))
+
+
+def test_a_served_request_that_waits_too_long_for_another_is_given_up(tiny_bundle, tmp_path):
+    mlflow = import_mlflow()
+    export_screener(tiny_bundle, tmp_path / "model")
+    model = mlflow.pyfunc.load_model(str(tmp_path / "model"), model_config={"max_wait_seconds": 0.01})
+    served = model.unwrap_python_model()
+    served.is_served = True
+    with served.lock, pytest.raises(RuntimeError, match=r"longer than 0\.01 seconds"):
+        served.predict(None, POSTS)
+    assert len(served.predict(None, POSTS)) == 3  # the lock is free again
 
 
 def test_an_answer_is_json_that_every_reader_takes():

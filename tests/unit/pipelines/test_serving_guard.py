@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pipelines.serving_guard import EXPECTED, ScoringFailedError, guard, is_scoring_server
+from pipelines.serving_guard import EXPECTED, BusyError, ScoringFailedError, guard, is_scoring_server
 from screening.exceptions import SchemaError
 
 SECRET = "zyxquartz lanternfish"
@@ -64,6 +64,11 @@ def test_a_failure_of_ours_is_500_and_logged_without_the_servers_message(caplog)
     assert answer.status == 500
     assert "forward.py:1" in caplog.text
     assert SECRET not in caplog.text + answer.response
+
+
+def test_a_request_that_waited_too_long_is_503():
+    answer = ask(fail_while_handling(BusyError("other requests took longer than 20 seconds")))
+    assert (answer.status, json.loads(answer.response)["error_code"]) == (503, "BUSY")
 
 
 def test_an_unknown_content_type_is_not_repeated():
