@@ -165,7 +165,7 @@ def test_a_budget_that_fails_exits_3_and_says_by_how_much(
     assert ended.value.code == 3
     shown = capsys.readouterr().err
     assert "the alert budget fails by" in shown
-    assert "choose a lower calibration.target_recall" in shown
+    assert "both together hold with" in shown
     assert not context.folder.bundle.exists()
 
 
