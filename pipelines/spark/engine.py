@@ -2,8 +2,8 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pipelines.scoring.checking import Reject
 from pipelines.scoring.job_folder import NO_DIGEST
@@ -12,9 +12,6 @@ from pipelines.scoring.parts import JobParts, describe_part
 from pipelines.spark.frames import check_posts, count_partitions, score_posts_frame
 from pipelines.spark.session import open_session
 from screening.exceptions import ConfigError, SchemaError
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 BYTES_PER_TASK = 16 * 2**20  # of input: some minutes of work, so that little is done twice after a machine is lost
 STAGING = "_spark"  # inside the job's folder; readers of tables leave out names that begin so
@@ -26,7 +23,8 @@ def score_with_spark(parts: JobParts, bundle_dir: Path, progress: JobProgress, *
     Parameters
     ----------
     parts : JobParts
-        Of a job whose inputs and folder every machine reaches under the same paths. Parts that are there are dropped.
+        Of a job whose inputs and folder every machine reaches under the same paths. Parts that are there are
+        dropped once all posts are scored.
     bundle_dir : Path
     progress : JobProgress
     master : str, optional
@@ -35,12 +33,18 @@ def score_with_spark(parts: JobParts, bundle_dir: Path, progress: JobProgress, *
     Raises
     ------
     ConfigError
-        If PySpark or Java is missing, or an input is standard input.
+        If PySpark or Java is missing, an input is standard input, or a finished job is there and may not be replaced.
     SchemaError
         If no file holds a row.
     """
     if any(source.is_stream for source in parts.record.sources):
         message = "the Spark engine reads files, which it can read again after a fault; found standard input or a pipe"
+        raise ConfigError(message)
+    if parts.folder.is_finished and not parts.overwrite:
+        message = (
+            f"{parts.folder.root} holds the scores of a finished job whose inputs or parts changed since, and "
+            "Spark would score all of it again; name another output, or allow replacing it (--overwrite)"
+        )
         raise ConfigError(message)
     from pipelines.serving import export_screener
     from pipelines.tracking import import_mlflow
@@ -50,36 +54,44 @@ def score_with_spark(parts: JobParts, bundle_dir: Path, progress: JobProgress, *
         import_mlflow()  # after the session: pandera, which it leads to, would set the driver's address
         model = Path(scratch) / "model"
         export_screener(bundle_dir, model)
-        parts.folder.begin(parts.record, keep_parts=False)
+        if not parts.folder.is_finished:
+            parts.folder.begin(parts.record, keep_parts=False)
         progress.begin_part()
         n_partitions = count_partitions(parts.record, spark.sparkContext.defaultParallelism, BYTES_PER_TASK)
         checked = check_posts(spark, parts.record, n_partitions)
-        score_posts_frame(spark, checked.posts, model).write.mode("overwrite").parquet(str(staging))
-        rejects = _collect_rejects(checked.rejects, parts)
-    _take_over(staging, parts, rejects, progress)
+        scores = score_posts_frame(spark, checked.posts, model)
+        scores.write.mode("overwrite").parquet(str(staging / "scores"))
+        rejects = checked.rejects.orderBy("source", "row")
+        rejects.write.mode("overwrite").parquet(str(staging / "rejects"))
+    _take_over(staging, parts, progress)
 
 
-def _collect_rejects(rejects: "DataFrame", parts: JobParts) -> list[Reject]:
+def _read_rejects(files: list[Path], parts: JobParts) -> Iterator[Reject]:
+    """Read rejects that Spark wrote, in the order of files and rows, some at a time."""
+    import pyarrow.parquet as pq
+
     names = [source.name for source in parts.record.sources]
-    kept = ("row", "line", "post_id", "reason")
-    rows = [row.asDict() for row in rejects.collect()]
-    rows.sort(key=lambda row: (row["source"], row["row"]))
-    return [Reject(input=names[row["source"]], **{name: row[name] for name in kept}) for row in rows]
+    for path in files:
+        for batch in pq.ParquetFile(path).iter_batches(10_000):
+            for row in batch.to_pylist():
+                yield Reject(input=names[row.pop("source")], **row)
 
 
-def _take_over(staging: Path, parts: JobParts, rejects: list[Reject], progress: JobProgress) -> None:
+def _take_over(staging: Path, parts: JobParts, progress: JobProgress) -> None:
     """Write Spark's files as parts of the job; files of no posts are left out, unless there is no other."""
     import pandas as pd
     import pyarrow.parquet as pq
 
-    files = sorted(staging.glob("part-*.parquet"))
+    files, lists = (sorted((staging / kind).glob("part-*.parquet")) for kind in ("scores", "rejects"))
+    n_rejects = sum(pq.read_metadata(path).num_rows for path in lists)
     filled = [path for path in files if pq.read_metadata(path).num_rows]
-    if not filled and not rejects:
+    if not filled and not n_rejects:
         message = f"{parts.record.sources[0].name}: expected at least one row of posts, found none"
         raise SchemaError(message)
+    parts.folder.begin(parts.record, keep_parts=False)
     for number, path in enumerate(filled or files[:1]):
-        scores, here = pd.read_parquet(path), rejects if number == 0 else []
-        made = describe_part(scores, len(scores) + len(here), NO_DIGEST)
-        parts.folder.write_part(number, scores, made, here)
+        scores, is_first = pd.read_parquet(path), number == 0  # whose list of rejects is the whole job's
+        made = describe_part(scores, len(scores) + (n_rejects if is_first else 0), NO_DIGEST)
+        parts.folder.write_part(number, scores, made, _read_rejects(lists if is_first else [], parts))
         progress.end_part(made.n_posts, is_new=True)
     shutil.rmtree(staging)

@@ -168,3 +168,26 @@ def test_standard_input_is_refused(spark: Any, bundle: Path, tmp_path: Path) -> 
     with pytest.raises(ConfigError, match="reads files"):
         score_posts(["-"], bundle, tmp_path / "out", options, engine=score_with_spark)
     assert not (tmp_path / "out").exists()
+
+
+def test_finished_scores_stay_unless_they_may_be_replaced_and_as_long_as_spark_fails(
+    spark: Any, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.spark import engine
+    from screening.exceptions import ConfigError
+
+    posts, out = tmp_path / "posts.csv", tmp_path / "out"
+    make_posts(20).to_csv(posts, index=False)
+    options = ScoreOptions(progress=False)
+    score_posts([posts], bundle, out, options, engine=engine.score_with_spark)
+    before = read_sorted(out)
+    make_posts(21).to_csv(posts, index=False)
+    with pytest.raises(ConfigError, match="finished job"):
+        score_posts([posts], bundle, out, options, engine=engine.score_with_spark)
+    may = ScoreOptions(progress=False, overwrite=True)
+    monkeypatch.setattr(engine, "score_posts_frame", lambda *_: 1 / 0)  # stands for a cluster that fails
+    with pytest.raises(ZeroDivisionError):
+        score_posts([posts], bundle, out, may, engine=engine.score_with_spark)
+    pd.testing.assert_frame_equal(read_sorted(out), before)
+    monkeypatch.undo()
+    assert score_posts([posts], bundle, out, may, engine=engine.score_with_spark).totals.n_posts == 21
