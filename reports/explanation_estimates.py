@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from screening.metrics.bootstrap import estimate_mean
-from screening.metrics.intervals import estimate_proportion
+from screening.metrics.intervals import estimate_mean, estimate_proportion
 from screening.types import Estimate
 
 if TYPE_CHECKING:
@@ -16,7 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPLIT = "flagged posts"
-SEED = 13  # of the bootstrap: the same table gives the same interval wherever it is shown
 STAGES = ("heads", "upper_layers", "all_layers", "everything")
 AGREEMENT = ("token_f1", "iou_f1", "average_precision")
 
@@ -69,14 +65,18 @@ def estimate_reliability(spans: pd.DataFrame) -> dict[str, Estimate]:
 
 
 def estimate_stages(random_models: pd.DataFrame) -> dict[str, Estimate]:
-    """Estimate the mean rank correlation at each stage of the cascade."""
+    """Estimate the mean rank correlation at each stage of the cascade; posts of one random model vary together."""
     by_stage = dict(list(random_models.groupby("stage")))
-    return {stage: estimate_over_posts(by_stage[stage]["rank_correlation"]) for stage in STAGES if stage in by_stage}
+    return {
+        stage: estimate_mean(by_stage[stage]["rank_correlation"], split=SPLIT, clusters=by_stage[stage]["seed"])
+        for stage in STAGES
+        if stage in by_stage
+    }
 
 
 def estimate_over_posts(values: pd.Series) -> Estimate:
-    """Estimate a mean over posts with a percentile bootstrap interval; undefined values are left out."""
-    return estimate_mean(values.to_numpy(dtype=float), split=SPLIT, rng=np.random.default_rng(SEED))
+    """Estimate a mean over posts; undefined values are left out."""
+    return estimate_mean(values, split=SPLIT)
 
 
 def _compare(table: pd.DataFrame, column: str, name: str) -> dict[str, Estimate]:

@@ -119,10 +119,10 @@ def build_word_order(results: RunResults) -> Table | None:
         Column("reading", "How to read it"),
     )
     note = (
-        "Spearman's, between the weights of a post's words and another column, mean over posts; 95% percentile "
-        "bootstrap intervals over posts. Words that say the same thing each change little alone, so the first need not "
-        "be near 1. An explanation that stays the same when the weights of the model are random shows the text and not "
-        "the model; long and rare words weigh more in any model, so the last need not be 0."
+        "Spearman's, between the weights of a post's words and another column, mean over posts; 95% Student intervals "
+        "over posts (over models, where weights are random). Words that say the same thing each change little alone, "
+        "so the first need not be near 1. An explanation that stays the same when the weights of the model are random "
+        "shows the text and not the model; long and rare words weigh more in any model, so the last need not be 0."
     )
     return Table("word_order", "Order of words by weight", pd.DataFrame(rows), columns, SPLIT, note)
 
@@ -148,8 +148,7 @@ def build_plausibility(results: RunResults) -> Table | None:
     note = (
         "Against spans that people marked in these posts, as in ERASER: as many words of highest weight as people mark "
         "on average; a run of words is found if it shares half of its union with one of theirs; average precision of "
-        "all weights. Higher is better. Agreement with people is not faithfulness. 95% percentile bootstrap intervals "
-        "over posts."
+        "all weights. Higher is better. Agreement with people is not faithfulness. 95% Student intervals over posts."
     )
     return Table("plausibility", "Marked words against people's rationales", pd.DataFrame(rows), columns, SPLIT, note)
 
@@ -160,7 +159,7 @@ def _write_note(posts: pd.DataFrame) -> str:
         "Fall of the explained score (log-odds for a risk target) when a share of words is masked. Without them: the "
         "marked words are masked; higher is better. With them alone: all other words are masked; lower is better. "
         f"Random: as many random words, mean of {n_draws} seeded draws. Less random: difference per post. 95% "
-        "percentile bootstrap intervals over posts. A drawn sample of the explained posts."
+        "Student intervals over posts. A drawn sample of the explained posts."
     )
 
 

@@ -32,7 +32,7 @@ def check_faithfulness(results: RunResults) -> Check:
     found = estimate_explanations(tables)
     without, alone = found["comprehensiveness_gain"], found["sufficiency_gain"]
     if without.interval is None or alone.interval is None:
-        return FAITHFUL.conclude("not_measured", "No explained post holds words to mask.")
+        return FAITHFUL.conclude("not_measured", f"Measured on {without.n_samples:,} posts, too few for an interval.")
     words = f"{_write(without)}; {without.n_samples:,} flagged test posts)"
     if without.interval.low <= 0:
         return FAITHFUL.conclude("fail", f"Marked words matter no more than random words: the gain is {words}.")
@@ -63,7 +63,7 @@ def check_random_models(results: RunResults) -> Check:
     if found is None:
         return LEARNED.conclude("not_measured", f"Not measured: {EXPLAIN} explains with random weights too.")
     if found.interval is None:
-        return LEARNED.conclude("not_measured", "No explained post holds words to put in order.")
+        return LEARNED.conclude("not_measured", f"Measured on {found.n_samples:,} posts, of too few random models.")
     words = f"rank correlation {_write(found)}; {found.n_samples:,} flagged test posts)"
     if found.interval.high < MAX_RANDOM_CORRELATION:
         return LEARNED.conclude("pass", f"A model with random weights puts words in another order: {words}.")

@@ -128,37 +128,6 @@ def compute_resampled_interval(
     )
 
 
-def estimate_mean(
-    values: npt.ArrayLike, *, split: str, rng: np.random.Generator, n_repeats: int = N_REPEATS
-) -> Estimate:
-    """Estimate a mean over posts, or of paired differences, with a 95 % percentile bootstrap interval.
-
-    Parameters
-    ----------
-    values : array-like of float, shape (n_posts,)
-        NaN for posts for which the quantity is undefined; they are left out and not counted.
-    split : str
-        Where the posts come from.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Estimate
-        Value and interval are ``None`` if no post is left.
-
-    Examples
-    --------
-    >>> estimate_mean([1.0, 3.0, float("nan")], split="test", rng=np.random.default_rng(0)).value
-    2.0
-    """
-    column = np.asarray(values, dtype=np.float64)
-    column = column[~np.isnan(column)]
-    if column.size == 0:
-        return Estimate(value=None, interval=None, n_samples=0, split=split)
-    interval = compute_resampled_interval(lambda part: float(part.mean()), column, rng=rng, n_repeats=n_repeats)
-    return Estimate(value=float(column.mean()), interval=interval, n_samples=column.size, split=split)
-
-
 def _resample_matrices(
     true: ClassArray, predictions: tuple[ClassArray, ...], n_classes: int, rng: np.random.Generator, n_repeats: int
 ) -> list[npt.NDArray[np.float64]]:

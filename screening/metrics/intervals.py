@@ -2,9 +2,11 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaincinv
+from scipy.special import betaincinv, stdtrit
 
 from screening.types import Estimate, Interval
+
+MIN_UNITS = 5  # fewer say nothing of how much a mean varies
 
 
 def compute_proportion_bounds(
@@ -78,3 +80,46 @@ def estimate_proportion(n_success: int, n: int, *, split: str, confidence_level:
     if n == 0:
         return Estimate(value=None, interval=None, n_samples=0, split=split)
     return Estimate(value=n_success / n, interval=interval, n_samples=n, split=split)
+
+
+def estimate_mean(values: npt.ArrayLike, *, split: str, clusters: npt.ArrayLike | None = None) -> Estimate:
+    """Estimate a mean over posts, or of paired differences, with Student's 95 % interval.
+
+    Parameters
+    ----------
+    values : array-like of float, shape (n_posts,)
+        NaN for posts for which the quantity is undefined; they are left out and not counted.
+    split : str
+        Where the posts come from.
+    clusters : array-like, shape (n_posts,), optional
+        What makes posts vary together. The interval is then that of the clusters' means.
+
+    Returns
+    -------
+    Estimate
+        Value and interval are ``None`` if no post is left, the interval alone with fewer than five posts or clusters.
+
+    Notes
+    -----
+    The interval holds for means of about normal distribution; the bounded quantities it is used for are nearly so from
+    ten posts on (a test simulates it), where a percentile bootstrap is still too narrow.
+
+    Examples
+    --------
+    >>> estimate_mean([1.0, 3.0, float("nan")], split="test")
+    Estimate(value=2.0, interval=None, n_samples=2, split='test')
+    """
+    column = np.asarray(values, dtype=np.float64)
+    is_known = ~np.isnan(column)
+    units = column[is_known]
+    n_samples = len(units)
+    if clusters is not None and n_samples:
+        _, owner = np.unique(np.asarray(clusters)[is_known], return_inverse=True)
+        units = np.bincount(owner, weights=units) / np.bincount(owner)
+    value = float(units.mean()) if n_samples else None
+    if value is None or len(units) < MIN_UNITS:
+        return Estimate(value=value, interval=None, n_samples=n_samples, split=split)
+    half = float(stdtrit(len(units) - 1, 0.975) * units.std(ddof=1) / np.sqrt(len(units)))
+    return Estimate(
+        value=value, interval=Interval(low=value - half, high=value + half), n_samples=n_samples, split=split
+    )

@@ -14,12 +14,9 @@ from reports.results import RunResults
 def with_correlation(results: RunResults, mean: float, n: int = 24) -> RunResults:
     """Rank correlations with a wholly random model around a mean; at the other stages they are high."""
     rng = np.random.default_rng(0)
-    ids = results.test["post_id"].head(n)
-    parts = [
-        pd.DataFrame({"post_id": ids, "stage": stage, "rank_correlation": rng.normal(0.9, 0.01, n)})
-        for stage in STAGES[:-1]
-    ]
-    last = pd.DataFrame({"post_id": ids, "stage": STAGES[-1], "rank_correlation": rng.normal(mean, 0.15, n)})
+    posts = pd.DataFrame({"post_id": results.test["post_id"].head(n), "seed": np.arange(n) // 2})
+    parts = [posts.assign(stage=stage, rank_correlation=rng.normal(0.9, 0.01, n)) for stage in STAGES[:-1]]
+    last = posts.assign(stage=STAGES[-1], rank_correlation=rng.normal(mean, 0.15, n))
     return dataclasses.replace(results, random_models=pd.concat([*parts, last]))
 
 
@@ -31,9 +28,13 @@ def test_much_the_same_order_without_anything_learned_fails(results: RunResults,
 def test_too_few_posts_to_be_sure_fail(results: RunResults) -> None:
     many = with_correlation(results, 0.45, n=400)
     assert many.random_models is not None
-    few = dataclasses.replace(many, random_models=many.random_models.groupby("stage").head(5))
+    few = dataclasses.replace(many, random_models=many.random_models.groupby("stage").head(10))
     assert check_random_models(many).outcome == "pass"
     assert check_random_models(few).outcome == "fail"
+
+
+def test_fewer_than_five_random_models_measure_nothing(results: RunResults) -> None:
+    assert check_random_models(with_correlation(results, 0.1, n=8)).outcome == "not_measured"
 
 
 def test_not_measured_is_said(results: RunResults) -> None:

@@ -6,7 +6,6 @@ from screening.metrics.bootstrap import (
     compute_bootstrap_interval,
     compute_paired_difference,
     compute_resampled_interval,
-    estimate_mean,
 )
 from screening.metrics.confusion import compute_confusion_matrix, compute_macro_f1
 
@@ -133,20 +132,3 @@ def test_columns_are_resampled_together():
         lambda a, b: np.abs(a + b).max(), column, -column, rng=np.random.default_rng(0), n_repeats=20
     )
     assert found.high == 0
-
-
-def test_a_mean_has_scipys_interval_and_leaves_undefined_values_out() -> None:
-    values = np.random.default_rng(2).exponential(size=120)
-    found = estimate_mean([*values, np.nan, np.nan], split="test", rng=np.random.default_rng(0))
-    rng = np.random.default_rng(1)
-    expected = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=rng).confidence_interval
-    assert (found.value, found.n_samples) == (pytest.approx(values.mean()), 120)
-    assert found.interval is not None
-    # 2,000 resamples of a mean with standard error .09: a 2.5 % quantile moves by about .005
-    np.testing.assert_allclose([found.interval.low, found.interval.high], expected, atol=0.02)
-
-
-def test_a_mean_of_nothing_is_undefined() -> None:
-    for values in ([], [float("nan")]):
-        found = estimate_mean(values, split="test", rng=np.random.default_rng(0))
-        assert (found.value, found.interval, found.n_samples) == (None, None, 0)
