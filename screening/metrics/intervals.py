@@ -97,12 +97,14 @@ def estimate_mean(values: npt.ArrayLike, *, split: str, clusters: npt.ArrayLike 
     Returns
     -------
     Estimate
-        Value and interval are ``None`` if no post is left, the interval alone with fewer than five posts or clusters.
+        Value and interval are ``None`` if no post is left, the interval alone with fewer than five posts or
+        clusters, or none that differs from another.
 
     Notes
     -----
-    The interval holds for means of about normal distribution; the bounded quantities it is used for are nearly so from
-    ten posts on (a test simulates it), where a percentile bootstrap is still too narrow.
+    The interval holds for means of about normal distribution. Means of bounded quantities such as rank correlations
+    are nearly so from ten posts on (a test simulates it), where a percentile bootstrap is still too narrow; those of
+    strongly skewed ones are not: it covers .87 at 24 lognormal values (standard deviation 1 of the logarithm).
 
     Examples
     --------
@@ -117,7 +119,7 @@ def estimate_mean(values: npt.ArrayLike, *, split: str, clusters: npt.ArrayLike 
         _, owner = np.unique(np.asarray(clusters)[is_known], return_inverse=True)
         units = np.bincount(owner, weights=units) / np.bincount(owner)
     value = float(units.mean()) if n_samples else None
-    if value is None or len(units) < MIN_UNITS:
+    if value is None or len(units) < MIN_UNITS or np.ptp(units) == 0:
         return Estimate(value=value, interval=None, n_samples=n_samples, split=split)
     half = float(stdtrit(len(units) - 1, 0.975) * units.std(ddof=1) / np.sqrt(len(units)))
     return Estimate(

@@ -77,6 +77,10 @@ def test_a_mean_has_scipys_interval_and_leaves_undefined_values_out():
     assert (found.interval.low, found.interval.high) == pytest.approx((oracle.low, oracle.high))
 
 
+def test_values_that_are_all_the_same_are_not_certain():
+    assert estimate_mean([0.3] * 8, split="test").interval is None
+
+
 @pytest.mark.parametrize("n", [0, 1, 4])
 def test_few_values_have_no_interval(n):
     found = estimate_mean([0.3] * n + [float("nan")], split="test")
