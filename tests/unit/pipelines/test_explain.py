@@ -238,7 +238,7 @@ def test_the_summary_says_every_number_with_its_interval_and_n(
     scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "flagged.parquet"
-    rationales = {post_id: [(0, 3)] for post_id in IDS}
+    rationales = {post_id: [(0, 3 if i % 2 else len(TEXTS[i]))] for i, post_id in enumerate(IDS)}  # values that differ
     options = ExplainOptions(limit=5, progress=False)
     done = explain_flagged(scores, posts, bundle_dir, out, options, rationales=rationales)
     lines = describe_summary(done)

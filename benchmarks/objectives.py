@@ -1,0 +1,303 @@
+"""Every training method beside plain cross-entropy, on every data set, with several seeds.
+
+    OMP_NUM_THREADS=1 python benchmarks/objectives.py --data reddit2013 emotion      # hours; stop and start at will
+    python benchmarks/objectives.py --table                                          # Markdown of what is finished
+
+A cell is one system, data set and seed: trained, its epoch chosen on validation, its threshold calibrated, and read on
+test once. Each finished cell is one line of the results file, with its predictions as class numbers (no text), so that
+the table and its paired intervals come from that file alone. Killed in the middle of a cell, the next call goes on from
+its last checkpoint; a second process takes other cells.
+"""
+
+import argparse
+import hashlib
+import json
+import random
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from objectives_table import print_tables
+from rich.console import Console
+from sklearn.metrics import average_precision_score
+
+from pipelines.folder_lock import lock_folder
+from pipelines.run import run_stages
+from pipelines.training_progress import TrainingProgress
+from screening.calibration.temperature import fit_temperature
+from screening.config import RunConfig, load_config
+from screening.data.preparation import load_split
+from screening.exceptions import ConfigError, RecallNotReachableError
+from screening.inference import describe_hardware, load_engine, resolve_precision, run_engine
+from screening.inference.precision import compute_score_tolerance
+from screening.metrics.confusion import LABEL_METRICS, compute_confusion_matrix
+from screening.models.baseline import TfidfBaseline
+from screening.scoring import compute_risk_scores
+from screening.taxonomy import Taxonomy, load_taxonomy
+from screening.thresholds.promises import fit_promises
+from screening.training.fitting import fit_classifier, summarise_history
+
+RESULTS = Path(__file__).parent / "results" / "objectives.jsonl"
+WORK = Path("runs/objectives")
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+BASELINE = "tfidf"
+RECURRENT = ("objective.preset=cross_entropy", "training.learning_rate=3e-3", "training.epochs=8")
+PLAIN = ("objective.preset=cross_entropy",)
+CMHL = ("objective.preset=cmhl",)
+
+SHORT = ("model.max_tokens=64", "training.epochs=2", "training.save_every_steps=200")
+DATA: dict[str, tuple[str, ...]] = {
+    "reddit2013": ("model.max_tokens=256", "training.epochs=3"),
+    "emotion": SHORT,
+    "goemotions": SHORT,
+    "empathetic_dialogues": SHORT,
+    "sst5": SHORT,
+}
+"""What differs from the shipped configuration of the same name, for all systems alike."""
+
+SYSTEMS: dict[str, tuple[str, ...]] = {
+    "cross_entropy": PLAIN,
+    "cmhl": CMHL,
+    "scl_joint": ("objective.preset=scl_joint",),
+    "layer_attentive": ("objective.preset=layer_attentive",),
+    BASELINE: (),
+    "rnn": ("model.encoder=rnn", *RECURRENT),
+    "gru": ("model.encoder=gru", *RECURRENT),
+    "scl_two_phase": ("objective.preset=scl_two_phase",),
+    "carl": ("objective.preset=carl", "pretraining.path=../shared/data/emobank"),
+    "lcl": ("objective.preset=lcl",),
+    "lcl, head": ("objective.preset=lcl", "objective.weighting_network=head"),
+    "cmhl, form B": (*CMHL, "objective.contradiction_form=B"),
+    "cmhl, form C": (*CMHL, "objective.contradiction_form=C"),
+    "cmhl, no contradiction": (*CMHL, "objective.weights.contradiction=0"),
+    "cmhl, no valence_intensity": (*CMHL, "objective.weights.valence_intensity=0"),
+    "cmhl, with scl": (*CMHL, "objective.weights.scl=0.1"),
+}
+"""Names and what they change in the configuration; ``tfidf`` is no encoder."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One system on one data set with one seed."""
+
+    data: str
+    system: str
+    seed: int
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """What it changes in the shipped configuration."""
+        return (*DATA[self.data], *SYSTEMS[self.system])
+
+    @property
+    def digest(self) -> str:
+        """Changes with the settings, so that a line of other settings is not taken for this cell."""
+        return hashlib.sha256("\n".join((self.data, self.system, *self.overrides)).encode()).hexdigest()[:8]
+
+    @property
+    def folder(self) -> Path:
+        """Where its checkpoints are while it is trained."""
+        return WORK / f"{self.data}-{self.digest}-{self.seed}"
+
+    def load_config(self) -> RunConfig:
+        """Load its configuration; all cells of a data set share one division into splits."""
+        fixed = (f"name=objectives-{self.data}", "training.n_threads=1")
+        return load_config(f"pipelines/configs/{self.data}.yaml", [*fixed, *self.overrides])
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a trained system says, and what training it took."""
+
+    logits: dict[str, np.ndarray]
+    precision: str | None
+    epochs: list[dict[str, Any]]
+    n_parameters: int
+
+
+def run_cell(cell: Cell, console: Console) -> dict[str, Any]:
+    """Train, calibrate and measure one cell."""
+    config = cell.load_config()
+    taxonomy = load_taxonomy(config.data.taxonomy)
+    folder = run_stages(config, ("prepare",), Console(quiet=True))
+    posts = {name: load_split(folder.split(name)) for name in ("train", "validation", "calibration", "test")}
+    seeded = RunConfig.model_validate(config.model_dump() | {"seed": cell.seed})
+    started, worked = time.perf_counter(), time.process_time()
+    if cell.system == BASELINE:
+        outputs = fit_baseline(posts, taxonomy, cell.seed)
+    else:
+        outputs = fit_encoder(seeded, taxonomy, posts, cell.folder, console)
+    return {
+        "data": cell.data,
+        "system": cell.system,
+        "seed": cell.seed,
+        "digest": cell.digest,
+        "overrides": cell.overrides,
+        "n": {name: len(split) for name, split in posts.items()},
+        **measure(outputs, posts, taxonomy, config),
+        "epochs": outputs.epochs,
+        "n_parameters": outputs.n_parameters,
+        "precision": outputs.precision,
+        "seconds": round(time.perf_counter() - started, 1),
+        "processor_seconds": round(time.process_time() - worked, 1),
+        "hardware": describe_hardware(),
+    }
+
+
+def fit_baseline(posts: dict[str, pd.DataFrame], taxonomy: Taxonomy, seed: int) -> Outputs:
+    """Fit TF-IDF and logistic regression."""
+    train = posts["train"]
+    y = np.array(taxonomy.encode(train["label"]))
+    model = TfidfBaseline.fit(train["text"].tolist(), y, len(taxonomy.names), seed)
+    read = ("validation", "calibration", "test")
+    logits = {name: model.compute_logits(posts[name]["text"].tolist()) for name in read}
+    return Outputs(logits, None, [], model.coefficients.size + model.intercept.size)
+
+
+def fit_encoder(
+    config: RunConfig, taxonomy: Taxonomy, posts: dict[str, pd.DataFrame], folder: Path, console: Console
+) -> Outputs:
+    """Fit a classifier, going on from its checkpoints, and let it read three splits."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    precision = resolve_precision(config.training.precision, device)
+    fitted = fit_classifier(
+        config,
+        taxonomy,
+        posts["train"],
+        posts["validation"],
+        folder,
+        precision=precision,
+        callbacks=(TrainingProgress(console),),
+    )
+    engine = load_engine(fitted.classifier, "torch", precision)
+    logits = {
+        name: run_engine(
+            engine,
+            fitted.tokenizer,
+            posts[name]["text"].tolist(),
+            max_tokens=config.model.max_tokens,
+            long_posts=config.inference.long_posts,
+        ).logits
+        for name in ("validation", "calibration", "test")
+    }
+    epochs = json.loads(summarise_history(fitted.history).to_json(orient="records"))
+    return Outputs(logits, precision, epochs, fitted.classifier.num_parameters())
+
+
+def measure(outputs: Outputs, posts: dict[str, pd.DataFrame], taxonomy: Taxonomy, config: RunConfig) -> dict[str, Any]:
+    """Measure on test what the label says, and what the threshold of the most urgent target promises."""
+    true = {name: np.array(taxonomy.encode(posts[name]["label"])) for name in outputs.logits}
+    temperature = fit_temperature(outputs.logits["validation"], true["validation"])
+    risks = {
+        name: compute_risk_scores(temperature.compute_probabilities(logits), taxonomy)
+        for name, logits in outputs.logits.items()
+    }
+    predicted = {name: logits.argmax(axis=1) for name, logits in outputs.logits.items()}
+    target = taxonomy.targets[0]
+    is_positive = {name: np.isin(labels, taxonomy.target_indices(target)) for name, labels in true.items()}
+    tolerance = compute_score_tolerance(outputs.precision, temperature.temperature) if outputs.precision else 0.0
+    labels = posts["calibration"]["label"].to_numpy()
+    try:
+        promises = fit_promises((target,), risks["calibration"], labels, config.calibration, score_tolerance=tolerance)
+        flagged = promises.operating_points[0].flag(risks["test"][target.name])
+    except RecallNotReachableError:
+        flagged = None
+    is_predicted = np.isin(predicted["test"], taxonomy.target_indices(target))
+    return {
+        "validation": compute_metrics(true["validation"], predicted["validation"], len(taxonomy.names))
+        | {"average_precision": average_precision_score(is_positive["validation"], risks["validation"][target.name])},
+        "test": compute_metrics(true["test"], predicted["test"], len(taxonomy.names))
+        | {"average_precision": average_precision_score(is_positive["test"], risks["test"][target.name])},
+        "target": {"name": target.name, "labels": taxonomy.target_indices(target)}
+        | {"argmax": count_flags(is_positive["test"], is_predicted)}
+        | {"promised": count_flags(is_positive["test"], flagged) if flagged is not None else None},
+        "true": "".join(DIGITS[i] for i in true["test"]),
+        "predicted": "".join(DIGITS[i] for i in predicted["test"]),
+        "flagged": "".join(str(int(flag)) for flag in flagged) if flagged is not None else None,
+    }
+
+
+def compute_metrics(true: np.ndarray, predicted: np.ndarray, n_classes: int) -> dict[str, float]:
+    """Compute accuracy, macro F1, weighted F1 and macro recall."""
+    matrix = compute_confusion_matrix(true, predicted, n_classes=n_classes)
+    return {name: float(compute(matrix)) for name, compute in LABEL_METRICS.items()}
+
+
+def count_flags(is_positive: np.ndarray, is_flagged: np.ndarray) -> dict[str, float]:
+    """Compute recall, precision and alerts per 1,000 posts."""
+    n_found = int((is_positive & is_flagged).sum())
+    return {
+        "recall": n_found / int(is_positive.sum()),
+        "precision": n_found / max(int(is_flagged.sum()), 1),
+        "alerts_per_1000": 1_000 * float(is_flagged.mean()),
+    }
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """Read finished cells; a line cut off by a kill is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def list_open(options: argparse.Namespace) -> Iterator[Cell]:
+    """List cells that have no line yet, one seed of everything before the next seed."""
+    for seed in options.seeds:
+        for data in options.data:
+            for system in options.systems:
+                cell = Cell(data, system, seed)
+                done = {(line["digest"], line["seed"]) for line in read_results(options.results)}
+                if (cell.digest, seed) not in done:
+                    yield cell
+
+
+def run_cells(options: argparse.Namespace) -> None:
+    """Run the open cells that no other process works on, one line each."""
+    console = Console()
+    for cell in list_open(options):
+        torch.manual_seed(cell.seed)
+        random.seed(cell.seed)
+        try:
+            with lock_folder(WORK / "locks" / cell.folder.name, "busy"):
+                console.rule(f"{cell.data}, {cell.system}, seed {cell.seed}")
+                cell.folder.mkdir(parents=True, exist_ok=True)
+                line = json.dumps(run_cell(cell, console)) + "\n"
+                with options.results.open("a", encoding="utf-8") as file:
+                    file.write(line)
+                shutil.rmtree(cell.folder)
+        except ConfigError as error:
+            if str(error) != "busy":
+                raise
+
+
+def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA), metavar="NAME", help=", ".join(DATA))
+    parser.add_argument(
+        "--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), metavar="NAME", help="; ".join(SYSTEMS)
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--results", type=Path, default=RESULTS, help="JSON lines, one per finished cell")
+    parser.add_argument("--table", action="store_true", help="print the table and run nothing")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Run what is open, then print the table."""
+    options = parse_options()
+    if not options.table:
+        options.results.parent.mkdir(parents=True, exist_ok=True)
+        run_cells(options)
+    print_tables(read_results(options.results), [*SYSTEMS])
+
+
+if __name__ == "__main__":
+    main()
