@@ -40,7 +40,7 @@ imports: $(VENV)/.installed-dev ## import contracts between and inside the packa
 bench: $(VENV)/.installed-dev ## every benchmark against its peer; not objectives.py, which trains for days
 	@set -e; for script in $(filter-out benchmarks/objectives%,$(wildcard benchmarks/*.py)); do \
 	  [ -e "$$script" ] || { echo "no benchmark found under benchmarks/"; exit 2; }; \
-	  echo "== $$script"; $(BIN)/python "$$script"; done
+	  echo "== $$script"; PYTHONPATH=. $(BIN)/python "$$script"; done
 
 review: $(VENV)/.installed ## open the reviewer app on the scored posts of RUN (default runs/demo)
 	$(BIN)/screening review demo --run $(RUN)
