@@ -35,7 +35,13 @@ app = typer.Typer(
 app.add_typer(audit_commands.app, name="audit")
 
 ConfigOption = Annotated[
-    str, typer.Option("--config", "-c", help="YAML file, or a shipped one by name: demo, reddit2013, emotion, swmh.")
+    str,
+    typer.Option(
+        "--config",
+        "-c",
+        help="YAML file, or a shipped one by name: demo, reddit2013, emotion, goemotions, empathetic_dialogues, sst5, "
+        "swmh.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", "-s", help="Change one field, e.g. --set training.epochs=2. Repeatable.")

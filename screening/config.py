@@ -18,12 +18,15 @@ Backend = Literal["torch", "openvino"]
 class DataConfig(Record):
     """Where posts come from and how they are divided."""
 
-    source: Literal["synthetic", "reddit2013", "swmh", "emotion", "file"] = Field(
-        "synthetic", description="reader: synthetic corpus, a known data set, or any CSV/JSONL/Parquet file"
-    )
+    source: Literal[
+        "synthetic", "reddit2013", "swmh", "emotion", "goemotions", "empathetic_dialogues", "sst5", "file"
+    ] = Field("synthetic", description="reader: synthetic corpus, a known data set, or any CSV/JSONL/Parquet file")
     path: Path | None = Field(None, description="folder of train/validation/test files, or one file (source: file)")
     hub_id: str | None = Field(None, description="Hugging Face data set id, read with the user's own token")
-    taxonomy: str = Field("mh5", description="name of a shipped taxonomy (mh5, emotion6) or path of a YAML file")
+    taxonomy: str = Field(
+        "mh5",
+        description="shipped taxonomy (mh5, emotion6, goemotions27, empathetic32, sst5) or path of a YAML file",
+    )
     text_column: str = "text"
     label_column: str = "label"
     id_column: str | None = Field(None, description="column with a unique id; post_id, or made from file and row")

@@ -11,8 +11,9 @@ import pandas as pd
 
 from screening.config import DataConfig
 from screening.data.file_readers import TABLE_SUFFIXES, list_tables, read_table, show_columns
+from screening.data.known_sources import KNOWN_SOURCES, KnownSource
 from screening.exceptions import ConfigError, DataAccessError, SchemaError
-from screening.types import SPLITS, Record, Split
+from screening.types import SPLITS, Split
 
 SPLIT_BY_STEM: dict[str, Split] = {
     "train": "train",
@@ -27,40 +28,6 @@ WHOLE_SOURCE = "all"  # source split of a source that gives none
 
 _RESERVED = ("post_id", "text", "author_id", "source_split", "split", "rank", "is_changed", "control_kind")
 _NO_AUTHOR = ("", "[deleted]", "[removed]")
-
-
-class KnownSource(Record):
-    """What is fixed about a named source: licence, columns beyond ``text`` and ``label``, and where to get it."""
-
-    licence: str
-    date_column: str | None = None
-    group_columns: tuple[str, ...] = ()
-    hub_id: str | None = None
-    how_to_get: str = "set data.path to a folder with train, validation and test files, or to one file"
-
-
-KNOWN_SOURCES: dict[str, KnownSource] = {
-    "synthetic": KnownSource(licence="written for this toolkit (Apache-2.0); its numbers mean nothing about people"),
-    "reddit2013": KnownSource(
-        licence="ODC Public Domain Dedication and License 1.0 (the collection; the posters' copyright is untouched)",
-        date_column="created",
-        group_columns=("subreddit",),
-        how_to_get="set data.path to the folder with train.csv, validation.csv and test.csv",
-    ),
-    "emotion": KnownSource(
-        licence="educational and research purposes only (dair-ai/emotion_dataset)",
-        hub_id="dair-ai/emotion",
-        how_to_get="set data.path to a folder with train.csv, validation.csv and test.csv, or data.hub_id to "
-        "dair-ai/emotion",
-    ),
-    "swmh": KnownSource(
-        licence="research use only, no redistribution, no attempt to identify anyone (AIMH/SWMH terms)",
-        hub_id="AIMH/SWMH",
-        how_to_get="accept the terms at https://huggingface.co/datasets/AIMH/SWMH and set HF_TOKEN (or run "
-        "`hf auth login`), or set data.path to a folder with the official train.csv, val.csv and test.csv",
-    ),
-    "file": KnownSource(licence="not stated; known to whoever supplied the file"),
-}
 
 
 class Columns(NamedTuple):
@@ -100,12 +67,13 @@ def read_source(config: DataConfig, seed: int) -> SourcePosts:
     Raises
     ------
     ConfigError
-        If the section does not name enough.
+        If the section does not name enough, or a column the source never gives.
     DataAccessError
         If a file, folder or hub data set cannot be reached; the message says how to get it.
     SchemaError
         If a file cannot be read as a table or lacks a column.
     """
+    _refuse_machine_text(config)
     if config.source == "synthetic":
         from screening.data.synthetic import generate_controls, generate_posts
 
@@ -248,6 +216,14 @@ def require_column(columns: Iterable[object], name: str, where: str) -> None:
     hint = f"; did you mean {near[0]}?" if near and near[0] in shown.split(", ") else ""
     message = f"{where}: expected a column {name!r}, found {shown}{hint}"
     raise SchemaError(message)
+
+
+def _refuse_machine_text(config: DataConfig) -> None:
+    asked = {config.text_column, config.label_column, config.id_column, config.author_column, config.date_column}
+    taken = [name for name in KNOWN_SOURCES[config.source].machine_text if name in {*asked, *config.group_columns}]
+    if taken:
+        message = f"data.source {config.source!r}: {taken} hold text made by a machine and are never read; name others"
+        raise ConfigError(message)
 
 
 def _read_posts(config: DataConfig) -> pd.DataFrame:

@@ -1,11 +1,13 @@
+import itertools
 import math
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from screening.exceptions import ConfigError
-from screening.taxonomy import load_taxonomy
+from screening.taxonomy import Taxonomy, load_taxonomy
 
 
 @pytest.mark.parametrize("name", ["mh5", "emotion6"])
@@ -29,6 +31,75 @@ def test_emotion_pairs_lie_more_than_a_right_angle_apart() -> None:
         cosine = sum(x * y for x, y in zip(points[a], points[b], strict=True))
         cosine /= math.hypot(*points[a]) * math.hypot(*points[b])
         assert math.degrees(math.acos(cosine)) > 90
+
+
+def list_weighted_opposites(taxonomy: Taxonomy) -> set[tuple[str, str]]:
+    """Pairs in label order whose angle at the origin is above 90 degrees: their scalar product is negative."""
+    placed = [label for label in taxonomy.labels if label.coordinate_weight > 0]
+    return {
+        (a.name, b.name)
+        for a, b in itertools.combinations(placed, 2)
+        if a.valence * b.valence + a.arousal * b.arousal < 0
+    }
+
+
+@pytest.mark.parametrize(("name", "n_pairs"), [("goemotions27", 10), ("empathetic32", 12), ("sst5", 0)])
+def test_incompatible_pairs_are_all_weighted_labels_above_a_right_angle_apart(name: str, n_pairs: int) -> None:
+    taxonomy = load_taxonomy(name)
+    assert len(taxonomy.incompatible_pairs) == n_pairs
+    assert {*taxonomy.incompatible_pairs} == list_weighted_opposites(taxonomy)
+
+
+@pytest.mark.parametrize("name", ["goemotions27", "empathetic32"])
+def test_only_labels_with_a_published_place_have_weight(name: str) -> None:
+    for label in load_taxonomy(name).labels:
+        assert (label.coordinate_weight == 0) == (label.source == "ours; no source")
+
+
+@pytest.mark.parametrize(("name", "n_angles"), [("goemotions27", 2), ("empathetic32", 4)])
+def test_a_stated_angle_gives_the_coordinates_on_the_unit_circle(name: str, n_angles: int) -> None:
+    stated = [(label, re.search(r"scaling: \w+ at ([\d.]+)", label.source)) for label in load_taxonomy(name).labels]
+    angles = [(label, math.radians(float(match[1]))) for label, match in stated if match]
+    assert len(angles) == n_angles
+    for label, angle in angles:
+        assert (label.valence, label.arousal) == (round(math.cos(angle), 2), round(math.sin(angle), 2))
+        assert label.coordinate_weight == 0.5
+
+
+SAME_WORDS = {
+    "goemotions27": {name: name for name in ("sadness", "joy", "love", "anger", "fear", "surprise")},
+    "empathetic32": {
+        "sad": "sadness",
+        "joyful": "joy",
+        "angry": "anger",
+        "surprised": "surprise",
+        "anxious": "anxiety",
+    },
+}
+
+
+@pytest.mark.parametrize("name", SAME_WORDS)
+def test_a_word_has_one_place_in_all_taxonomies(name: str) -> None:
+    earlier = {label.name: label for word in ("mh5", "emotion6") for label in load_taxonomy(word).labels}
+    by_name = {label.name: label for label in load_taxonomy(name).labels}
+    kept = {"valence", "arousal", "coordinate_weight", "source"}
+    for word, same in SAME_WORDS[name].items():
+        assert by_name[word].model_dump(include=kept) == earlier[same].model_dump(include=kept)
+
+
+@pytest.mark.parametrize("name", ["goemotions27", "empathetic32", "sst5"])
+def test_targets_of_research_data_sets_ask_for_review_and_name_every_risk_label(name: str) -> None:
+    taxonomy = load_taxonomy(name)
+    assert {target.triage for target in taxonomy.targets} == {"review"}
+    assert set(taxonomy.risk_names) == set(taxonomy.targets[-1].labels)
+    assert all("not" in target.description for target in taxonomy.targets)
+
+
+def test_sentiment_rises_evenly_from_very_negative_to_very_positive() -> None:
+    labels = load_taxonomy("sst5").labels
+    assert [label.name for label in labels] == ["very negative", "negative", "neutral", "positive", "very positive"]
+    assert [label.valence for label in labels] == [-1, -0.5, 0, 0.5, 1]
+    assert all(label.arousal == abs(label.valence) for label in labels)
 
 
 def test_intensity_is_the_distance_from_the_origin_clipped_to_one() -> None:
@@ -66,7 +137,7 @@ def test_taxonomies_with_loose_ends_are_refused(changes: dict[str, object], expe
 
 
 def test_unknown_taxonomy_lists_the_shipped_ones() -> None:
-    with pytest.raises(ConfigError, match="emotion6, mh5"):
+    with pytest.raises(ConfigError, match=r"shipped \(emotion6, empathetic32, goemotions27, mh5, sst5\)"):
         load_taxonomy("mh6")
 
 

@@ -229,3 +229,24 @@ def test_the_emotion_folder_is_read_with_its_own_taxonomy(reddit2013_folder):
     card = prepare_posts(config, load_taxonomy("emotion6"), seed=1).card
     assert card.find_filter("read").n_posts == 20_000
     assert 40 <= card.find_filter("exact_duplicates").n_posts <= 60  # 31 + 2 within and about 19 across splits
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "folder", "name", "n_read", "n_repeated"),
+    [
+        ("goemotions", "goemotions_lcl", "goemotions27", 29_425, (152, 230)),  # within splits, and across besides
+        ("empathetic_dialogues", "empathetic_dialogues", "empathetic32", 23_104, (279, 285)),
+        ("sst5", "sst5", "sst5", 11_855, (11, 20)),
+    ],
+)
+def test_every_label_of_every_split_is_known_and_none_is_missing(
+    reddit2013_folder, source, folder, name, n_read, n_repeated
+):
+    config = DataConfig(source=source, path=reddit2013_folder.parent / folder, taxonomy=name)
+    prepared = prepare_posts(config, load_taxonomy(name), seed=13)
+    assert prepared.card.find_filter("read").n_posts == n_read
+    assert n_repeated[0] <= prepared.card.find_filter("exact_duplicates").n_posts <= n_repeated[1]
+    for split in ("train", "validation", "test"):
+        assert {*prepared.splits[split]["label"]} == {*load_taxonomy(name).names}

@@ -86,7 +86,7 @@ def test_hub_tables_give_class_labels_by_name(monkeypatch):
     assert posts["post_id"].tolist() == ["train-1", "train-2", "validation-1", "validation-2"]
 
 
-@pytest.mark.parametrize("source", ["file", "reddit2013", "emotion"])
+@pytest.mark.parametrize("source", ["file", "reddit2013", "emotion", "goemotions", "empathetic_dialogues", "sst5"])
 def test_a_source_without_a_path_is_refused(source):
     with pytest.raises(ConfigError, match=r"needs data\.path"):
         read_source(DataConfig(source=source), seed=0)
@@ -167,3 +167,30 @@ def test_a_word_of_a_headerless_file_is_no_hint(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match="found 3 columns, none with a usual name") as caught:
         read_posts_file(path, text_column="text")
     assert not any(word in str(caught.value) for word in ("alice", "texted", "did you mean"))
+
+
+@pytest.mark.parametrize("source", ["goemotions", "empathetic_dialogues"])
+def test_machine_paraphrases_beside_the_posts_are_not_read(tmp_path: Path, make_posts, source: str) -> None:
+    for seed, name in enumerate(("train", "validation", "test")):
+        posts = make_posts(4, ("a", "b"), seed=seed, label_id=0, aug_text=f"a machine wrote this {seed}")
+        posts.to_csv(tmp_path / f"{name}.csv", index=False)
+    posts = read_source(DataConfig(source=source, path=tmp_path), seed=0).posts
+    assert posts.columns.tolist() == ["post_id", "text", "label", "source_split"]
+    assert not posts.astype(str).apply(lambda column: column.str.contains("machine")).to_numpy().any()
+
+
+@pytest.mark.parametrize("source", ["goemotions", "empathetic_dialogues"])
+@pytest.mark.parametrize(
+    "asked", [{"text_column": "aug_text"}, {"group_columns": ("aug_text",)}, {"author_column": "aug_text"}]
+)
+def test_a_machine_paraphrase_cannot_be_asked_for(tmp_path: Path, source: str, asked: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"aug_text.*made by a machine"):
+        read_source(DataConfig(source=source, path=tmp_path, **asked), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("source", "origin"), [("goemotions", "data/go_emotion/"), ("empathetic_dialogues", "data/ED/"), ("sst5", "sst_")]
+)
+def test_a_missing_folder_of_emotions_names_the_origin(tmp_path: Path, source: str, origin: str) -> None:
+    with pytest.raises(DataAccessError, match=rf"does not exist; set data\.path.*{origin}\{{train"):
+        read_source(DataConfig(source=source, path=tmp_path / "nowhere"), seed=0)
