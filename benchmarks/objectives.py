@@ -53,7 +53,7 @@ CMHL = ("objective.preset=cmhl",)
 
 SHORT = ("model.max_tokens=64", "training.epochs=2", "training.save_every_steps=200")
 DATA: dict[str, tuple[str, ...]] = {
-    "reddit2013": ("model.max_tokens=256", "training.epochs=3"),
+    "reddit2013": ("model.max_tokens=128", "training.epochs=3", "training.save_every_steps=200"),
     "emotion": SHORT,
     "goemotions": SHORT,
     "empathetic_dialogues": SHORT,
