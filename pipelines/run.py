@@ -55,7 +55,12 @@ class Stage:
 
 STAGES: tuple[Stage, ...] = (
     Stage("prepare", ("seed", "data"), ("data",), "read, check, clean and split the posts"),
-    Stage("train", ("seed", "model", "objective", "training"), ("model",), "fit the classifier and the baseline"),
+    Stage(
+        "train",
+        ("seed", "model", "objective", "pretraining", "training"),
+        ("model",),
+        "fit the classifier and the baseline",
+    ),
     Stage(
         "calibrate",
         ("inference", "calibration", "cascade"),
@@ -113,15 +118,20 @@ def run_stages(config: RunConfig, names: tuple[str, ...], console: Console, *, f
 def compute_fingerprints(config: RunConfig) -> dict[str, str]:
     """Compute what each stage depends on: its config sections, the files it reads, and all stages before it.
 
-    External posts count for the stage that scores them, not for training; an earlier run for the report.
+    External posts count for the stage that scores them, not for training; an earlier run for the report. A section that
+    a config leaves out when it is not used does not count.
     """
     tree = json.loads(config.model_dump_json(exclude={"data": {"external"}}))
     champion = config.report.champion
-    late_files = {"evaluate": config.data.external, "report": champion / "run.json" if champion else None}
+    late_files = {
+        "train": config.pretraining.path,
+        "evaluate": config.data.external,
+        "report": champion / "run.json" if champion else None,
+    }
     fingerprints: dict[str, str] = {}
     upstream = _compute_source_digest(config)
     for stage in STAGES:
-        parts: list[object] = [stage.name, {key: tree[key] for key in stage.sections}, upstream]
+        parts: list[object] = [stage.name, {key: tree[key] for key in stage.sections if key in tree}, upstream]
         if (path := late_files.get(stage.name)) is not None:
             parts.append(_digest_files(path).hexdigest())
         content = json.dumps(parts, sort_keys=True)

@@ -14,17 +14,19 @@ class TrainingProgress(TrainerCallback):
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.title = "training"
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.progress = Progress(*columns, console=console)
-        self.task = self.progress.add_task("training", total=None)
+        self.task = self.progress.add_task(self.title, total=None)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Start the bar where the training starts, which is not 0 for a resumed one."""
+        self.title = args.run_name or self.title
         if state.global_step:
             self.console.print(f"going on from step {state.global_step:,}", highlight=False)
-        self.progress.update(self.task, total=state.max_steps, completed=state.global_step)
+        self.progress.update(self.task, description=self.title, total=state.max_steps, completed=state.global_step)
         self.progress.start()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
@@ -42,10 +44,15 @@ class TrainingProgress(TrainerCallback):
         """Show the loss, or the metrics of an evaluation."""
         logs = logs or {}
         if "loss" in logs:
-            self.progress.update(self.task, description=f"training, loss {float(logs['loss']):.3f}")
+            self.progress.update(self.task, description=f"{self.title}, loss {float(logs['loss']):.3f}")
             if not self.console.is_terminal and state.global_step % LINE_EVERY_STEPS == 0:  # no bar in a log file
                 steps = f"step {state.global_step:,} of {state.max_steps:,}"
                 self.console.print(f"{steps}: loss {float(logs['loss']):.3f}", highlight=False)
+        if "eval_loss" in logs and "eval_macro_f1" not in logs:
+            self.progress.console.print(
+                f"{self.title}, epoch {round(state.epoch or 0)}: validation loss {logs['eval_loss']:.3f}",
+                highlight=False,
+            )
         if "eval_macro_f1" in logs:
             self.progress.console.print(
                 f"epoch {round(state.epoch or 0)}: validation macro-F1 {logs['eval_macro_f1']:.3f}, "

@@ -15,6 +15,11 @@ LongPosts = Literal["windows", "cut"]
 Backend = Literal["torch", "openvino"]
 
 
+def _is_none(value: Any) -> bool:
+    """Leave a choice that was not made out of what a run depends on: runs from before the field stay valid."""
+    return value is None
+
+
 class DataConfig(Record):
     """Where posts come from and how they are divided."""
 
@@ -88,6 +93,47 @@ class ObjectiveConfig(Record):
     )
     classifier_epochs: int = Field(10, ge=1, description="two_phase: epochs of the second phase")
     classifier_learning_rate: float = Field(3e-3, gt=0, description="two_phase: learning rate of the second phase")
+    coordinate_scale: float | None = Field(
+        None,
+        ge=0.01,
+        exclude_if=_is_none,
+        description="mccl: distance on the circumplex (each axis from -1 to 1) at which two posts are neighbours",
+    )
+    queue_size: int | None = Field(None, ge=0, exclude_if=_is_none, description="mccl: keys of earlier batches kept")
+    key_momentum: Fraction | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        exclude_if=_is_none,
+        description="mccl: what the momentum network keeps of its weights per step",
+    )
+    perturbed_fraction: Fraction | None = Field(
+        None, gt=0, lt=1, exclude_if=_is_none, description="ptd: share of a post's own tokens that are replaced"
+    )
+
+
+class PretrainingConfig(Record):
+    """CARL's stage before training, on sentences rated for valence and arousal; any preset can have it."""
+
+    path: Path | None = Field(
+        None, description="one CSV/JSONL/Parquet file, or a folder with train and validation; default: no such stage"
+    )
+    text_column: str = "text"
+    valence_column: str = "valence"
+    arousal_column: str = "arousal"
+    low: float = Field(1.0, description="lowest rating there can be: -1 on the circumplex")
+    high: float = Field(5.0, description="highest rating there can be: 1 on the circumplex")
+    validation_fraction: Fraction = Field(0.1, gt=0, lt=1, description="share of one file that chooses the best epoch")
+    epochs: int = Field(3, ge=1)
+    learning_rate: float = Field(1e-4, gt=0)
+    detection_weight: float = Field(1.0, ge=0, description="weight of ptd beside mccl, whose weight is 1")
+
+    @model_validator(mode="after")
+    def _validate_scale(self) -> Self:
+        if not self.low < self.high:
+            message = f"expected low below high, the ends of the rating scale, found {self.low} and {self.high}"
+            raise ValueError(message)
+        return self
 
 
 class TrainingConfig(Record):
@@ -214,6 +260,9 @@ class RunConfig(Record):
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
+    pretraining: PretrainingConfig = Field(
+        PretrainingConfig(), exclude_if=lambda section: section == PretrainingConfig()
+    )
     training: TrainingConfig = TrainingConfig()
     inference: InferenceConfig = InferenceConfig()
     calibration: CalibrationConfig = CalibrationConfig()

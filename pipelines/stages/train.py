@@ -15,6 +15,7 @@ from screening.data.preparation import load_split
 from screening.inference.precision import resolve_precision
 from screening.models.baseline import TfidfBaseline
 from screening.training.fitting import FittedClassifier, fit_classifier, summarise_history
+from screening.training.pretraining import load_pretraining_ratings
 from screening.training.processes import count_posts_per_process, leave, start_training, wait_for_training
 from screening.whole_writes import write_folder_whole
 
@@ -23,6 +24,7 @@ def run(context: RunContext) -> None:
     """Write ``model/``: classifier, tokenizer, baseline, history; checkpoints are removed once it is whole."""
     folder = context.folder
     count_posts_per_process(context.config.training.batch_size)
+    load_pretraining_ratings(context.config)  # what is wrong with them shows before the long part
     train = load_split(folder.split("train"))
     baseline = fit_baseline(context, train)  # seconds; what is wrong with the labels shows before the long part
     _discard_stale_checkpoints(context)

@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 from transformers.utils import ModelOutput
 
 from screening.exceptions import ConfigError
+from screening.models.detection import DETECTION
 from screening.models.encoder import build_pooler_argument, load_encoder
 from screening.models.pooling import POOLINGS, LayerAttention
 from screening.models.recurrent import RecurrentConfig
@@ -35,6 +36,14 @@ class RiskClassifierOutput(ModelOutput):
         A projection of it, while training parts are attached that make one.
     weighting_logits : Tensor of shape (n_posts, n_classes) or None
         What the weighting network of LCL says, while one is attached.
+    momentum_keys : Tensor of shape (n_posts, n_features) or None
+        What the momentum network makes of the posts, without gradient, while one is attached.
+    queued_keys, queued_labels : Tensor of shape (n_keys, n_features), (n_keys, ...) or None
+        Keys of earlier batches; a training step puts them beside the outputs.
+    detection_logits : Tensor of shape (n_posts, n_tokens) or None
+        How sure the detection head is that a token was replaced, where posts were read with replaced tokens.
+    detection_targets : Tensor of shape (n_posts, n_tokens) or None
+        1 replaced, 0 not, ``NOT_COUNTED`` padding and special tokens; a training step puts them beside the outputs.
     """
 
     # ModelOutput asks for a default on every field; the classifier always fills the first four.
@@ -44,6 +53,11 @@ class RiskClassifierOutput(ModelOutput):
     pooled: Tensor = None  # type: ignore[assignment]
     projected: Tensor | None = None
     weighting_logits: Tensor = None  # type: ignore[assignment]  # read by LCL only, which comes with the network
+    momentum_keys: Tensor = None  # type: ignore[assignment]  # as above: MCCL
+    queued_keys: Tensor | None = None
+    queued_labels: Tensor | None = None
+    detection_logits: Tensor = None  # type: ignore[assignment]  # as above: PTD
+    detection_targets: Tensor = None  # type: ignore[assignment]
 
     @property
     def contrasted(self) -> Tensor:
@@ -178,6 +192,7 @@ class RiskClassifier(PreTrainedModel):
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        perturbed_ids: Tensor | None = None,
         **encoder_arguments: Any,
     ) -> RiskClassifierOutput:
         """Run encoder, pooling and heads.
@@ -189,6 +204,8 @@ class RiskClassifier(PreTrainedModel):
             All ones if absent.
         inputs_embeds : Tensor of shape (n_posts, n_tokens, n_embedding), optional
             Instead of ``input_ids``.
+        perturbed_ids : Tensor of shape (n_posts, n_tokens), optional
+            The posts with some tokens replaced, for the detection head to read in training.
         **encoder_arguments
             ``position_ids``, ``token_type_ids`` and the like, passed on.
 
@@ -209,7 +226,14 @@ class RiskClassifier(PreTrainedModel):
             by_layer = [pool(layer, mask) for layer in encoded.hidden_states[1:]]  # the first are the word embeddings
             pooled = self.layer_attention(pooled, torch.stack(by_layer))
         features = self.dropout(pooled)
-        parts = {name: part(input_ids, attention_mask, pooled) for name, part in self.training_parts.items()}
+        parts = {
+            name: part(input_ids, attention_mask, pooled)
+            for name, part in self.training_parts.items()
+            if name != DETECTION
+        }
+        if perturbed_ids is not None:
+            perturbed = self.encoder(input_ids=perturbed_ids, attention_mask=attention_mask)
+            parts[DETECTION] = self.training_parts[DETECTION](perturbed.last_hidden_state)
         return RiskClassifierOutput(
             logits=self.class_head(features),
             valence=torch.tanh(self.valence_head(features)).squeeze(-1),

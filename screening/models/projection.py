@@ -8,6 +8,7 @@ class Projection(nn.Module):
 
     def __init__(self, n_hidden: int, n_projected: int) -> None:
         super().__init__()
+        self.n_projected = n_projected
         self.layers = nn.Sequential(nn.Linear(n_hidden, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_projected))
 
     def forward(self, input_ids: Tensor | None, attention_mask: Tensor | None, pooled: Tensor) -> Tensor:

@@ -4,8 +4,16 @@ from torch import Tensor, nn
 
 from screening.config import ObjectiveConfig
 from screening.models.classifier import RiskClassifierOutput
-from screening.objectives import contradiction, cross_entropy, lcl, scl, valence_intensity  # noqa: F401  they register
-from screening.objectives.registry import CONTRASTIVE, OBJECTIVES, ObjectiveContext, resolve_preset
+from screening.objectives import (  # noqa: F401  they register
+    contradiction,
+    cross_entropy,
+    lcl,
+    mccl,
+    ptd,
+    scl,
+    valence_intensity,
+)
+from screening.objectives.registry import CONTRASTIVE, DETECTION, OBJECTIVES, ObjectiveContext, resolve_preset
 from screening.taxonomy import Taxonomy
 
 
@@ -45,6 +53,12 @@ class CombinedObjective(nn.Module):
         weighted = (self._compute_weight(name, progress) * part for name, part in parts.items())
         total = sum(weighted, start=outputs.logits.new_zeros(()))
         return total, {name: part.detach() for name, part in parts.items()}
+
+    def compute_undetected(self, outputs: RiskClassifierOutput, labels: Tensor, progress: float = 1.0) -> Tensor:
+        """Compute the total loss without the terms that need replaced tokens: its gradient chooses those tokens."""
+        names = [name for name in self.terms if name not in DETECTION]
+        weighted = (self._compute_weight(name, progress) * self.terms[name](outputs, labels) for name in names)
+        return sum(weighted, start=outputs.logits.new_zeros(()))
 
     def _compute_weight(self, name: str, progress: float) -> float:
         if name not in CONTRASTIVE or progress >= self.ramp_fraction:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.nn import functional
 
 from screening.models.classifier import RiskClassifierOutput
 
@@ -44,24 +45,40 @@ def gather_batch(outputs: RiskClassifierOutput, labels: Tensor) -> tuple[RiskCla
     ----------
     outputs : RiskClassifierOutput
         Every field that is filled has one row per post.
-    labels : Tensor of int64, shape (n_posts,)
+    labels : Tensor of int64, shape (n_posts,), or of float32, shape (n_posts, 2)
+        Classes or coordinates.
 
     Returns
     -------
     outputs : RiskClassifierOutput
         In fp32; the same object where there is one process.
-    labels : Tensor of int64, shape (n_posts_of_all_processes,)
+    labels : Tensor of shape (n_posts_of_all_processes, ...)
     """
     if not _is_one_of_several():
         return outputs, labels
+    outputs = _pad_tokens(outputs)
     rows = {name: value.float().reshape(len(value), -1) for name, value in outputs.items()}
     # one table: one message instead of one per field, and DistributedDataParallel wants a gradient for every field
     table = gather_across_processes(torch.cat(list(rows.values()), dim=1))
     labels = gather_across_processes(labels)
-    is_counted = labels != NOT_COUNTED
+    is_counted = (labels != NOT_COUNTED).reshape(len(labels), -1).all(dim=1)
     columns = table[is_counted].split([value.shape[1] for value in rows.values()], dim=1)
     gathered = {name: column.reshape(-1, *outputs[name].shape[1:]) for name, column in zip(rows, columns, strict=True)}
     return RiskClassifierOutput(**gathered), labels[is_counted]
+
+
+def _pad_tokens(outputs: RiskClassifierOutput) -> RiskClassifierOutput:
+    """Bring fields with one column per token to the width of the process with the longest posts."""
+    if outputs.detection_logits is None:
+        return outputs
+    width = torch.tensor(outputs.detection_logits.shape[1], device=outputs.detection_logits.device)
+    dist.all_reduce(width, op=dist.ReduceOp.MAX)
+    n_missing = int(width) - outputs.detection_logits.shape[1]
+    padded = {
+        "detection_logits": functional.pad(outputs.detection_logits, (0, n_missing)),
+        "detection_targets": functional.pad(outputs.detection_targets, (0, n_missing), value=NOT_COUNTED),
+    }
+    return RiskClassifierOutput(**{**outputs, **padded})
 
 
 def _is_one_of_several() -> bool:

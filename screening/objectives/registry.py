@@ -14,12 +14,16 @@ from screening.config import ObjectiveConfig
 from screening.exceptions import ConfigError
 from screening.taxonomy import Taxonomy
 
-CONTRASTIVE = ("scl", "lcl")
+CONTRASTIVE = ("scl", "lcl", "mccl")
 """Terms that compare the posts of a batch; the ramp applies to them."""
-REPRESENTATION = (*CONTRASTIVE, "ce_weighting")
+REPRESENTATION = (*CONTRASTIVE, "ce_weighting", "ptd")
 """Terms that need no head of the classifier: the first of two phases trains with them alone."""
 WEIGHTED = ("lcl", "ce_weighting")
 """Terms that read the weighting network."""
+MOMENTUM = ("mccl",)
+"""Terms that read the keys of a momentum network."""
+DETECTION = ("ptd",)
+"""Terms that read posts with replaced tokens, which the gradient of all other terms chooses."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,16 @@ class Preset:
         All terms together, or first those of the representation, then the others on a frozen encoder.
     layers : {"last", "attentive"}
         Which of the encoder's layers make the representation.
+    coordinate_scale : float
+        Distance on the circumplex at which continuous contrast takes two posts for neighbours.
+    queue_size : int
+        Keys of earlier batches it compares with.
+    key_momentum : float in [0, 1)
+        Share of its weights the momentum network keeps per step.
+    perturbed_fraction : float in (0, 1)
+        Share of a post's own tokens that token detection replaces.
+    is_pretrained : bool
+        Whether the system is not itself without a stage on rated sentences before.
     """
 
     weights: dict[str, float] = field(default_factory=dict)
@@ -57,11 +71,26 @@ class Preset:
     weighting_network: Literal["encoder", "head"] = "encoder"
     schedule: Literal["joint", "two_phase"] = "joint"
     layers: Literal["last", "attentive"] = "last"
+    coordinate_scale: float = 0.2
+    queue_size: int = 1024
+    key_momentum: float = 0.99
+    perturbed_fraction: float = 0.15
+    is_pretrained: bool = False
 
     @property
     def needs_weighting_network(self) -> bool:
         """Whether a term reads class weights."""
         return any(name in WEIGHTED for name in self.weights)
+
+    @property
+    def needs_momentum_network(self) -> bool:
+        """Whether a term reads keys."""
+        return any(name in MOMENTUM for name in self.weights)
+
+    @property
+    def needs_detection_head(self) -> bool:
+        """Whether a term reads posts with replaced tokens."""
+        return any(name in DETECTION for name in self.weights)
 
     @property
     def needs_projection(self) -> bool:
@@ -82,6 +111,9 @@ PRESETS: dict[str, Preset] = {
     "lcl": Preset({"ce": 0.5, "ce_weighting": 0.5, "lcl": 0.5}, n_views=2),
     # arXiv 2603.14075: all layers, and SCL with a growing weight [paper: abstract]; every number [ours].
     "layer_attentive": Preset({"ce": 1.0, "scl": 0.5}, temperature=0.1, ramp_fraction=0.5, layers="attentive"),
+    # arXiv 2502.20613: the terms [paper: abstract]; the stage before on rated sentences with both, that they stay on
+    # beside cross-entropy, and every formula and number [ours].
+    "carl": Preset({"ce": 1.0, "mccl": 0.1, "ptd": 0.1}, is_pretrained=True),
 }
 
 
@@ -112,6 +144,12 @@ def resolve_preset(config: ObjectiveConfig) -> Preset:
 def _validate(preset: Preset) -> None:
     if not preset.weights:
         message = "objective.weights: every term has weight 0, so there is nothing to minimise"
+        raise ConfigError(message)
+    if all(name in DETECTION for name in preset.weights):
+        message = (
+            f"objective.weights: {', '.join(preset.weights)} replaces the tokens that the other terms depend on most, "
+            "and there is no other term in this training or phase; add one, such as mccl"
+        )
         raise ConfigError(message)
     is_first = {name in REPRESENTATION for name in preset.weights}
     if preset.schedule == "two_phase" and len(is_first) < 2:

@@ -6,6 +6,7 @@ from typing import Any
 from safetensors.torch import save_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from screening.models.momentum import find_momentum_network
 from screening.training.ema import WeightAverage
 from screening.training.processes import wait_for_all
 
@@ -52,6 +53,16 @@ class WholeCheckpoint(TrainerCallback):
             self.ema.save(folder)
         (folder / WHOLE_MARKER).touch()
         return control
+
+
+class FollowWithMomentum(TrainerCallback):
+    """Let a momentum network follow the weights after every optimiser step."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Take the step's weights into the network, where there is one."""
+        network = find_momentum_network(kwargs["model"])
+        if network is not None:
+            network.follow(kwargs["model"])
 
 
 class KeepBest(TrainerCallback):

@@ -26,5 +26,5 @@ class PaddingCollator:
         """Collate rows with ``input_ids`` and ``labels``."""
         token_ids = [row["input_ids"] for row in rows]
         input_ids, attention_mask = pad_batch(token_ids, self.tokenizer.pad_token_id, self.max_tokens)
-        labels = torch.tensor([row["labels"] for row in rows], dtype=torch.long)
+        labels = torch.tensor([row["labels"] for row in rows])  # int64 for classes, float32 for coordinates
         return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}

@@ -1,6 +1,8 @@
 """Fit a classifier on prepared posts: tokenise, train, keep the best epoch, resume after a kill."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,36 @@ from transformers import PrinterCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from screening.allocator import keep_freed_memory
-from screening.config import RunConfig
+from screening.config import ObjectiveConfig, RunConfig
 from screening.inference.windows import tokenize
 from screening.models.classifier import RiskClassifier
-from screening.objectives import Preset, build_objective, build_training_parts, resolve_preset
+from screening.objectives import (
+    CombinedObjective,
+    Preset,
+    attach_training_parts,
+    build_objective,
+    resolve_preset,
+)
 from screening.taxonomy import Taxonomy
-from screening.training.callbacks import BEST_WEIGHTS, KeepBest, WholeCheckpoint, find_whole_checkpoint
+from screening.training.callbacks import (
+    BEST_WEIGHTS,
+    FollowWithMomentum,
+    KeepBest,
+    WholeCheckpoint,
+    find_whole_checkpoint,
+)
 from screening.training.collapse import CollapseGuard
 from screening.training.collator import PaddingCollator
 from screening.training.ema import WeightAverage
 from screening.training.evaluation import EPOCH_METRICS, build_metrics
+from screening.training.perturbation import TokenPerturber
 from screening.training.phases import Phase, frozen_encoder, join_logs, plan_phases
+from screening.training.pretraining import (
+    build_pretraining_objective,
+    load_pretraining_ratings,
+    plan_pretraining,
+    tokenize_ratings,
+)
 from screening.training.processes import count_before, count_posts_per_process, wait_for_all
 from screening.training.trainer import RiskTrainer, count_steps
 
@@ -46,13 +67,13 @@ class FittedClassifier:
 
 @dataclass(frozen=True)
 class _Material:
-    """What every phase of a training works with."""
+    """What phases that read the same posts work with."""
 
-    taxonomy: Taxonomy
     tokenizer: Any
     train: Any
     validation: Any
-    class_counts: tuple[int, ...]
+    build_objective: Callable[[ObjectiveConfig], CombinedObjective]
+    build_metrics: Callable[..., Any] | None
     precision: str
     callbacks: tuple[Any, ...]
 
@@ -88,22 +109,37 @@ def fit_classifier(
     Raises
     ------
     ConfigError
-        If the batch cannot be divided among the processes.
+        If the batch cannot be divided among the processes, or a preset needs rated sentences and none are named.
+    SchemaError
+        If rated sentences are not as the config says.
     """
+    ratings = load_pretraining_ratings(config)
     keep_freed_memory()
     torch.set_num_threads(config.training.n_threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
     classifier, tokenizer = _build_classifier(config, taxonomy)
+    max_tokens = config.model.max_tokens
+    class_counts = tuple(int((train["label"] == name).sum()) for name in taxonomy.names)
     material = _Material(
-        taxonomy=taxonomy,
         tokenizer=tokenizer,
-        train=tokenize_posts(train, tokenizer, taxonomy, config.model.max_tokens),
-        validation=tokenize_posts(validation, tokenizer, taxonomy, config.model.max_tokens),
-        class_counts=tuple(int((train["label"] == name).sum()) for name in taxonomy.names),
+        train=tokenize_posts(train, tokenizer, taxonomy, max_tokens),
+        validation=tokenize_posts(validation, tokenizer, taxonomy, max_tokens),
+        build_objective=partial(build_objective, taxonomy=taxonomy, class_counts=class_counts),
+        build_metrics=partial(build_metrics, taxonomy),
         precision=precision,
         callbacks=callbacks,
     )
-    logs = [_fit_phase(phase, classifier, material, folder / phase.name) for phase in plan_phases(config)]
+    plan = [(phase, material) for phase in plan_phases(config)]
+    if ratings is not None:
+        rated = replace(
+            material,
+            train=tokenize_ratings(ratings.train, tokenizer, max_tokens),
+            validation=tokenize_ratings(ratings.validation, tokenizer, max_tokens),
+            build_objective=build_pretraining_objective,
+            build_metrics=None,
+        )
+        plan.insert(0, (plan_pretraining(config), rated))
+    logs = [_fit_phase(phase, classifier, posts, folder / phase.name) for phase, posts in plan]
     return FittedClassifier(classifier.eval(), tokenizer, join_logs(logs))
 
 
@@ -111,8 +147,8 @@ def _fit_phase(phase: Phase, classifier: RiskClassifier, material: _Material, fo
     """Leave the phase's best weights in the classifier, and no part that only training needs; return the log."""
     folder.mkdir(exist_ok=True)
     preset = resolve_preset(phase.config.objective)
-    n_hidden, n_classes = classifier.class_head.in_features, classifier.class_head.out_features
-    classifier.training_parts.update(build_training_parts(preset, phase.config.model, n_hidden, n_classes))
+    label = torch.tensor(material.train[0]["labels"])
+    attach_training_parts(classifier, preset, phase.config.model, label)
     with frozen_encoder(classifier, is_frozen=phase.is_encoder_frozen):
         trainer, keep_best = _build_trainer(phase, preset, classifier, material, folder)
         torch.manual_seed(phase.config.seed + count_before())  # processes share weights, but not what dropout draws
@@ -139,18 +175,25 @@ def _build_trainer(
     )
     trainer = RiskTrainer(
         model=classifier,
-        args=_build_arguments(config, folder, material.precision, n_steps),
-        objective=build_objective(config.objective, material.taxonomy, material.class_counts),
+        args=_build_arguments(phase, folder, material.precision, n_steps),
+        objective=material.build_objective(config.objective),
         ema=ema,
         n_views=preset.n_views,
+        perturber=_build_perturber(preset, material),
         train_dataset=material.train,
         eval_dataset=material.validation,
         data_collator=PaddingCollator(material.tokenizer, config.model.max_tokens),
-        compute_metrics=build_metrics(material.taxonomy, has_class_head=phase.has_class_head),
-        callbacks=[WholeCheckpoint(ema), keep_best, CollapseGuard(), *material.callbacks],
+        compute_metrics=material.build_metrics(has_class_head=phase.has_class_head) if material.build_metrics else None,
+        callbacks=[FollowWithMomentum(), WholeCheckpoint(ema), keep_best, CollapseGuard(), *material.callbacks],
     )
     trainer.remove_callback(PrinterCallback)  # callers that want progress pass a callback
     return trainer, keep_best
+
+
+def _build_perturber(preset: Preset, material: _Material) -> TokenPerturber | None:
+    if not preset.needs_detection_head:
+        return None
+    return TokenPerturber.from_posts(preset.perturbed_fraction, material.train["input_ids"], material.tokenizer)
 
 
 def _build_classifier(config: RunConfig, taxonomy: Taxonomy) -> tuple[RiskClassifier, Any]:
@@ -211,10 +254,10 @@ def summarise_history(log: pd.DataFrame) -> pd.DataFrame:
     return train.join(validation.groupby(epoch).last()).reset_index()
 
 
-def _build_arguments(config: RunConfig, folder: Path, precision: str, n_steps: int) -> Any:
+def _build_arguments(phase: Phase, folder: Path, precision: str, n_steps: int) -> Any:
     from transformers import TrainingArguments
 
-    settings = config.training
+    settings, seed = phase.config.training, phase.config.seed
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
@@ -228,8 +271,9 @@ def _build_arguments(config: RunConfig, folder: Path, precision: str, n_steps: i
         optim="adamw_torch_fused",
         use_cpu=not torch.cuda.is_available(),  # without it, bf16 is refused on a CPU that has it
         bf16=precision == "bf16",
-        seed=config.seed,
-        data_seed=config.seed,
+        seed=seed,
+        data_seed=seed,
+        run_name=phase.title,
         eval_strategy="epoch",
         save_strategy="steps",
         save_steps=settings.save_every_steps,

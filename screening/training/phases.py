@@ -27,12 +27,15 @@ class Phase:
         Train the heads alone, on what the encoder gives in evaluation mode.
     has_class_head : bool
         Whether the class head learns in it, or did before.
+    title : str
+        What a progress bar calls it.
     """
 
     name: str
     config: RunConfig
     is_encoder_frozen: bool = False
     has_class_head: bool = True
+    title: str = "training"
 
 
 def plan_phases(config: RunConfig) -> tuple[Phase, ...]:

@@ -10,9 +10,12 @@ from torch import Tensor
 from torch.utils.data import Sampler
 from transformers import Trainer
 
+from screening.models.classifier import RiskClassifierOutput
+from screening.models.momentum import find_momentum_network
 from screening.objectives import CombinedObjective
 from screening.objectives.gathering import NOT_COUNTED, gather_batch
 from screening.training.ema import WeightAverage
+from screening.training.perturbation import TokenPerturber, compute_saliency
 from screening.training.sampler import LengthGroupedEpochSampler
 from screening.training.views import repeat_posts
 
@@ -28,6 +31,8 @@ class RiskTrainer(Trainer):
         Evaluation uses the averaged weights where given.
     n_views : int
         How often each post of a training step is read; an evaluation reads it once.
+    perturber : TokenPerturber or None
+        Replaces tokens for the objectives that detect them.
     **kwargs
         As for ``transformers.Trainer``.
     """
@@ -35,12 +40,19 @@ class RiskTrainer(Trainer):
     objective: CombinedObjective
 
     def __init__(
-        self, *, objective: CombinedObjective, ema: WeightAverage | None = None, n_views: int = 1, **kwargs: Any
+        self,
+        *,
+        objective: CombinedObjective,
+        ema: WeightAverage | None = None,
+        n_views: int = 1,
+        perturber: TokenPerturber | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.objective = objective.to(self.args.device)
         self.ema = ema
         self.n_views = n_views
+        self.perturber = perturber
         self._parts: defaultdict[str, list[Tensor]] = defaultdict(list)
 
     def compute_loss(
@@ -52,13 +64,16 @@ class RiskTrainer(Trainer):
     ) -> Any:
         """Compute the objective of the whole batch, all processes' posts; its parts are kept for the next log line."""
         is_training = model.training
-        marked = inputs | {"labels": self._mark_filling(inputs["labels"])}
-        batch = repeat_posts(marked, self.n_views if is_training else 1)
-        labels = batch.pop("labels")
-        outputs = model(**batch)
         progress = self.state.global_step / self.state.max_steps if is_training else 1.0
-        loss, parts = self.objective(*gather_batch(outputs, labels), progress)
+        marked = inputs | {"marked": self._mark_filling(inputs["labels"])}
+        batch = repeat_posts(marked, self.n_views if is_training else 1)
+        labels, marked_labels = batch.pop("labels"), batch.pop("marked")
+        targets = self._perturb(batch, labels, progress) if self.perturber else {}
+        outputs = model(**batch)
+        gathered, marked_labels = gather_batch(RiskClassifierOutput(**outputs, **targets), marked_labels)
+        loss, parts = self.objective(self._add_queue(gathered, is_training=is_training), marked_labels, progress)
         if is_training:
+            self._enqueue(gathered, marked_labels)
             for name, part in parts.items():
                 self._parts[name].append(part)
         seen = {"loss": loss, "logits": outputs.logits, "pooled": outputs.pooled}
@@ -77,6 +92,37 @@ class RiskTrainer(Trainer):
         with averaged:
             return super().evaluate(*args, **kwargs)
 
+    def _perturb(self, batch: dict[str, Tensor], labels: Tensor, progress: float) -> dict[str, Tensor]:
+        """Put replaced tokens beside those of a batch; returns what is to be detected.
+
+        Replacements of a training step come from torch's own generator, so that a resumed training draws the same;
+        those of an evaluation are the same after every epoch.
+        """
+        classifier = cast(torch.nn.Module, self.model)
+        is_training = classifier.training
+
+        def compute_loss(outputs: RiskClassifierOutput) -> Tensor:
+            complete = self._add_queue(outputs, is_training=is_training)
+            return self.objective.compute_undetected(complete, labels, progress)
+
+        saliency = compute_saliency(classifier, batch, compute_loss)
+        generator = None if is_training else torch.Generator().manual_seed(self.args.seed)
+        batch["perturbed_ids"], targets = cast(TokenPerturber, self.perturber)(batch, saliency, generator)
+        return {"detection_targets": targets}
+
+    def _add_queue(self, outputs: RiskClassifierOutput, *, is_training: bool) -> RiskClassifierOutput:
+        """Put the keys of earlier batches beside a training step's outputs."""
+        network = find_momentum_network(self.model)
+        if network is None or not is_training:
+            return outputs
+        keys, labels = network.queue.read()
+        return RiskClassifierOutput(**outputs, queued_keys=keys, queued_labels=labels)
+
+    def _enqueue(self, outputs: RiskClassifierOutput, labels: Tensor) -> None:
+        network = find_momentum_network(self.model)
+        if network is not None:
+            network.queue.enqueue(outputs.momentum_keys, labels)
+
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         dataset = cast(Any, train_dataset if train_dataset is not None else self.train_dataset)
         n_processes = self.args.world_size
@@ -92,7 +138,8 @@ class RiskTrainer(Trainer):
         # not state.remainder, which counts one process's share after a resume
         n_left = len(state.active_dataloader.dataset) % batch_size or batch_size
         place = torch.arange(len(labels), device=labels.device) + self.args.process_index * len(labels)
-        return labels.masked_fill(place >= n_left, NOT_COUNTED)
+        is_filling = (place >= n_left).reshape(-1, *[1] * (labels.dim() - 1))
+        return labels.masked_fill(is_filling, NOT_COUNTED)
 
 
 def count_steps(n_posts: int, batch_size: int, epochs: int) -> int:

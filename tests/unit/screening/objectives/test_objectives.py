@@ -27,6 +27,9 @@ def make_outputs(logits: torch.Tensor, valence: float = 0.0, intensity: float = 
         intensity=torch.full((n,), intensity, requires_grad=True),
         pooled=torch.randn(n, 4, generator=generator).to(logits.dtype).requires_grad_(),
         weighting_logits=torch.randn(logits.shape, generator=generator).to(logits.dtype).requires_grad_(),
+        momentum_keys=torch.randn(n, 4, generator=generator).to(logits.dtype),
+        detection_logits=torch.randn(n, 3, generator=generator).to(logits.dtype).requires_grad_(),
+        detection_targets=torch.tensor([0.0, 1.0, -100.0]).expand(n, 3),
     )
 
 
@@ -96,7 +99,8 @@ def test_every_active_term_of_cmhl_sends_gradient_to_every_head(form: str) -> No
 
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
 def test_each_term_alone_is_finite_and_has_a_gradient_in_bf16_and_fp32(name: str) -> None:
-    weights = dict.fromkeys(PRESETS["cmhl"].weights, 0.0) | {name: 1.0}
+    beside = {"ce": 1.0} if name == "ptd" else {}  # which needs another term's gradient
+    weights = dict.fromkeys(PRESETS["cmhl"].weights, 0.0) | {name: 1.0} | beside
     objective = build_objective(ObjectiveConfig(weights=weights), TAXONOMY, COUNTS)
     torch.manual_seed(1)
     logits = torch.randn(6, 5)
@@ -122,6 +126,7 @@ def test_weight_zero_removes_a_term() -> None:
         (ObjectiveConfig(preset="cmhk"), "no preset 'cmhk'"),
         (ObjectiveConfig(weights={"focal": 1.0}), "unknown terms"),
         (ObjectiveConfig(preset="cross_entropy", weights={"ce": 0.0}), "nothing to minimise"),
+        (ObjectiveConfig(preset="cross_entropy", weights={"ce": 0.0, "ptd": 1.0}), "no other term in this training"),
     ],
 )
 def test_objectives_that_cannot_be_built_are_refused_by_name(config: ObjectiveConfig, expected: str) -> None:

@@ -28,6 +28,9 @@ def make_outputs(n_posts: int) -> RiskClassifierOutput:
         intensity=draw(n_posts),
         pooled=draw(n_posts, 6),
         weighting_logits=draw(n_posts, 5),
+        momentum_keys=draw(n_posts, 6),
+        detection_logits=draw(n_posts, 4),
+        detection_targets=torch.tensor([0.0, 1.0, 0.0, -100.0]).expand(n_posts, 4),
     )
 
 
@@ -42,9 +45,11 @@ def test_every_preset_logs_each_of_its_terms_and_has_a_gradient(name: str) -> No
     torch.testing.assert_close(loss.detach(), expected)
     reached = {field for field, value in outputs.items() if value.grad is not None and value.grad.abs().sum() > 0}
     needed = {"logits"} if "ce" in parts else set()
-    needed |= {"pooled"} if {"scl", "lcl"} & set(parts) else set()
+    needed |= {"pooled"} if {"scl", "lcl", "mccl"} & set(parts) else set()
+    needed |= {"detection_logits"} if "ptd" in parts else set()
     needed |= {"weighting_logits"} if {"lcl", "ce_weighting"} & set(parts) else set()
     assert needed <= reached
+    assert "momentum_keys" not in reached
 
 
 def test_presets_hold_the_papers_numbers() -> None:
@@ -96,7 +101,10 @@ def test_weight_of_contrastive_terms_ramps_up_and_that_of_others_does_not() -> N
 def test_only_objectives_that_need_them_get_training_parts() -> None:
     model = ModelConfig(encoder="gru")
     build = {name: build_training_parts(preset, model, 8, 5) for name, preset in PRESETS.items()}
-    assert {name for name, parts in build.items() if parts} == {"lcl"}
+    assert {name: set(parts) for name, parts in build.items() if parts} == {
+        "lcl": {"weighting_logits"},
+        "carl": {"detection_logits"},  # and a momentum network, which copies the classifier
+    }
 
 
 @pytest.mark.parametrize("kind", ["encoder", "head"])

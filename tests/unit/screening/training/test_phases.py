@@ -75,11 +75,20 @@ def fit(config: RunConfig, posts: pd.DataFrame, folder: Path, *callbacks: Any) -
     return fit_classifier(config, TAXONOMY, posts, posts.iloc[::2], folder, callbacks=callbacks)
 
 
+@pytest.fixture(scope="module")
+def ratings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ratings") / "ratings.csv"
+    rows = [(f"my {WORDS[i % 5]} is {'so ' * (i % 3)}{WORDS[i // 5]}", 1 + i % 5, 5 - i // 5) for i in range(25)]
+    pd.DataFrame(rows, columns=["text", "valence", "arousal"]).to_csv(path, index=False)
+    return path
+
+
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_every_preset_trains_and_logs_its_parts(
-    preset: str, encoder: Path, posts: pd.DataFrame, tmp_path: Path
+    preset: str, encoder: Path, posts: pd.DataFrame, ratings: Path, tmp_path: Path
 ) -> None:
-    fitted = fit(make_config(encoder, preset), posts, tmp_path / "run")
+    rated = (f"pretraining.path={ratings}",) if PRESETS[preset].is_pretrained else ()
+    fitted = fit(make_config(encoder, preset, *rated), posts, tmp_path / "run")
     history = summarise_history(fitted.history)
     assert {f"train_loss_{term}" for term in PRESETS[preset].weights} <= set(history)
     assert {"validation_effective_rank", "validation_is_collapsed"} <= set(history)
