@@ -102,6 +102,9 @@ class TrainingConfig(Record):
     gradient_clip: float = Field(1.0, gt=0)
     early_stopping_patience: int = Field(2, ge=1, description="evaluations without gain before training stops")
     best_by: Literal["macro_f1", "loss", "average_precision"] = Field("macro_f1", description="measured on validation")
+    layer_decay: float | None = Field(
+        None, gt=0, le=1, description="learning rate of an encoder's layer, as a share of that of the layer above"
+    )
     ema_decay: float | None = Field(None, gt=0, lt=1, description="keep an exponential moving average of weights")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the CPU or GPU has it")
     save_every_steps: int = Field(50, ge=1, description="a killed run loses at most this many steps")

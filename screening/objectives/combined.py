@@ -4,7 +4,14 @@ from torch import Tensor, nn
 
 from screening.config import ObjectiveConfig
 from screening.models.classifier import RiskClassifierOutput
-from screening.objectives import contradiction, cross_entropy, lcl, scl, valence_intensity  # noqa: F401  they register
+from screening.objectives import (  # noqa: F401  they register
+    contradiction,
+    cross_entropy,
+    lcl,
+    r_drop,
+    scl,
+    valence_intensity,
+)
 from screening.objectives.registry import CONTRASTIVE, OBJECTIVES, ObjectiveContext, resolve_preset
 from screening.taxonomy import Taxonomy
 

@@ -143,6 +143,7 @@ def _build_trainer(
         objective=build_objective(config.objective, material.taxonomy, material.class_counts),
         ema=ema,
         n_views=preset.n_views,
+        layer_decay=settings.layer_decay,
         train_dataset=material.train,
         eval_dataset=material.validation,
         data_collator=PaddingCollator(material.tokenizer, config.model.max_tokens),

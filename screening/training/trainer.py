@@ -13,6 +13,7 @@ from transformers import Trainer
 from screening.objectives import CombinedObjective
 from screening.objectives.gathering import NOT_COUNTED, gather_batch
 from screening.training.ema import WeightAverage
+from screening.training.layer_rates import split_by_depth
 from screening.training.sampler import LengthGroupedEpochSampler
 from screening.training.views import repeat_posts
 
@@ -28,6 +29,8 @@ class RiskTrainer(Trainer):
         Evaluation uses the averaged weights where given.
     n_views : int
         How often each post of a training step is read; an evaluation reads it once.
+    layer_decay : float or None
+        See :func:`~screening.training.layer_rates.split_by_depth`.
     **kwargs
         As for ``transformers.Trainer``.
     """
@@ -35,12 +38,19 @@ class RiskTrainer(Trainer):
     objective: CombinedObjective
 
     def __init__(
-        self, *, objective: CombinedObjective, ema: WeightAverage | None = None, n_views: int = 1, **kwargs: Any
+        self,
+        *,
+        objective: CombinedObjective,
+        ema: WeightAverage | None = None,
+        n_views: int = 1,
+        layer_decay: float | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.objective = objective.to(self.args.device)
         self.ema = ema
         self.n_views = n_views
+        self.layer_decay = layer_decay
         self._parts: defaultdict[str, list[Tensor]] = defaultdict(list)
 
     def compute_loss(
@@ -55,6 +65,7 @@ class RiskTrainer(Trainer):
         marked = inputs | {"labels": self._mark_filling(inputs["labels"])}
         batch = repeat_posts(marked, self.n_views if is_training else 1)
         labels = batch.pop("labels")
+        self.objective.train(is_training)
         outputs = model(**batch)
         progress = self.state.global_step / self.state.max_steps if is_training else 1.0
         loss, parts = self.objective(*gather_batch(outputs, labels), progress)
@@ -63,6 +74,15 @@ class RiskTrainer(Trainer):
                 self._parts[name].append(part)
         seen = {"loss": loss, "logits": outputs.logits, "pooled": outputs.pooled}
         return (loss, seen) if return_outputs else loss
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """Create the optimiser, with lower learning rates in lower layers where asked for."""
+        optimizer = super().create_optimizer(model)
+        if self.layer_decay is not None:
+            optimizer.param_groups = split_by_depth(
+                optimizer.param_groups, model or cast(torch.nn.Module, self.model), self.layer_decay
+            )
+        return optimizer
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the mean of each objective since the last line to a training log line."""

@@ -97,7 +97,7 @@ def test_every_active_term_of_cmhl_sends_gradient_to_every_head(form: str) -> No
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
 def test_each_term_alone_is_finite_and_has_a_gradient_in_bf16_and_fp32(name: str) -> None:
     weights = dict.fromkeys(PRESETS["cmhl"].weights, 0.0) | {name: 1.0}
-    objective = build_objective(ObjectiveConfig(weights=weights), TAXONOMY, COUNTS)
+    objective = build_objective(ObjectiveConfig(weights=weights, n_views=2), TAXONOMY, COUNTS)
     torch.manual_seed(1)
     logits = torch.randn(6, 5)
     losses = []
