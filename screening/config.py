@@ -13,6 +13,7 @@ from screening.types import Record, Split
 Fraction = float
 LongPosts = Literal["windows", "cut"]
 Backend = Literal["torch", "openvino"]
+Quantisation = Literal["none", "int8"]
 
 
 def _is_none(value: Any) -> bool:
@@ -148,6 +149,9 @@ class TrainingConfig(Record):
     gradient_clip: float = Field(1.0, gt=0)
     early_stopping_patience: int = Field(2, ge=1, description="evaluations without gain before training stops")
     best_by: Literal["macro_f1", "loss", "average_precision"] = Field("macro_f1", description="measured on validation")
+    layer_decay: float | None = Field(
+        None, gt=0, le=1, description="learning rate of an encoder's layer, as a share of that of the layer above"
+    )
     ema_decay: float | None = Field(None, gt=0, lt=1, description="keep an exponential moving average of weights")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the CPU or GPU has it")
     save_every_steps: int = Field(50, ge=1, description="a killed run loses at most this many steps")
@@ -161,6 +165,18 @@ class InferenceConfig(Record):
         "windows", description="read a post beyond the window in several and average them, or cut it to the first"
     )
     backend: Backend = Field("torch", description="openvino: faster on a CPU; needs the extra of that name")
+    quantisation: Quantisation = Field(
+        "none",
+        exclude_if=lambda value: value == "none",  # runs from before the field stay valid
+        description="int8: matrix products of 8-bit integers, on backend openvino; calibrating needs the extra int8",
+    )
+
+    @model_validator(mode="after")
+    def _validate_together(self) -> Self:
+        if self.quantisation == "int8" and self.backend != "openvino":
+            message = f"expected backend openvino with quantisation int8, found {self.backend}"
+            raise ValueError(message)
+        return self
 
 
 class CalibrationConfig(Record):

@@ -10,6 +10,7 @@ from screening.objectives import (  # noqa: F401  they register
     lcl,
     mccl,
     ptd,
+    r_drop,
     scl,
     valence_intensity,
 )

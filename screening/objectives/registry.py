@@ -24,6 +24,8 @@ MOMENTUM = ("mccl",)
 """Terms that read the keys of a momentum network."""
 DETECTION = ("ptd",)
 """Terms that read posts with replaced tokens, which the gradient of all other terms chooses."""
+OF_TWO_VIEWS = ("r_drop",)
+"""Terms that compare a post's two views."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ PRESETS: dict[str, Preset] = {
     # Suresh and Ong 2021: λ (CE + CE of the weighting network) + (1 − λ) LCL with λ .5, τ .3, two views [code]. The
     # second view is another dropout mask [ours]; theirs puts in synonyms.
     "lcl": Preset({"ce": 0.5, "ce_weighting": 0.5, "lcl": 0.5}, n_views=2),
+    # Liang et al. 2021: cross-entropy of two views, α 1 [paper]; our ce is a mean where theirs is a sum.
+    "r_drop": Preset({"ce": 1.0, "r_drop": 2.0}, n_views=2),
     # arXiv 2603.14075: all layers, and SCL with a growing weight [paper: abstract]; every number [ours].
     "layer_attentive": Preset({"ce": 1.0, "scl": 0.5}, temperature=0.1, ramp_fraction=0.5, layers="attentive"),
     # arXiv 2502.20613: the terms [paper: abstract]; the stage before on rated sentences with both, that they stay on
@@ -149,6 +153,13 @@ def _validate(preset: Preset) -> None:
         message = (
             f"objective.weights: {', '.join(preset.weights)} replaces the tokens that the other terms depend on most, "
             "and there is no other term in this training or phase; add one, such as mccl"
+        )
+        raise ConfigError(message)
+    of_two = [name for name in preset.weights if name in OF_TWO_VIEWS]
+    if of_two and (preset.n_views != 2 or preset.schedule == "two_phase"):
+        message = (
+            f"objective.weights: {', '.join(of_two)} compares two views of a post, found n_views {preset.n_views} and "
+            f"schedule {preset.schedule}; set objective.n_views=2 and objective.schedule=joint, or its weight to 0"
         )
         raise ConfigError(message)
     is_first = {name in REPRESENTATION for name in preset.weights}

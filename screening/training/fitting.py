@@ -180,6 +180,7 @@ def _build_trainer(
         ema=ema,
         n_views=preset.n_views,
         perturber=_build_perturber(preset, material),
+        layer_decay=settings.layer_decay,
         train_dataset=material.train,
         eval_dataset=material.validation,
         data_collator=PaddingCollator(material.tokenizer, config.model.max_tokens),

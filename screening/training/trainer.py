@@ -15,6 +15,7 @@ from screening.models.momentum import find_momentum_network
 from screening.objectives import CombinedObjective
 from screening.objectives.gathering import NOT_COUNTED, gather_batch
 from screening.training.ema import WeightAverage
+from screening.training.layer_rates import split_by_depth
 from screening.training.perturbation import TokenPerturber, compute_saliency
 from screening.training.sampler import LengthGroupedEpochSampler
 from screening.training.views import repeat_posts
@@ -33,6 +34,8 @@ class RiskTrainer(Trainer):
         How often each post of a training step is read; an evaluation reads it once.
     perturber : TokenPerturber or None
         Replaces tokens for the objectives that detect them.
+    layer_decay : float or None
+        See :func:`~screening.training.layer_rates.split_by_depth`.
     **kwargs
         As for ``transformers.Trainer``.
     """
@@ -46,6 +49,7 @@ class RiskTrainer(Trainer):
         ema: WeightAverage | None = None,
         n_views: int = 1,
         perturber: TokenPerturber | None = None,
+        layer_decay: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,6 +57,7 @@ class RiskTrainer(Trainer):
         self.ema = ema
         self.n_views = n_views
         self.perturber = perturber
+        self.layer_decay = layer_decay
         self._parts: defaultdict[str, list[Tensor]] = defaultdict(list)
 
     def compute_loss(
@@ -64,6 +69,7 @@ class RiskTrainer(Trainer):
     ) -> Any:
         """Compute the objective of the whole batch, all processes' posts; its parts are kept for the next log line."""
         is_training = model.training
+        self.objective.train(is_training)
         progress = self.state.global_step / self.state.max_steps if is_training else 1.0
         marked = inputs | {"marked": self._mark_filling(inputs["labels"])}
         batch = repeat_posts(marked, self.n_views if is_training else 1)
@@ -78,6 +84,15 @@ class RiskTrainer(Trainer):
                 self._parts[name].append(part)
         seen = {"loss": loss, "logits": outputs.logits, "pooled": outputs.pooled}
         return (loss, seen) if return_outputs else loss
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """Create the optimiser, with lower learning rates in lower layers where asked for."""
+        optimizer = super().create_optimizer(model)
+        if self.layer_decay is not None:
+            optimizer.param_groups = split_by_depth(
+                optimizer.param_groups, model or cast(torch.nn.Module, self.model), self.layer_decay
+            )
+        return optimizer
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the mean of each objective since the last line to a training log line."""

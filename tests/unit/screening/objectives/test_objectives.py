@@ -101,7 +101,7 @@ def test_every_active_term_of_cmhl_sends_gradient_to_every_head(form: str) -> No
 def test_each_term_alone_is_finite_and_has_a_gradient_in_bf16_and_fp32(name: str) -> None:
     beside = {"ce": 1.0} if name == "ptd" else {}  # which needs another term's gradient
     weights = dict.fromkeys(PRESETS["cmhl"].weights, 0.0) | {name: 1.0} | beside
-    objective = build_objective(ObjectiveConfig(weights=weights), TAXONOMY, COUNTS)
+    objective = build_objective(ObjectiveConfig(weights=weights, n_views=2), TAXONOMY, COUNTS)
     torch.manual_seed(1)
     logits = torch.randn(6, 5)
     losses = []

@@ -159,6 +159,6 @@ def test_frozen_encoder_gives_the_same_output_in_training_mode(build_classifier:
 
 def test_views_stand_under_each_other() -> None:
     batch = {"input_ids": torch.tensor([[1, 2], [3, 4]]), "labels": torch.tensor([0, 1])}
-    assert repeat_posts(batch, 2)["labels"].tolist() == [0, 1, 0, 1]
-    assert repeat_posts(batch, 2)["input_ids"].tolist() == [[1, 2], [3, 4], [1, 2], [3, 4]]
+    assert repeat_posts(batch, 2)["labels"].tolist() == [0, 0, 1, 1]
+    assert repeat_posts(batch, 2)["input_ids"].tolist() == [[1, 2], [1, 2], [3, 4], [3, 4]]
     assert repeat_posts(batch, 1) is batch
