@@ -139,7 +139,11 @@ def fit_classifier(
             build_metrics=None,
         )
         plan.insert(0, (plan_pretraining(config), rated))
-    logs = [_fit_phase(phase, classifier, posts, folder / phase.name) for phase, posts in plan]
+    logs = []
+    drawn_so_far = torch.get_rng_state()
+    for phase, posts in plan:
+        torch.set_rng_state(drawn_so_far)  # a phase starts alike, whether the one before is trained now or was before
+        logs.append(_fit_phase(phase, classifier, posts, folder / phase.name))
     return FittedClassifier(classifier.eval(), tokenizer, join_logs(logs))
 
 

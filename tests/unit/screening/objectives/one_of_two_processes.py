@@ -10,9 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from screening.models.classifier import RiskClassifierOutput
+from screening.models.momentum import KeyQueue
 from screening.objectives.gathering import NOT_COUNTED, gather_batch
+from screening.objectives.mccl import ContinuousContrast
+from screening.objectives.ptd import PerTokenDetection
 
 N_COUNTED = 7  # of eight rows, so that the last one of the second process only fills its half
+WIDTHS = (3, 5)  # tokens of the longest post of each process
+COORDINATES = torch.tensor([[-0.6, -0.3], [0.8, 0.5], [-0.5, 0.6]])
 
 
 class SmallClassifier(nn.Module):
@@ -20,11 +25,17 @@ class SmallClassifier(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.encoder, self.class_head, self.valence_head = nn.Linear(6, 4), nn.Linear(4, 3), nn.Linear(4, 1)
+        self.detection_head, self.key_encoder = nn.Linear(4, max(WIDTHS)), nn.Linear(6, 4).requires_grad_(False)
 
-    def forward(self, features: Tensor) -> RiskClassifierOutput:
+    def forward(self, features: Tensor, n_tokens: int = max(WIDTHS)) -> RiskClassifierOutput:
         pooled = torch.tanh(self.encoder(features))
-        valence = self.valence_head(pooled).squeeze(1)
-        return RiskClassifierOutput(logits=self.class_head(pooled), valence=valence, pooled=pooled)
+        return RiskClassifierOutput(
+            logits=self.class_head(pooled),
+            valence=self.valence_head(pooled).squeeze(1),
+            pooled=pooled,
+            momentum_keys=self.key_encoder(features),
+            detection_logits=self.detection_head(pooled)[:, :n_tokens],
+        )
 
 
 def make_batch() -> tuple[Tensor, Tensor]:
@@ -33,18 +44,42 @@ def make_batch() -> tuple[Tensor, Tensor]:
     return torch.randn(len(labels), 6, generator=generator), labels
 
 
+def make_targets() -> Tensor:
+    """Which tokens were replaced; posts of the first process end where its width does."""
+    targets = (torch.arange(8 * max(WIDTHS)).reshape(8, -1) % 3 == 0).float()
+    targets[:, 0] = NOT_COUNTED
+    targets[:4, WIDTHS[0] :] = NOT_COUNTED
+    return targets
+
+
+def make_queue() -> KeyQueue:
+    queue = KeyQueue(9, 4, torch.tensor(0))
+    queue.enqueue(torch.eye(4)[:3], torch.tensor([2, 0, 1]))
+    return queue
+
+
 def compute_loss(outputs: RiskClassifierOutput, labels: Tensor) -> Tensor:
     """Couple every post with every other, and weigh classes unevenly: no mean over shares gives this."""
     weights = torch.tensor([1.0, 2.0, 5.0])
     similarities = outputs.pooled @ outputs.pooled.T
     is_same = labels[:, None] == labels[None, :]
     contrast = torch.logsumexp(similarities, dim=1) - (similarities * is_same).sum(dim=1)
-    return nn.functional.cross_entropy(outputs.logits, labels, weight=weights) + contrast.mean()
+    keys, key_labels = make_queue().read()
+    outputs = RiskClassifierOutput(**outputs, queued_keys=keys, queued_labels=key_labels)
+    carl = ContinuousContrast(COORDINATES, 0.3, 0.4)(outputs, labels) + PerTokenDetection()(outputs, labels)
+    return nn.functional.cross_entropy(outputs.logits, labels, weight=weights) + contrast.mean() + carl
 
 
 def gradients_of(model: nn.Module) -> dict[str, Tensor]:
     # a head no loss reads: no gradient in one process, zeros in several
-    return {name: torch.zeros_like(w) if w.grad is None else w.grad for name, w in model.named_parameters()}
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    return {name: torch.zeros_like(w) if w.grad is None else w.grad for name, w in trained.items()}
+
+
+def queue_after(outputs: RiskClassifierOutput, labels: Tensor) -> dict[str, Tensor]:
+    queue = make_queue()
+    queue.enqueue(outputs.momentum_keys, labels)
+    return queue.state_dict()
 
 
 def main(place: int, folder: Path) -> None:
@@ -56,8 +91,12 @@ def main(place: int, folder: Path) -> None:
     model = SmallClassifier()
     features, labels = (tensor.chunk(2)[place] for tensor in make_batch())
     parallel = DistributedDataParallel(model)  # averages gradients over processes for as long as it lives
-    compute_loss(*gather_batch(parallel(features), labels)).backward()
-    save_file(gradients_of(model), folder / f"gradients-{place}.safetensors")
+    targets = make_targets().chunk(2)[place][:, : WIDTHS[place]]
+    share = RiskClassifierOutput(**parallel(features, WIDTHS[place]), detection_targets=targets)
+    outputs, labels = gather_batch(share, labels)
+    compute_loss(outputs, labels).backward()
+    found = gradients_of(model) | queue_after(outputs, labels)
+    save_file({name: tensor.contiguous() for name, tensor in found.items()}, folder / f"gradients-{place}.safetensors")
     dist.destroy_process_group()
 
 
