@@ -107,7 +107,7 @@ class Cell:
 
     def load_config(self) -> RunConfig:
         """Load its configuration; all cells of a data set share one division into splits."""
-        fixed = (f"name=objectives-{self.data}", "training.n_threads=1")
+        fixed = (f"name=objectives-{self.data}", "training.n_threads=1", f"training.seed={self.seed}")
         return load_config(f"pipelines/configs/{self.data}.yaml", [*fixed, *self.overrides])
 
 
@@ -127,12 +127,11 @@ def run_cell(cell: Cell, console: Console) -> dict[str, Any]:
     taxonomy = load_taxonomy(config.data.taxonomy)
     folder = run_stages(config, ("prepare",), Console(quiet=True))
     posts = {name: load_split(folder.split(name)) for name in ("train", "validation", "calibration", "test")}
-    seeded = RunConfig.model_validate(config.model_dump() | {"seed": cell.seed})
     started, worked = time.perf_counter(), time.process_time()
     if cell.system == BASELINE:
         outputs = fit_baseline(posts, taxonomy, cell.seed)
     else:
-        outputs = fit_encoder(seeded, taxonomy, posts, cell.folder, console)
+        outputs = fit_encoder(config, taxonomy, posts, cell.folder, console)
     return {
         "data": cell.data,
         "system": cell.system,

@@ -123,17 +123,16 @@ def compute_fingerprints(config: RunConfig) -> dict[str, str]:
     """
     tree = json.loads(config.model_dump_json(exclude={"data": {"external"}}))
     champion = config.report.champion
-    late_files = {
-        "train": config.pretraining.path,
-        "evaluate": config.data.external,
-        "report": champion / "run.json" if champion else None,
+    late_files: dict[str, tuple[Path | None, ...]] = {
+        "train": (config.pretraining.path, *config.objective.teachers),
+        "evaluate": (config.data.external,),
+        "report": (champion / "run.json" if champion else None,),
     }
     fingerprints: dict[str, str] = {}
     upstream = _compute_source_digest(config)
     for stage in STAGES:
         parts: list[object] = [stage.name, {key: tree[key] for key in stage.sections if key in tree}, upstream]
-        if (path := late_files.get(stage.name)) is not None:
-            parts.append(_digest_files(path).hexdigest())
+        parts += [_digest_files(path).hexdigest() for path in late_files.get(stage.name, ()) if path is not None]
         content = json.dumps(parts, sort_keys=True)
         upstream = fingerprints[stage.name] = hashlib.sha256(content.encode()).hexdigest()
     return fingerprints

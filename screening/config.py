@@ -18,7 +18,7 @@ Quantisation = Literal["none", "int8"]
 
 def _is_none(value: Any) -> bool:
     """Leave a choice that was not made out of what a run depends on: runs from before the field stay valid."""
-    return value is None
+    return value in (None, ())
 
 
 class DataConfig(Record):
@@ -111,6 +111,9 @@ class ObjectiveConfig(Record):
     perturbed_fraction: Fraction | None = Field(
         None, gt=0, lt=1, exclude_if=_is_none, description="ptd: share of a post's own tokens that are replaced"
     )
+    teachers: tuple[Path, ...] = Field(
+        (), exclude_if=_is_none, description="distillation: folders RUN/model of trained classifiers to learn from"
+    )
 
 
 class PretrainingConfig(Record):
@@ -149,8 +152,15 @@ class TrainingConfig(Record):
     gradient_clip: float = Field(1.0, gt=0)
     early_stopping_patience: int = Field(2, ge=1, description="evaluations without gain before training stops")
     best_by: Literal["macro_f1", "loss", "average_precision"] = Field("macro_f1", description="measured on validation")
+    seed: int | None = Field(
+        None, ge=0, lt=2**32, exclude_if=_is_none, description="of training alone, on the same splits; default: seed"
+    )
     layer_decay: float | None = Field(
-        None, gt=0, le=1, description="learning rate of an encoder's layer, as a share of that of the layer above"
+        None,
+        gt=0,
+        le=1,
+        exclude_if=_is_none,
+        description="learning rate of an encoder's layer, as a share of that of the layer above",
     )
     ema_decay: float | None = Field(None, gt=0, lt=1, description="keep an exponential moving average of weights")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the CPU or GPU has it")

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pipelines.artifacts import write_json
+from pipelines.artifacts import RunFolder, write_json
 from pipelines.run import RunContext, compute_fingerprints
 from pipelines.training_progress import TrainingProgress
 from screening.data.preparation import load_split
+from screening.exceptions import ConfigError
 from screening.inference.precision import resolve_precision
 from screening.models.baseline import TfidfBaseline
 from screening.training.fitting import FittedClassifier, fit_classifier, summarise_history
@@ -24,6 +25,7 @@ def run(context: RunContext) -> None:
     """Write ``model/``: classifier, tokenizer, baseline, history; checkpoints are removed once it is whole."""
     folder = context.folder
     count_posts_per_process(context.config.training.batch_size)
+    _require_same_splits(context)
     load_pretraining_ratings(context.config)  # what is wrong with them shows before the long part
     train = load_split(folder.split("train"))
     baseline = fit_baseline(context, train)  # seconds; what is wrong with the labels shows before the long part
@@ -63,6 +65,20 @@ def fit_baseline(context: RunContext, train: pd.DataFrame) -> TfidfBaseline:
     """Fit the comparator on the same training posts."""
     y = np.array(context.taxonomy.encode(train["label"]))
     return TfidfBaseline.fit(train["text"].tolist(), y, len(context.taxonomy.names), context.config.seed)
+
+
+def _require_same_splits(context: RunContext) -> None:
+    """Refuse teachers that were trained on other splits: they may have read this run's calibration or test posts."""
+    expected = compute_fingerprints(context.config)["prepare"]
+    for folder in context.config.objective.teachers:
+        record = RunFolder(folder.parent).read_record()
+        if record is None or "prepare" not in record.stages or record.stages["prepare"].fingerprint != expected:
+            message = (
+                f"objective.teachers: {folder} is not the model of a run with the same posts, splits and seed as this "
+                "one, so it may have read the posts that recall is promised and measured on; train teachers with the "
+                "same config and --set training.seed=N --set name=OTHER"
+            )
+            raise ConfigError(message)
 
 
 def _discard_stale_checkpoints(context: RunContext) -> None:

@@ -44,6 +44,8 @@ class RiskClassifierOutput(ModelOutput):
         How sure the detection head is that a token was replaced, where posts were read with replaced tokens.
     detection_targets : Tensor of shape (n_posts, n_tokens) or None
         1 replaced, 0 not, ``NOT_COUNTED`` padding and special tokens; a training step puts them beside the outputs.
+    teacher_probabilities : Tensor of shape (n_posts, n_classes) or None
+        What other classifiers say about training posts; a training step puts them beside the outputs.
     """
 
     # ModelOutput asks for a default on every field; the classifier always fills the first four.
@@ -58,6 +60,7 @@ class RiskClassifierOutput(ModelOutput):
     queued_labels: Tensor | None = None
     detection_logits: Tensor = None  # type: ignore[assignment]  # as above: PTD
     detection_targets: Tensor = None  # type: ignore[assignment]
+    teacher_probabilities: Tensor | None = None
 
     @property
     def contrasted(self) -> Tensor:

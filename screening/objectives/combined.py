@@ -7,6 +7,7 @@ from screening.models.classifier import RiskClassifierOutput
 from screening.objectives import (  # noqa: F401  they register
     contradiction,
     cross_entropy,
+    distillation,
     lcl,
     mccl,
     ptd,

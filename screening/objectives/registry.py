@@ -113,6 +113,8 @@ PRESETS: dict[str, Preset] = {
     "lcl": Preset({"ce": 0.5, "ce_weighting": 0.5, "lcl": 0.5}, n_views=2),
     # Liang et al. 2021: cross-entropy of two views, α 1 [paper]; our ce is a mean where theirs is a sum.
     "r_drop": Preset({"ce": 1.0, "r_drop": 2.0}, n_views=2),
+    # Hinton et al. 2015: labels and the mean of several teachers' probabilities; equal weights, no temperature [ours].
+    "distillation": Preset({"ce": 0.5, "distillation": 0.5}),
     # arXiv 2603.14075: all layers, and SCL with a growing weight [paper: abstract]; every number [ours].
     "layer_attentive": Preset({"ce": 1.0, "scl": 0.5}, temperature=0.1, ramp_fraction=0.5, layers="attentive"),
     # arXiv 2502.20613: the terms [paper: abstract]; the stage before on rated sentences with both, that they stay on

@@ -7,6 +7,9 @@ from torch import Tensor
 
 from screening.inference.forward import pad_batch
 
+TEACHER = "teacher_probabilities"
+"""Column of training posts, and field of the outputs, that distillation reads."""
+
 
 class PaddingCollator:
     """Pad token ids to the longest post of the batch, rounded up to a multiple of 8.
@@ -23,8 +26,11 @@ class PaddingCollator:
         self.max_tokens = max_tokens
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Tensor]:
-        """Collate rows with ``input_ids`` and ``labels``."""
+        """Collate rows with ``input_ids``, ``labels`` and perhaps ``teacher_probabilities``."""
         token_ids = [row["input_ids"] for row in rows]
         input_ids, attention_mask = pad_batch(token_ids, self.tokenizer.pad_token_id, self.max_tokens)
         labels = torch.tensor([row["labels"] for row in rows])  # int64 for classes, float32 for coordinates
-        return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+        batch = {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+        if TEACHER in rows[0]:
+            batch[TEACHER] = torch.tensor([row[TEACHER] for row in rows])
+        return batch

@@ -25,6 +25,7 @@ from screening.objectives import (
     resolve_preset,
 )
 from screening.taxonomy import Taxonomy
+from screening.training.arguments import build_arguments
 from screening.training.callbacks import (
     BEST_WEIGHTS,
     FollowWithMomentum,
@@ -44,7 +45,8 @@ from screening.training.pretraining import (
     plan_pretraining,
     tokenize_ratings,
 )
-from screening.training.processes import count_before, count_posts_per_process, wait_for_all
+from screening.training.processes import count_before, wait_for_all
+from screening.training.teachers import add_teachers
 from screening.training.trainer import RiskTrainer, count_steps
 
 
@@ -109,10 +111,12 @@ def fit_classifier(
     Raises
     ------
     ConfigError
-        If the batch cannot be divided among the processes, or a preset needs rated sentences and none are named.
+        If the batch cannot be divided among the processes, or a preset needs rated sentences or teachers and none are
+        named.
     SchemaError
         If rated sentences are not as the config says.
     """
+    config = _choose_seed(config)
     ratings = load_pretraining_ratings(config)
     keep_freed_memory()
     torch.set_num_threads(config.training.n_threads or torch.get_num_threads())
@@ -120,9 +124,10 @@ def fit_classifier(
     classifier, tokenizer = _build_classifier(config, taxonomy)
     max_tokens = config.model.max_tokens
     class_counts = tuple(int((train["label"] == name).sum()) for name in taxonomy.names)
+    tokenized = tokenize_posts(train, tokenizer, taxonomy, max_tokens)
     material = _Material(
         tokenizer=tokenizer,
-        train=tokenize_posts(train, tokenizer, taxonomy, max_tokens),
+        train=add_teachers(tokenized, train["text"].tolist(), config, taxonomy.names, precision),
         validation=tokenize_posts(validation, tokenizer, taxonomy, max_tokens),
         build_objective=partial(build_objective, taxonomy=taxonomy, class_counts=class_counts),
         build_metrics=partial(build_metrics, taxonomy),
@@ -145,6 +150,11 @@ def fit_classifier(
         torch.set_rng_state(drawn_so_far)  # a phase starts alike, whether the one before is trained now or was before
         logs.append(_fit_phase(phase, classifier, posts, folder / phase.name))
     return FittedClassifier(classifier.eval(), tokenizer, join_logs(logs))
+
+
+def _choose_seed(config: RunConfig) -> RunConfig:
+    seed = config.training.seed
+    return config if seed is None else config.model_copy(update={"seed": seed})
 
 
 def _fit_phase(phase: Phase, classifier: RiskClassifier, material: _Material, folder: Path) -> pd.DataFrame:
@@ -179,7 +189,7 @@ def _build_trainer(
     )
     trainer = RiskTrainer(
         model=classifier,
-        args=_build_arguments(phase, folder, material.precision, n_steps),
+        args=build_arguments(phase, folder, material.precision, n_steps),
         objective=material.build_objective(config.objective),
         ema=ema,
         n_views=preset.n_views,
@@ -257,39 +267,3 @@ def summarise_history(log: pd.DataFrame) -> pd.DataFrame:
     validation = log.filter(regex=rf"^eval_({'|'.join(EPOCH_METRICS)})$")
     validation = validation.rename(columns=lambda name: name.replace("eval_", "validation_"))
     return train.join(validation.groupby(epoch).last()).reset_index()
-
-
-def _build_arguments(phase: Phase, folder: Path, precision: str, n_steps: int) -> Any:
-    from transformers import TrainingArguments
-
-    settings, seed = phase.config.training, phase.config.seed
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=settings.epochs,
-        per_device_train_batch_size=count_posts_per_process(settings.batch_size),
-        per_device_eval_batch_size=count_posts_per_process(settings.batch_size),
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        warmup_steps=round(settings.warmup_fraction * n_steps),
-        lr_scheduler_type=settings.scheduler,
-        max_grad_norm=settings.gradient_clip,
-        optim="adamw_torch_fused",
-        use_cpu=not torch.cuda.is_available(),  # without it, bf16 is refused on a CPU that has it
-        bf16=precision == "bf16",
-        seed=seed,
-        data_seed=seed,
-        run_name=phase.title,
-        eval_strategy="epoch",
-        save_strategy="steps",
-        save_steps=settings.save_every_steps,
-        save_total_limit=2,
-        logging_strategy="steps",
-        logging_steps=min(20, n_steps // settings.epochs),  # at least one line per epoch
-        report_to=[],
-        remove_unused_columns=False,
-        label_names=["labels"],
-        dataloader_pin_memory=torch.cuda.is_available(),
-        disable_tqdm=True,
-    )
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # without torchrun one GPU: the Trainer would give each a whole batch
-    return arguments

@@ -14,6 +14,7 @@ from screening.models.classifier import RiskClassifierOutput
 from screening.models.momentum import find_momentum_network
 from screening.objectives import CombinedObjective
 from screening.objectives.gathering import NOT_COUNTED, gather_batch
+from screening.training.collator import TEACHER
 from screening.training.ema import WeightAverage
 from screening.training.layer_rates import split_by_depth
 from screening.training.perturbation import TokenPerturber, compute_saliency
@@ -74,7 +75,8 @@ class RiskTrainer(Trainer):
         marked = inputs | {"marked": self._mark_filling(inputs["labels"])}
         batch = repeat_posts(marked, self.n_views if is_training else 1)
         labels, marked_labels = batch.pop("labels"), batch.pop("marked")
-        targets = self._perturb(batch, labels, progress) if self.perturber else {}
+        targets = {TEACHER: batch.pop(TEACHER)} if TEACHER in batch else {}
+        targets |= self._perturb(batch, labels, progress) if self.perturber else {}
         outputs = model(**batch)
         gathered, marked_labels = gather_batch(RiskClassifierOutput(**outputs, **targets), marked_labels)
         loss, parts = self.objective(self._add_queue(gathered, is_training=is_training), marked_labels, progress)

@@ -27,6 +27,7 @@ def make_outputs(logits: torch.Tensor, valence: float = 0.0, intensity: float = 
         intensity=torch.full((n,), intensity, requires_grad=True),
         pooled=torch.randn(n, 4, generator=generator).to(logits.dtype).requires_grad_(),
         weighting_logits=torch.randn(logits.shape, generator=generator).to(logits.dtype).requires_grad_(),
+        teacher_probabilities=torch.full(logits.shape, 1 / logits.shape[1]),
         momentum_keys=torch.randn(n, 4, generator=generator).to(logits.dtype),
         detection_logits=torch.randn(n, 3, generator=generator).to(logits.dtype).requires_grad_(),
         detection_targets=torch.tensor([0.0, 1.0, -100.0]).expand(n, 3),
