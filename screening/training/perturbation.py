@@ -73,10 +73,12 @@ def compute_saliency(classifier: Any, batch: dict[str, Tensor], compute_loss: Ca
     Returns
     -------
     Tensor of float32, shape (n_posts, n_tokens)
-        No weight of the classifier gets a gradient from this.
+        All 0 for a loss that depends on no word. No weight of the classifier gets a gradient from this.
     """
     with torch.enable_grad(), _evaluating(classifier), _recorded(classifier.get_input_embeddings()) as vectors:
         loss = compute_loss(classifier(**batch))
+        if not loss.requires_grad:
+            return torch.zeros(batch["input_ids"].shape, device=loss.device)
         (gradient,) = torch.autograd.grad(loss, vectors)
     return (gradient.float() * vectors[0].detach().float()).sum(dim=2).abs()
 

@@ -76,7 +76,7 @@ class RiskTrainer(Trainer):
         batch = repeat_posts(marked, self.n_views if is_training else 1)
         labels, marked_labels = batch.pop("labels"), batch.pop("marked")
         targets = {TEACHER: batch.pop(TEACHER)} if TEACHER in batch else {}
-        targets |= self._perturb(batch, labels, progress) if self.perturber else {}
+        targets |= self._perturb(batch, labels, targets, progress) if self.perturber else {}
         outputs = model(**batch)
         gathered, marked_labels = gather_batch(RiskClassifierOutput(**outputs, **targets), marked_labels)
         loss, parts = self.objective(self._add_queue(gathered, is_training=is_training), marked_labels, progress)
@@ -109,7 +109,9 @@ class RiskTrainer(Trainer):
         with averaged:
             return super().evaluate(*args, **kwargs)
 
-    def _perturb(self, batch: dict[str, Tensor], labels: Tensor, progress: float) -> dict[str, Tensor]:
+    def _perturb(
+        self, batch: dict[str, Tensor], labels: Tensor, targets: dict[str, Tensor], progress: float
+    ) -> dict[str, Tensor]:
         """Put replaced tokens beside those of a batch; returns what is to be detected.
 
         Replacements of a training step come from torch's own generator, so that a resumed training draws the same;
@@ -119,13 +121,13 @@ class RiskTrainer(Trainer):
         is_training = classifier.training
 
         def compute_loss(outputs: RiskClassifierOutput) -> Tensor:
-            complete = self._add_queue(outputs, is_training=is_training)
+            complete = self._add_queue(RiskClassifierOutput(**outputs, **targets), is_training=is_training)
             return self.objective.compute_undetected(complete, labels, progress)
 
         saliency = compute_saliency(classifier, batch, compute_loss)
         generator = None if is_training else torch.Generator().manual_seed(self.args.seed)
-        batch["perturbed_ids"], targets = cast(TokenPerturber, self.perturber)(batch, saliency, generator)
-        return {"detection_targets": targets}
+        batch["perturbed_ids"], is_replaced = cast(TokenPerturber, self.perturber)(batch, saliency, generator)
+        return {"detection_targets": is_replaced}
 
     def _add_queue(self, outputs: RiskClassifierOutput, *, is_training: bool) -> RiskClassifierOutput:
         """Put the keys of earlier batches beside a training step's outputs."""

@@ -50,6 +50,11 @@ def test_saliency_is_the_length_of_the_loss_along_each_word_without_dropout() ->
     assert not model.words._forward_hooks
 
 
+def test_loss_that_depends_on_no_word_has_no_saliency() -> None:
+    saliency = compute_saliency(WordSum(), BATCH, lambda score: torch.ones(()))
+    assert torch.equal(saliency, torch.zeros(IDS.shape))
+
+
 def test_saliency_can_be_computed_where_gradients_are_off() -> None:
     with torch.no_grad():
         assert compute_saliency(WordSum().eval(), BATCH, lambda score: score)[1, 1] == 14
