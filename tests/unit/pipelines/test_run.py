@@ -64,6 +64,7 @@ def test_refused_second_process_leaves_the_lock_of_the_first(config: RunConfig, 
 @pytest.mark.parametrize(
     ("override", "first_changed"),
     [("seed=1", "prepare"), ("training.epochs=9", "train"), ("calibration.target_recall=.9", "calibrate"),
+     ("pretraining.epochs=9", "train"), ("objective.queue_size=9", "train"),
      ("report.minutes_per_post=5", "report"), ("tracking.experiment=x", "register")],
 )  # fmt: skip
 def test_a_changed_field_redoes_its_stage_and_all_after_it(override: str, first_changed: str) -> None:
@@ -84,9 +85,13 @@ def test_changed_source_file_redoes_everything(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "file", "first_changed"),
-    [("data.external", "", "evaluate"), ("report.champion", "run.json", "report")],
+    [
+        ("pretraining.path", "", "train"),
+        ("data.external", "", "evaluate"),
+        ("report.champion", "run.json", "report"),
+    ],
 )
-def test_external_posts_and_an_earlier_run_change_no_training(
+def test_files_beside_the_posts_change_the_stage_that_reads_them_and_none_before(
     field: str, file: str, first_changed: str, tmp_path: Path
 ) -> None:
     source = tmp_path / "there"

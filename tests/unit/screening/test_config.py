@@ -41,6 +41,7 @@ def test_unknown_key_names_the_nearest_known_one() -> None:
         ("calibration.other_recalls=[1.0]", r"calibration\.other_recalls\.0: .*less than 1"),
         ("calibration.other_recalls=[0.95]", "to differ from each other"),
         ("calibration.max_alerts_per_1000=50", "max_alerts_per_1000 and budget_prevalence together"),
+        ("pretraining.low=5", "expected low below high"),
         ("calibration.unit=person", "'post' or 'author'"),
         ("name=../elsewhere", "name: "),
         ("data.source=[", "not valid YAML"),
@@ -68,3 +69,12 @@ def test_missing_file_is_named() -> None:
 def test_config_is_frozen() -> None:
     with pytest.raises(ValidationError):
         RunConfig().name = "other"  # type: ignore[misc]  # what the test is about
+
+
+def test_choices_that_were_not_made_leave_no_trace_in_a_written_config() -> None:
+    written = dump_config(RunConfig())
+    assert "pretraining" not in written
+    assert "queue_size" not in written
+    chosen = load_config(overrides=["pretraining.path=ratings.csv", "objective.queue_size=9"])
+    assert "ratings.csv" in dump_config(chosen)
+    assert "queue_size: 9" in dump_config(chosen)

@@ -139,6 +139,17 @@ def test_other_presets_can_be_pretrained_too(encoder: Path, ratings: Path, posts
     assert history["train_loss_mccl"].notna().tolist() == [True, True, False]
 
 
+@pytest.mark.parametrize(("name", "precision"), [("gru", "fp32"), ("", "bf16")])
+def test_recurrent_encoders_and_bf16_go_through_both_stages(
+    name: str, precision: str, encoder: Path, ratings: Path, posts: pd.DataFrame, tmp_path: Path
+) -> None:
+    config = make_config(Path(name) if name else encoder, ratings, "pretraining.epochs=1")
+    fitted = fit_classifier(config, TAXONOMY, posts, posts.iloc[::2], tmp_path, precision=precision)
+    losses = summarise_history(fitted.history)[["train_loss_mccl", "train_loss_ptd", "validation_loss"]]
+    assert losses.notna().all(axis=None)
+    assert all(weight.isfinite().all() for weight in fitted.classifier.parameters())
+
+
 def test_preset_without_rated_sentences_is_refused_with_what_to_set(
     encoder: Path, posts: pd.DataFrame, tmp_path: Path
 ) -> None:
