@@ -3,7 +3,8 @@
 The same posts, window and size of encoder for all, in one run; the contestants take turns, round by round, and each
 ratio is the median over rounds. Also printed: the share of what this machine's own matrix products reach, counted over
 the posts' real tokens, and what reduced precision does to average precision, with the classifier of a finished run on
-its validation posts.
+its validation posts. INT8 is quantised on training posts of that run, or on the posts to score where there is no run;
+its share of a limit is left out, which is measured in floating point.
 """
 
 import argparse
@@ -12,8 +13,10 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,24 +27,28 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 from transformers.utils import logging as transformers_logging
 
 from screening.bundle import load_bundle
-from screening.config import Backend
+from screening.config import Backend, Quantisation
 from screening.data.cleaning import clean_text
 from screening.data.preparation import load_split
 from screening.inference import describe_hardware, is_installed, load_engine, run_engine
-from screening.inference.precision import Precision
-from screening.inference.windows import tokenize
+from screening.inference.backends import Engine
+from screening.inference.precision import Precision, detect_int8
+from screening.inference.quantisation import N_POSTS, quantise
+from screening.inference.windows import split_into_windows, tokenize
 from screening.models.encoder import EMBEDDED_ENCODER, locate_embedded_encoder
 from screening.scoring import compute_risk_scores
 
 POSTS = Path("../shared/data/reddit2013_mh5/test.csv")
 MAX_TOKENS = 256
 PEER_BATCHES = (1, 4, 8, 16, 32)
-PATHS: tuple[tuple[Backend, Precision], ...] = (
-    ("torch", "fp32"),
-    ("torch", "bf16"),
-    ("openvino", "fp32"),
-    ("openvino", "bf16"),
-)
+ScoringPath = tuple[Backend, Precision, Quantisation]
+PATHS: dict[str, ScoringPath] = {
+    "torch, fp32": ("torch", "fp32", "none"),
+    "torch, bf16": ("torch", "bf16", "none"),
+    "openvino, fp32": ("openvino", "fp32", "none"),
+    "openvino, bf16": ("openvino", "bf16", "none"),
+    "openvino, int8": ("openvino", "bf16", "int8"),
+}
 DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 Run = Callable[[Sequence[str]], object]
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
@@ -106,7 +113,29 @@ def count_gflop(lengths: np.ndarray, n_layers: int = 6, n_hidden: int = 384, n_w
     return float(n_layers * (per_token * lengths + 4 * n_hidden * lengths**2).sum() / 1e9)
 
 
-def print_average_precision(run: Path, paths: Sequence[tuple[Backend, Precision]]) -> None:
+def is_there(path: ScoringPath) -> bool:
+    """Whether the packages and the CPU a path needs are there."""
+    backend, _, quantisation = path
+    return is_installed(backend) and (quantisation == "none" or (find_spec("nncf") is not None and detect_int8()))
+
+
+def load_path(path: ScoringPath, classifier: Any, tokenizer: Any, learnt: Sequence[str]) -> Engine:
+    """Make a classifier ready to run on a path, quantised on a seeded draw of posts it may learn from."""
+    backend, precision, quantisation = path
+    if quantisation == "none":
+        return load_engine(classifier, backend, precision)
+    drawn = [learnt[i] for i in np.random.default_rng(0).permutation(len(learnt))[:N_POSTS]]
+    windows = split_into_windows(tokenizer, drawn, MAX_TOKENS, "cut")
+    return load_engine(classifier, backend, precision, quantise(classifier, windows.token_ids))
+
+
+def read_training_posts(run: Path) -> list[str]:
+    """Texts a finished run learnt from; none where there is no run."""
+    path = run / "data" / "train.parquet"
+    return load_split(path)["text"].tolist() if path.exists() else []
+
+
+def print_average_precision(run: Path) -> None:
     """Print what each path makes of the same classifier's average precision on validation posts."""
     if not (run / "bundle").exists():
         print(f"\nNo average precision: there is no {run}/bundle (python benchmarks/reddit2013.py makes it).")
@@ -115,15 +144,18 @@ def print_average_precision(run: Path, paths: Sequence[tuple[Backend, Precision]
     manifest = bundle.manifest
     print(f"\n| {len(posts)} validation posts | " + " | ".join(t.name for t in manifest.taxonomy.targets) + " |")
     print("|---" * (1 + len(manifest.taxonomy.targets)) + "|")
-    for backend, precision in paths:
-        engine = load_engine(bundle.classifier, backend, precision)
+    learnt = read_training_posts(run)
+    for name, path in PATHS.items():
+        if not is_there(path):
+            continue
+        engine = load_path(path, bundle.classifier, bundle.tokenizer, learnt)
         logits = run_engine(engine, bundle.tokenizer, posts["text"].tolist(), max_tokens=MAX_TOKENS).logits
         risks = compute_risk_scores(manifest.temperature.compute_probabilities(logits), manifest.taxonomy)
         values = [
             average_precision_score(posts["label"].isin(target.labels), risks[target.name])
             for target in manifest.taxonomy.targets
         ]
-        print(f"| {backend}, {precision} | " + " | ".join(f"{value:.4f}" for value in values) + " |", flush=True)
+        print(f"| {name} | " + " | ".join(f"{value:.4f}" for value in values) + " |", flush=True)
 
 
 def main() -> None:
@@ -139,23 +171,21 @@ def main() -> None:
     clock = CLOCKS[options.clock]
     texts = [clean_text(text) for text in pd.read_csv(POSTS)["text"]]
     texts = texts[:: max(1, len(texts) // options.posts)]
-    compare(texts, clock, options.rounds)
-    print_average_precision(options.run, [path for path in PATHS if is_installed(path[0])])
+    compare(texts, read_training_posts(options.run) or texts, clock, options.rounds)
+    print_average_precision(options.run)
 
 
-def compare(texts: Sequence[str], clock: Callable[[], float], n_rounds: int) -> None:
+def compare(texts: Sequence[str], learnt: Sequence[str], clock: Callable[[], float], n_rounds: int) -> None:
     """Let all contestants score the same texts in turn, and print rates, ratios and shares of the matrix limit."""
     from screening.models.classifier import RiskClassifier
 
     classifier, tokenizer = RiskClassifier.from_encoder(EMBEDDED_ENCODER, tuple("abcde"), max_tokens=MAX_TOKENS)
     contestants, precisions = make_peers(clock, texts), {}
-    for backend, precision in PATHS:
-        if is_installed(backend):
-            name = f"ours, {backend}, {precision}"
-            engine, precisions[name] = load_engine(classifier, backend, precision), precision
-            contestants[name] = partial(
-                run_engine, engine, tokenizer, max_tokens=MAX_TOKENS, long_posts="cut"
-            )  # fmt: skip
+    for words, path in PATHS.items():
+        if is_there(path):
+            name = f"ours, {words}"
+            engine, precisions[name] = load_path(path, classifier, tokenizer, learnt), path[1]
+            contestants[name] = partial(run_engine, engine, tokenizer, max_tokens=MAX_TOKENS, long_posts="cut")
     for run in contestants.values():
         run(texts[:8])
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
@@ -194,7 +224,8 @@ def print_table(
         ratio = median(peer / own for peer, own in zip(seconds[best], taken, strict=True))
         rates = limits[precisions.get(name, "bf16" if "bf16" in name else "fp32")]
         share = median(gflop / own / limit for own, limit in zip(taken, rates, strict=True))
-        print(f"| {name} | {len(lengths) / median(taken):.1f} | {ratio:.2f} | {share:.0%} |")
+        of_limit = "" if "int8" in name else f"{share:.0%}"
+        print(f"| {name} | {len(lengths) / median(taken):.1f} | {ratio:.2f} | {of_limit} |")
 
 
 if __name__ == "__main__":

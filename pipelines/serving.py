@@ -186,6 +186,7 @@ def describe_manifest(manifest: BundleManifest) -> dict[str, object]:
         "encoder": manifest.encoder,
         "precision": manifest.precision,
         "backend": manifest.backend,
+        "quantisation": manifest.quantisation,
         "taxonomy": manifest.taxonomy.name,
         "is_synthetic": manifest.is_synthetic,
     }

@@ -1,7 +1,8 @@
 """The screener bundle: classifier, tokenizer, temperature and operating points in one folder, checked by digest.
 
 A bundle is the only thing that passes from training to everything after it. It holds safetensors, the tokenizer's
-JSON and one manifest; nothing in it is executable.
+JSON, one manifest and, where the classifier is quantised, OpenVINO's graph and weights of it; nothing in it is
+executable.
 """
 
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from screening.calibration.temperature import TemperatureScaling
-from screening.config import Backend, LongPosts
+from screening.config import Backend, LongPosts, Quantisation
 from screening.exceptions import BundleError
 from screening.models.encoder import compute_file_digest
 from screening.models.gate import Gate
+from screening.models.quantised import GRAPH_FILE, WEIGHTS_FILE, QuantisedModel
 from screening.taxonomy import Taxonomy
 from screening.thresholds.cascade import GateThreshold
 from screening.thresholds.operating_point import OperatingPoint
@@ -25,15 +27,17 @@ from screening.whole_writes import write_folder_whole
 
 MANIFEST = "screener.json"
 _ALLOWED = {".safetensors", ".json", ".txt", ".model", ".jinja"}  # what tokenizers and transformers write; no code
+_QUANTISED = {GRAPH_FILE, WEIGHTS_FILE}  # and no other .bin, which may be a pickle
 
 
 class BundleManifest(Record):
     """What a bundle is and what its promise rests on.
 
     ``digests`` gives the SHA-256 of every other file of the folder; ``precision`` and ``backend`` name the path the
-    operating points were calibrated on, the only one they hold for. ``long_posts`` is ``cut`` in bundles from before
-    there were windows. ``first_stage`` says from which gate score the encoder reads a post, where there is a cascade;
-    ``versions`` are those of the packages that computed the scores the operating points were fitted on.
+    operating points were calibrated on, the only one they hold for. With ``quantisation`` that path is the quantised
+    classifier, and ``precision`` that of the rest. ``long_posts`` is ``cut`` in bundles from before there were windows.
+    ``first_stage`` says from which gate score the encoder reads a post, where there is a cascade; ``versions`` are
+    those of the packages that computed the scores the operating points were fitted on.
     """
 
     format_version: Literal[1] = 1
@@ -45,6 +49,7 @@ class BundleManifest(Record):
     long_posts: LongPosts = "cut"
     backend: Backend = "torch"
     precision: Literal["fp32", "bf16"]
+    quantisation: Quantisation = "none"
     is_synthetic: bool
     taxonomy: Taxonomy
     temperature: TemperatureScaling
@@ -58,7 +63,8 @@ class BundleManifest(Record):
 class Bundle:
     """A loaded bundle; ``version`` is the first 12 hexadecimal digits of its manifest's SHA-256.
 
-    ``gate`` is there if and only if the manifest has a ``first_stage``.
+    ``gate`` is there if and only if the manifest has a ``first_stage``, ``quantised`` if and only if its
+    ``quantisation`` is ``int8``.
     """
 
     classifier: Any
@@ -66,10 +72,17 @@ class Bundle:
     manifest: BundleManifest
     version: str
     gate: Gate | None = None
+    quantised: QuantisedModel | None = None
 
 
 def save_bundle(
-    folder: Path, classifier: Any, tokenizer: Any, manifest: BundleManifest, gate: Gate | None = None
+    folder: Path,
+    classifier: Any,
+    tokenizer: Any,
+    manifest: BundleManifest,
+    gate: Gate | None = None,
+    *,
+    quantised: QuantisedModel | None = None,
 ) -> str:
     """Write a bundle whole or not at all, replacing an older one.
 
@@ -82,6 +95,8 @@ def save_bundle(
         Its ``digests`` are filled in here.
     gate : Gate, optional
         The first stage, where the manifest has one.
+    quantised : QuantisedModel, optional
+        The classifier in int8, where the manifest says so.
 
     Returns
     -------
@@ -93,6 +108,8 @@ def save_bundle(
         tokenizer.save_pretrained(aside)
         if gate is not None:
             gate.save(aside)
+        if quantised is not None:
+            quantised.save(aside)
         manifest = manifest.model_copy(update={"digests": _compute_digests(aside)})
         (aside / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
     return compute_version(folder)
@@ -134,9 +151,10 @@ def load_bundle(folder: Path) -> Bundle:
 
     classifier = RiskClassifier.from_pretrained(folder, use_safetensors=True)
     gate = Gate.load(folder) if manifest.first_stage is not None else None
+    quantised = QuantisedModel.load(folder) if manifest.quantisation == "int8" else None
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer("")  # puts off the cutting and padding it may have been saved with; later calls change nothing in it
-    return Bundle(classifier.eval(), tokenizer, manifest, compute_version(folder), gate)
+    return Bundle(classifier.eval(), tokenizer, manifest, compute_version(folder), gate, quantised)
 
 
 def compute_version(folder: Path) -> str:
@@ -150,7 +168,10 @@ def _compute_digests(folder: Path) -> dict[str, str]:
 
 
 def _validate_files(folder: Path, manifest: BundleManifest) -> None:
-    foreign = [name for name in manifest.digests if PurePosixPath(name).suffix not in _ALLOWED]
+    quantised = _QUANTISED if manifest.quantisation == "int8" else set()
+    foreign = [
+        name for name in manifest.digests if PurePosixPath(name).suffix not in _ALLOWED and name not in quantised
+    ]
     if foreign:
         message = f"bundle {folder} lists files of a kind no bundle holds: {foreign}; refusing to load it"
         raise BundleError(message)

@@ -1,7 +1,7 @@
 """The screener: texts in, score table out, on the one path its operating points were calibrated on."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,13 @@ class Screener:
 
     @classmethod
     def load(
-        cls, folder: Path | str, *, precision: str = "auto", backend: str = "auto", device: str = "cpu"
+        cls,
+        folder: Path | str,
+        *,
+        precision: str = "auto",
+        backend: str = "auto",
+        quantisation: str = "auto",
+        device: str = "cpu",
     ) -> "Screener":
         """Load a bundle and make sure that its promise can hold here.
 
@@ -51,6 +57,8 @@ class Screener:
         precision : {"auto", "bf16", "fp32"}
             ``auto`` is the precision the bundle was calibrated in; any other is refused.
         backend : {"auto", "torch", "openvino"}
+            Likewise.
+        quantisation : {"auto", "none", "int8"}
             Likewise.
         device : str
             The pipeline calibrates on a CPU. Another device rounds differently: a post right at a threshold may fall
@@ -65,13 +73,20 @@ class Screener:
         BundleError
             If the folder is no bundle, or not as it was written.
         NotCalibratedError
-            If another precision or backend is asked for, a risk target has no operating point, or the backend that the
-            bundle was calibrated on is not installed or cannot run here as it ran then.
+            If another precision, backend or quantisation is asked for, a risk target has no operating point, or the
+            backend that the bundle was calibrated on is not installed or cannot run here as it ran then.
         """
         import torch
 
         manifest = load_manifest(Path(folder))
-        _validate_promise(manifest, precision, backend)
+        _validate_promise(
+            manifest,
+            {
+                "training.precision": precision,
+                "inference.backend": backend,
+                "inference.quantisation": quantisation,
+            },
+        )
         bundle = load_bundle(Path(folder))
         device_type = torch.device(device).type
         if manifest.precision == "bf16" and detect_precision(device_type) != "bf16":
@@ -80,7 +95,8 @@ class Screener:
             )
         _warn_of_versions(manifest)
         bundle.classifier.to(device)
-        return cls(bundle, load_engine(bundle.classifier, manifest.backend, manifest.precision))
+        engine = load_engine(bundle.classifier, manifest.backend, manifest.precision, bundle.quantised)
+        return cls(bundle, engine)
 
     @property
     def version(self) -> str:
@@ -266,14 +282,17 @@ def _add_unread(read: pd.DataFrame, post_ids: pd.Series, taxonomy: Taxonomy) -> 
     return filled.astype({name: read[name].dtype for name in read})
 
 
-def _validate_promise(manifest: BundleManifest, precision: str, backend: str) -> None:
-    wanted = {"training.precision": precision, "inference.backend": backend}
-    calibrated_on = {"training.precision": manifest.precision, "inference.backend": manifest.backend}
+def _validate_promise(manifest: BundleManifest, wanted: Mapping[str, str]) -> None:
+    calibrated_on = {
+        "training.precision": manifest.precision,
+        "inference.backend": manifest.backend,
+        "inference.quantisation": manifest.quantisation,
+    }
     for name, value in wanted.items():
         if value not in {"auto", calibrated_on[name]}:
             message = (
-                f"bundle {manifest.name!r} was calibrated in {calibrated_on[name]}, and its recall promise holds for "
-                f"that alone; found {value!r}. Use 'auto', or calibrate again with {name}={value}"
+                f"bundle {manifest.name!r} was calibrated with {name}={calibrated_on[name]}, and its recall promise "
+                f"holds for that alone; found {value!r}. Use 'auto', or calibrate again with {name}={value}"
             )
             raise NotCalibratedError(message)
     calibrated = {point.name for point in manifest.operating_points}

@@ -1,7 +1,8 @@
 """Stage calibrate: temperature on validation, recall-promised thresholds on calibration, then the bundle."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,12 @@ from screening.data.preparation import load_split
 from screening.inference.backends import find_versions, load_engine
 from screening.inference.forward import Logits, run_engine
 from screening.inference.precision import Precision, compute_score_tolerance, resolve_precision
+from screening.inference.quantisation import N_POSTS, quantise
+from screening.inference.windows import split_into_windows
 from screening.metrics.validation import BoolArray
 from screening.models.baseline import TfidfBaseline
 from screening.models.classifier import RiskClassifier
+from screening.models.quantised import QuantisedModel
 from screening.scoring import build_score_table, compute_risk_scores
 from screening.thresholds.cascade import combine_risks, count_losses, require_read_posts
 from screening.thresholds.promises import Promises, fit_promises, require_budget
@@ -30,7 +34,7 @@ Outputs = Mapping[str, Logits]
 FITTED_SPLITS = ("validation", "calibration")
 MODEL_FILE = "operating_points.json"
 BASELINE_FILE = "baseline_operating_points.json"
-SCOPE_KEY = 1  # a stream of its own: splits are carved from the same seed
+SCOPE_KEY, QUANTISATION_KEY = 1, 2  # streams of their own: splits are carved from the same seed
 
 
 class CalibratedScorer(Promises):
@@ -57,7 +61,8 @@ def run(context: RunContext) -> None:
     classifier, tokenizer = load_model(context.folder)
     config = context.config
     precision = resolve_precision(config.training.precision)
-    engine = load_engine(classifier, config.inference.backend, precision)
+    quantised = _quantise(context, classifier, tokenizer)
+    engine = load_engine(classifier, config.inference.backend, precision, quantised)
 
     def compute_classifier_logits(split: str) -> Logits:
         with show_progress(context.console, split) as on_progress:
@@ -75,7 +80,8 @@ def run(context: RunContext) -> None:
     baseline_outputs = {
         split: wrap_baseline_logits(baseline, load_split(context.folder.split(split))) for split in FITTED_SPLITS
     }
-    scorer, scores = _calibrate(context, scope, outputs, precision, first_stage)
+    tolerance = partial(compute_score_tolerance, precision, quantisation=config.inference.quantisation)
+    scorer, scores = _calibrate(context, scope, outputs, tolerance, first_stage)
     require_budget(scorer)
     baseline_scorer, _ = _calibrate(context, scope, baseline_outputs, None)
     with write_folder_whole(context.folder.calibration) as aside:
@@ -83,12 +89,13 @@ def run(context: RunContext) -> None:
         write_json(aside / MODEL_FILE, scorer.model_dump(mode="json"))
         write_json(aside / BASELINE_FILE, baseline_scorer.model_dump(mode="json"))
         if first_stage is not None:
-            encoder_scorer, _ = _calibrate(context, scope, outputs, precision)
+            encoder_scorer, _ = _calibrate(context, scope, outputs, tolerance)
             write_json(aside / ENCODER_FILE, encoder_scorer.model_dump(mode="json"))
             write_json(aside / CARD_FILE, first_stage.card.model_dump(mode="json"))
             first_stage.held_out.to_parquet(aside / HELD_OUT_FILE, index=False)
     manifest = _build_manifest(context, scorer, precision, first_stage)
-    save_bundle(context.folder.bundle, classifier, tokenizer, manifest, first_stage.gate if first_stage else None)
+    gate = first_stage.gate if first_stage else None
+    save_bundle(context.folder.bundle, classifier, tokenizer, manifest, gate, quantised=quantised)
     first_lines = (first_stage.threshold,) if first_stage else ()
     for line in (*first_lines, *scorer.operating_points, *scorer.alternatives, *scorer.budgets):
         context.console.print(str(line), highlight=False)
@@ -113,6 +120,19 @@ def load_model(folder: RunFolder) -> tuple[Any, Any]:
     return classifier.eval(), AutoTokenizer.from_pretrained(folder.model)
 
 
+def _quantise(context: RunContext, classifier: Any, tokenizer: Any) -> QuantisedModel | None:
+    """Quantise the classifier as configured, on training posts alone: the promise is for a score fixed beforehand."""
+    config = context.config
+    if config.inference.quantisation == "none":
+        return None
+    texts = load_split(context.folder.split("train"))["text"]
+    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(QUANTISATION_KEY,)))
+    drawn = texts.iloc[rng.permutation(len(texts))[:N_POSTS]].tolist()
+    windows = split_into_windows(tokenizer, drawn, config.model.max_tokens, config.inference.long_posts)
+    context.console.print(f"quantising to int8 on {len(drawn)} training posts…", highlight=False)
+    return quantise(classifier, windows.token_ids)
+
+
 def read_scorer(folder: RunFolder, name: str) -> CalibratedScorer:
     """Read what this stage wrote for the classifier (``MODEL_FILE``) or the baseline (``BASELINE_FILE``)."""
     return CalibratedScorer.model_validate_json((folder.calibration / name).read_bytes())
@@ -130,12 +150,12 @@ def _calibrate(
     context: RunContext,
     scope: PromiseScope,
     outputs: Outputs,
-    precision: Precision | None,
+    compute_tolerance: Callable[[float], float] | None,
     first_stage: FirstStage | None = None,
 ) -> tuple[CalibratedScorer, pd.DataFrame]:
     """Fit the temperature on validation and thresholds on calibration; also return the calibration scores.
 
-    Without a precision, scores are taken to be the same in every batch.
+    The score tolerance follows from the temperature; without one, scores are taken to be the same in every batch.
     """
     taxonomy = context.taxonomy
     validation, calibration = (load_split(context.folder.split(name)) for name in FITTED_SPLITS)
@@ -143,7 +163,7 @@ def _calibrate(
     temperature = fit_temperature(outputs["validation"].logits, taxonomy.encode(validation["label"]))
     is_read = _find_read(first_stage, calibration["text"].tolist())
     risks = compute_risk_scores(temperature.compute_probabilities(outputs["calibration"].logits), taxonomy)
-    tolerance = compute_score_tolerance(precision, temperature.temperature) if precision else 0.0
+    tolerance = compute_tolerance(temperature.temperature) if compute_tolerance else 0.0
     promises = fit_promises(
         taxonomy.targets,
         combine_risks(risks, is_read),
@@ -182,6 +202,7 @@ def _build_manifest(
         long_posts=context.config.inference.long_posts,
         backend=context.config.inference.backend,
         precision=precision,
+        quantisation=context.config.inference.quantisation,
         is_synthetic=context.config.data.source == "synthetic",
         taxonomy=context.taxonomy,
         temperature=scorer.temperature,

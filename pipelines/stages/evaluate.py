@@ -48,7 +48,8 @@ def run(context: RunContext) -> None:
     (``model_version``), so that nothing explains or reviews them with another one. Where a cascade clears posts, the
     encoder reads them here all the same, so that the report can say what is lost and what is spared.
     """
-    screener = Screener.load(context.folder.bundle, backend=context.config.inference.backend)
+    inference = context.config.inference
+    screener = Screener.load(context.folder.bundle, backend=inference.backend, quantisation=inference.quantisation)
     external = _read_external(context)  # a bad file stops here, before anything is scored
     names = [name for name in ("test", "controls") if context.folder.split(name).exists()]
     seconds, n_tokens = 0.0, 0

@@ -75,7 +75,8 @@ def _collect_facts(folder: RunFolder, version: str) -> dict[str, Any]:
     record = folder.read_record()
     facts = record.model_dump(mode="json") if record else {}
     stages = {name: stage for name, stage in facts.pop("stages", {}).items() if name in REPORTED_STAGES}
-    precision = load_manifest(folder.bundle).precision
+    manifest = load_manifest(folder.bundle)
+    precision = manifest.precision if manifest.quantisation == "none" else f"int8 and {manifest.precision}"
     scored_by = pd.read_parquet(folder.evaluation / "test.parquet", columns=["model_version"])["model_version"]
     evaluated = precision if set(scored_by) == {version} else None
     return facts | {"bundle_version": version, "stages": stages, "precision": precision,

@@ -60,7 +60,7 @@ def check_precision(results: RunResults) -> Check:
     if calibrated != evaluated:
         words = f"Thresholds were chosen in {calibrated}, test posts scored in {evaluated}: the promise does not carry."
         return PRECISION.conclude("fail", words)
-    if calibrated == "bf16" and _is_emulated(info.get("hardware", {})):
+    if "bf16" in calibrated and _is_emulated(info.get("hardware", {})):
         words = "Thresholds and test scores were made in bf16, emulated here: native bf16 may round differently."
         return PRECISION.conclude("notice", words)
     words = f"Thresholds and test scores were both made in {calibrated}; scoring in another precision is refused."

@@ -1,9 +1,5 @@
 """What runs a classifier: torch itself, or OpenVINO, which fuses an encoder's layers and is faster on a CPU."""
 
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -12,14 +8,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from screening.config import Backend
 from screening.exceptions import NotCalibratedError
+from screening.inference.openvino_models import OPENVINO_TYPES, OUTPUTS, compile_model, translate
 from screening.inference.precision import Precision
-
-OUTPUTS = ("logits", "valence", "intensity")
-_OPENVINO_TYPES: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
+from screening.inference.quantisation import read_quantised, require_int8_cpu, require_int8_layers
+from screening.models.quantised import QuantisedModel
 
 Outputs = dict[str, NDArray[np.float32]]
 
@@ -91,7 +87,9 @@ class OpenVinoEngine:
         return {name: found[i] for i, name in enumerate(OUTPUTS)}
 
 
-def load_engine(classifier: Any, backend: Backend, precision: Precision) -> Engine:
+def load_engine(
+    classifier: Any, backend: Backend, precision: Precision, quantised: QuantisedModel | None = None
+) -> Engine:
     """Make a classifier ready to run.
 
     Parameters
@@ -100,6 +98,9 @@ def load_engine(classifier: Any, backend: Backend, precision: Precision) -> Engi
     backend : {"torch", "openvino"}
         ``openvino`` runs on the CPU and needs the extra of that name.
     precision : {"bf16", "fp32"}
+        Of all that is not quantised.
+    quantised : QuantisedModel, optional
+        The same classifier in int8, to run in its place; ``openvino`` alone runs one.
 
     Raises
     ------
@@ -107,7 +108,12 @@ def load_engine(classifier: Any, backend: Backend, precision: Precision) -> Engi
         If OpenVINO is not installed, the classifier is on another device, or this CPU would compute in another
         precision than asked for: no other path may stand in for the one asked for.
     """
-    return TorchEngine(classifier, precision) if backend == "torch" else _load_openvino(classifier, precision)
+    if backend == "openvino":
+        return _load_openvino(classifier, precision, quantised)
+    if quantised is not None:
+        message = "a classifier quantised to int8 runs on backend 'openvino' alone, found 'torch'; calibrate again"
+        raise NotCalibratedError(message)
+    return TorchEngine(classifier, precision)
 
 
 def is_installed(backend: Backend) -> bool:
@@ -121,7 +127,7 @@ def find_versions(backend: Backend) -> dict[str, str]:
     return {name: version(name).partition("+")[0] for name in packages}
 
 
-def _load_openvino(classifier: Any, precision: Precision) -> OpenVinoEngine:
+def _load_openvino(classifier: Any, precision: Precision, quantised: QuantisedModel | None = None) -> OpenVinoEngine:
     if not is_installed("openvino"):
         message = (
             "backend 'openvino' is asked for and OpenVINO is not installed. Run: pip install 'screening[openvino]' "
@@ -132,70 +138,17 @@ def _load_openvino(classifier: Any, precision: Precision) -> OpenVinoEngine:
     if device != "cpu":
         message = f"backend 'openvino' runs on the CPU alone, found a classifier on {device!r}; use device 'cpu'"
         raise NotCalibratedError(message)
-    compiled = _compile(_translate(classifier), precision)
+    if quantised is None:
+        compiled = compile_model(translate(classifier), precision)
+    else:
+        require_int8_cpu()
+        compiled = compile_model(read_quantised(quantised), precision)
+        require_int8_layers(compiled)
     found = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
-    if found != _OPENVINO_TYPES[precision]:
+    if found != OPENVINO_TYPES[precision]:
         message = (
             f"OpenVINO computes in {found} on this CPU where {precision} is asked for, and a recall promise holds for "
             f"one precision alone; calibrate again here with training.precision=auto"
         )
         raise NotCalibratedError(message)
     return OpenVinoEngine(compiled, int(classifier.config.num_labels))
-
-
-def _import_openvino() -> Any:
-    """Import OpenVINO without its usage reports, which it sends by default, over the network, when imported."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: an import of it fails
-    import openvino
-
-    return openvino
-
-
-class _Flat(nn.Module):
-    """A classifier that returns a tuple, which is what can be traced."""
-
-    def __init__(self, classifier: nn.Module) -> None:
-        super().__init__()
-        self.classifier = classifier
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        found = self.classifier(input_ids=input_ids, attention_mask=attention_mask)
-        return tuple(getattr(found, name) for name in OUTPUTS)
-
-
-def _translate(classifier: Any) -> Any:
-    """Translate a classifier to a model of OpenVINO's, for batches of any shape."""
-    openvino = _import_openvino()
-    example = torch.ones(2, 16, dtype=torch.long)
-    shapes = [openvino.PartialShape([-1, -1])] * 2
-    was_training = classifier.training
-    classifier.eval()
-    try:
-        with _quiet():
-            return openvino.convert_model(_Flat(classifier), example_input=(example, example), input=shapes)
-    finally:
-        classifier.train(was_training)
-
-
-def _compile(model: Any, precision: Precision) -> Any:
-    settings = {
-        "INFERENCE_PRECISION_HINT": _OPENVINO_TYPES[precision],
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "NUM_STREAMS": 1,
-    }
-    return _import_openvino().Core().compile_model(model, "CPU", settings)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back what tracing says about code that is not ours: Python values it takes for constants, loss functions."""
-    from transformers.utils import logging
-
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(verbosity)

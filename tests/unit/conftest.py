@@ -87,8 +87,26 @@ def roberta_classifier(build_classifier: Callable[..., Any], roberta_tokenizer: 
 
 
 @pytest.fixture(scope="session")
+def small_quantised(bert_classifier: Any, bert_tokenizer: Any) -> Any:
+    """The random BERT classifier in int8; skips where that cannot be made or run."""
+    from screening.inference import quantisation
+    from screening.inference.windows import split_into_windows
+
+    for package in ("openvino", "nncf"):
+        if quantisation.find_spec(package) is None:
+            pytest.skip(f"needs {package}")
+    if not quantisation.detect_int8():
+        pytest.skip("needs a CPU with exact int8")
+    texts = [" ".join(WORDS[i % 12 :] + WORDS[: i % 7]) for i in range(24)]
+    return quantisation.quantise(bert_classifier, split_into_windows(bert_tokenizer, texts, 40).token_ids)
+
+
+@pytest.fixture(scope="session")
 def save_small_bundle(bert_classifier: Any, bert_tokenizer: Any) -> Callable[..., Path]:
-    """A function that saves a bundle of the random BERT classifier; manifest fields can be replaced."""
+    """A function that saves a bundle of the random BERT classifier; manifest fields can be replaced.
+
+    ``quantised`` is the classifier in int8, if the bundle is to hold it.
+    """
     from screening.bundle import BundleManifest, save_bundle
     from screening.calibration.temperature import TemperatureScaling
     from screening.taxonomy import load_taxonomy
@@ -112,7 +130,7 @@ def save_small_bundle(bert_classifier: Any, bert_tokenizer: Any) -> Callable[...
         for target, threshold in zip(taxonomy.targets, (0.45, 0.93), strict=True)
     )
 
-    def save(folder: Path, **fields: Any) -> Path:
+    def save(folder: Path, *, quantised: Any = None, **fields: Any) -> Path:
         manifest = BundleManifest(
             name="small",
             created_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -125,7 +143,8 @@ def save_small_bundle(bert_classifier: Any, bert_tokenizer: Any) -> Callable[...
             temperature=TemperatureScaling(temperature=1.7, n_samples=100),
             operating_points=points,
         )
-        save_bundle(folder, bert_classifier, bert_tokenizer, manifest.model_copy(update=fields))
+        manifest = manifest.model_copy(update=fields)
+        save_bundle(folder, bert_classifier, bert_tokenizer, manifest, quantised=quantised)
         return folder
 
     return save

@@ -19,7 +19,9 @@ from pipelines.stages.calibrate import BASELINE_FILE, MODEL_FILE, CalibratedScor
 from screening.bundle import load_manifest
 from screening.config import dump_config, load_config
 from screening.exceptions import ConfigError, RecallNotReachableError
+from screening.inference.windows import split_into_windows
 from screening.models.baseline import TfidfBaseline
+from screening.scoring import Screener
 from screening.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy("mh5")
@@ -53,10 +55,11 @@ def prepare(tmp_path: Path, bert_classifier: Any, bert_tokenizer: Any) -> Callab
     train = make_posts(40, 0)
     TfidfBaseline.fit(train["text"].tolist(), np.tile(np.arange(5), 8), 5, 0).save(folder.baseline)
 
-    def make_context(*settings: str) -> RunContext:
+    def make_context(*settings: str, whole: tuple[str, ...] = ()) -> RunContext:
         config = load_config(
             overrides=[f"output_dir={tmp_path}", "name=r", "training.precision=fp32", "model.max_tokens=40", *EASY]
             + [f"calibration.{setting}" for setting in settings]
+            + list(whole)
         )
         record = create_record(config.name, config.seed)
         fingerprints = compute_fingerprints(config)
@@ -91,6 +94,37 @@ def test_points_alternatives_budgets_and_bands_are_written_for_both_scorers(prep
         assert all(budget.fits for budget in scorer.budgets)
     manifest = load_manifest(context.folder.bundle)
     assert manifest.operating_points == read_scorer(context.folder, MODEL_FILE).operating_points
+
+
+@pytest.mark.usefixtures("small_quantised")  # skips where int8 cannot be made
+def test_a_quantised_classifier_is_calibrated_and_is_what_the_bundle_scores_with(
+    prepare: Callable[..., RunContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("inference.backend=openvino", "inference.quantisation=int8")
+    posts: list[str] = []
+    monkeypatch.setattr(calibrate, "split_into_windows", lambda *a: posts.extend(a[1]) or split_into_windows(*a))
+    context = prepare(whole=asked)
+    calibrate.run(context)
+    assert set(posts) <= set(pd.read_parquet(context.folder.split("train"))["text"])
+    assert posts
+    screener = Screener.load(context.folder.bundle, quantisation="int8")
+    table = pd.read_parquet(context.folder.calibration / "calibration.parquet")
+    texts = pd.read_parquet(context.folder.split("calibration"))["text"].tolist()
+    found = screener.score(texts, table["post_id"].tolist())
+    np.testing.assert_array_equal(found["risk_any_risk"], table["risk_any_risk"])  # equal batches: to the last bit
+    plain = prepare(whole=asked[:1])
+    calibrate.run(plain)
+    assert load_manifest(plain.folder.bundle).quantisation == "none"
+    other = Screener.load(plain.folder.bundle).score(texts, table["post_id"].tolist())
+    assert not np.allclose(other["risk_any_risk"], table["risk_any_risk"], atol=1e-4)
+
+
+def test_a_choice_of_quantisation_that_was_not_made_leaves_finished_runs_valid(
+    prepare: Callable[..., RunContext],
+) -> None:
+    assert "quantisation:" not in dump_config(prepare().config)
+    with pytest.raises(ConfigError, match="backend openvino with quantisation int8"):
+        prepare(whole=("inference.quantisation=int8",))
 
 
 def test_groups_and_authors_come_from_the_columns_of_the_calibration_posts(prepare: Callable[..., RunContext]) -> None:

@@ -23,6 +23,7 @@ from pipelines.serving import (
     name_served_columns,
 )
 from pipelines.tracking import import_mlflow
+from screening.bundle import load_manifest
 from screening.exceptions import ConfigError, SchemaError
 from screening.inference.backends import is_installed
 from screening.scoring import Screener
@@ -165,6 +166,25 @@ def test_an_exported_model_scores_without_a_store_and_holds_no_pickle(tiny_bundl
     assert written["flavors"]["python_function"]["config"]["allow_threshold_override"] is False
     served = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(POSTS)
     assert served["risk_any_risk"].tolist() == screener.score(POSTS["text"].tolist())["risk_any_risk"].tolist()
+
+
+def test_an_exported_model_of_a_quantised_bundle_carries_its_files_and_scores_with_them(
+    save_small_bundle, small_quantised, tmp_path
+):
+    made = {"backend": "openvino", "quantisation": "int8", "quantised": small_quantised}
+    bundle = save_small_bundle(tmp_path / "bundle", **made)
+    mlflow = import_mlflow()
+    export_screener(bundle, tmp_path / "model")
+    for name in ("quantised.xml", "quantised.bin"):
+        (copy,) = (tmp_path / "model").rglob(name)
+        assert copy.read_bytes() == (bundle / name).read_bytes()
+    requirements = (tmp_path / "model" / "requirements.txt").read_text(encoding="utf-8")
+    assert "openvino==" in requirements
+    assert "nncf" not in requirements
+    served = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(POSTS)
+    expected = Screener.load(bundle).score(POSTS["text"].tolist())
+    assert served["risk_any_risk"].tolist() == expected["risk_any_risk"].tolist()
+    assert describe_manifest(load_manifest(bundle))["quantisation"] == "int8"
 
 
 def test_an_operator_opens_the_thresholds_when_loading_the_model(tiny_bundle, tmp_path):

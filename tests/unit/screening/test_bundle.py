@@ -8,6 +8,7 @@ import torch
 
 from screening.bundle import MANIFEST, load_bundle, load_manifest
 from screening.exceptions import BundleError
+from screening.models.quantised import QuantisedModel
 
 SaveBundle = Callable[..., Path]
 
@@ -57,6 +58,38 @@ def test_code_is_refused_even_when_the_manifest_lists_it(save_small_bundle: Save
     manifest["digests"]["modeling_evil.py"] = "0" * 64
     (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(BundleError, match="refusing"):
+        load_bundle(folder)
+
+
+def test_a_quantised_classifier_is_part_of_the_bundle_and_of_its_digests(
+    save_small_bundle: SaveBundle, tmp_path: Path
+) -> None:
+    quantised = QuantisedModel(b"<net/>", b"0123")
+    folder = save_small_bundle(tmp_path / "b", backend="openvino", quantisation="int8", quantised=quantised)
+    assert load_bundle(folder).quantised == quantised
+    assert load_bundle(save_small_bundle(tmp_path / "plain")).quantised is None
+    for name in ("quantised.xml", "quantised.bin"):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content + b" ")
+        with pytest.raises(BundleError, match=name):
+            load_bundle(folder)
+        (folder / name).write_bytes(content)
+
+
+def test_a_bundle_that_says_int8_and_holds_none_is_refused(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no whole quantised model"):
+        load_bundle(save_small_bundle(tmp_path / "b", backend="openvino", quantisation="int8"))
+
+
+@pytest.mark.parametrize(("quantisation", "name"), [("none", "quantised.bin"), ("int8", "pytorch_model.bin")])
+def test_no_other_binary_file_is_let_in(
+    save_small_bundle: SaveBundle, tmp_path: Path, quantisation: str, name: str
+) -> None:
+    folder = save_small_bundle(tmp_path / "b", quantisation=quantisation, quantised=QuantisedModel(b"", b""))
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest["digests"][name] = "0" * 64
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(BundleError, match=rf"{name}.*refusing"):
         load_bundle(folder)
 
 

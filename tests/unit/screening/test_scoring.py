@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from scipy.special import softmax
 from screening import scoring
 from screening.bundle import BundleManifest, load_manifest
 from screening.exceptions import BundleError, NotCalibratedError, SchemaError
-from screening.inference import backends
+from screening.inference import backends, quantisation
+from screening.models.quantised import QuantisedModel
 from screening.scoring import Screener, compute_risk_scores
 from screening.taxonomy import load_taxonomy
 
@@ -123,13 +125,13 @@ def test_texts_and_ids_must_be_sequences_of_one_length(screener: Screener, texts
 
 def test_another_precision_than_the_calibrated_one_is_refused_with_the_way_out(bundle_dir: Path) -> None:
     assert Screener.load(bundle_dir, precision="fp32").manifest.precision == "fp32"
-    with pytest.raises(NotCalibratedError, match=r"calibrated in fp32.*calibrate again"):
+    with pytest.raises(NotCalibratedError, match=r"with training\.precision=fp32.*calibrate again"):
         Screener.load(bundle_dir, precision="bf16")
 
 
 def test_another_backend_than_the_calibrated_one_is_refused_with_the_way_out(bundle_dir: Path) -> None:
     assert Screener.load(bundle_dir, backend="torch").manifest.backend == "torch"
-    with pytest.raises(NotCalibratedError, match=r"in torch.*calibrate again with inference\.backend=openvino"):
+    with pytest.raises(NotCalibratedError, match=r"backend=torch.*calibrate again with inference\.backend=openvino"):
         Screener.load(bundle_dir, backend="openvino")
 
 
@@ -151,10 +153,40 @@ def test_a_bundle_calibrated_on_openvino_scores_as_torch_does(
     pd.testing.assert_frame_equal(other, same, check_exact=False, rtol=0, atol=1e-5)  # fp32 sums in another order
 
 
-def test_a_bundle_from_before_there_were_backends_runs_in_torch(bundle_dir: Path) -> None:
+def test_a_quantised_bundle_scores_with_what_it_holds_and_needs_no_nncf(
+    save_small_bundle: SaveBundle, small_quantised: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = Screener.load(save_small_bundle(tmp_path / "exact", backend="openvino")).score(TEXTS)
+    made = {"backend": "openvino", "quantisation": "int8", "quantised": small_quantised}
+    folder = save_small_bundle(tmp_path / "bundle", **made)
+    monkeypatch.setitem(sys.modules, "nncf", None)  # an import of it fails
+    found = Screener.load(folder).score(TEXTS)
+    risks = ["risk_suicidewatch", "risk_any_risk"]
+    assert not np.allclose(found[risks], exact[risks], atol=1e-4)
+    np.testing.assert_allclose(found[risks], exact[risks], atol=0.3)  # random weights, wide on purpose
+
+
+def test_a_quantised_bundle_is_refused_unquantised_and_the_other_way_round(
+    save_small_bundle: SaveBundle, bundle_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {"backend": "openvino", "quantisation": "int8", "quantised": QuantisedModel(b"<net/>", b"0")}
+    folder = save_small_bundle(tmp_path / "bundle", **made)
+    with pytest.raises(NotCalibratedError, match=r"quantisation=int8.*again with inference\.quantisation=none"):
+        Screener.load(folder, quantisation="none")
+    with pytest.raises(NotCalibratedError, match=r"quantisation=none.*again with inference\.quantisation=int8"):
+        Screener.load(bundle_dir, quantisation="int8")
+    monkeypatch.setattr(quantisation, "detect_int8", lambda: False)
+    monkeypatch.setattr(backends, "is_installed", lambda _: True)
+    monkeypatch.setattr(scoring, "find_versions", lambda _: {})
+    with pytest.raises(NotCalibratedError, match="AVX512-VNNI"):
+        Screener.load(folder)
+
+
+@pytest.mark.parametrize(("field", "default"), [("backend", "torch"), ("quantisation", "none")])
+def test_a_bundle_from_before_a_choice_there_is_now_has_its_default(bundle_dir: Path, field: str, default: str) -> None:
     manifest = json.loads((bundle_dir / "screener.json").read_text(encoding="utf-8"))
-    del manifest["backend"]
-    assert BundleManifest.model_validate(manifest).backend == "torch"
+    del manifest[field]
+    assert getattr(BundleManifest.model_validate(manifest), field) == default
 
 
 def test_a_bundle_is_scored_in_its_own_precision_and_slowness_is_said(

@@ -10,7 +10,7 @@ import torch
 
 from screening.config import Backend
 from screening.exceptions import NotCalibratedError
-from screening.inference import backends
+from screening.inference import backends, openvino_models
 from screening.inference.backends import is_installed, load_engine
 from screening.inference.forward import Logits, compute_logits, run_engine
 
@@ -78,10 +78,10 @@ def test_the_classifiers_mode_is_put_back(bert_classifier: Any, mode: bool) -> N
 def test_openvino_refuses_to_compute_in_another_precision(
     bert_classifier: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(backends._OPENVINO_TYPES, "bf16", "f32")  # as on a CPU that has no bfloat16
-    compiled = backends._compile(backends._translate(bert_classifier), "bf16")
+    monkeypatch.setitem(openvino_models.OPENVINO_TYPES, "bf16", "f32")  # as on a CPU that has no bfloat16
+    compiled = openvino_models.compile_model(openvino_models.translate(bert_classifier), "bf16")
     monkeypatch.undo()
-    monkeypatch.setattr(backends, "_compile", lambda *_: compiled)
+    monkeypatch.setattr(backends, "compile_model", lambda *_: compiled)
     with pytest.raises(NotCalibratedError, match="computes in f32 on this CPU where bf16 is asked for"):
         load_engine(bert_classifier, "openvino", "bf16")
 

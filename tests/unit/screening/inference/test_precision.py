@@ -5,13 +5,32 @@ import json
 import pytest
 import torch
 
-from screening.inference.precision import describe_hardware, detect_precision, resolve_precision
+from screening.inference.precision import (
+    compute_score_tolerance,
+    describe_hardware,
+    detect_int8,
+    detect_precision,
+    resolve_precision,
+)
 
 
 @pytest.mark.parametrize(("flag", "expected"), [("amx_bf16", "bf16"), ("avx512_bf16", "bf16"), ("avx2", "fp32")])
 def test_bf16_needs_hardware_for_it(monkeypatch: pytest.MonkeyPatch, flag: str, expected: str) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {flag: True})
     assert detect_precision() == expected
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"), [("avx512_vnni", True), ("avx_vnni", True), ("amx_int8", True), ("avx512_f", False)]
+)
+def test_exact_int8_needs_hardware_for_it(monkeypatch: pytest.MonkeyPatch, flag: str, expected: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {flag: True})
+    assert detect_int8() is expected
+
+
+def test_the_tolerance_of_int8_is_its_own_and_grows_as_the_temperature_falls() -> None:
+    assert compute_score_tolerance("fp32", 1.0, "int8") == 0.1 > compute_score_tolerance("fp32", 1.0)
+    assert compute_score_tolerance("bf16", 0.49, "int8") == pytest.approx(0.2)
 
 
 def test_a_device_without_a_gpu_has_no_gpu_precision(monkeypatch: pytest.MonkeyPatch) -> None:

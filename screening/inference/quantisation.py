@@ -1,0 +1,113 @@
+"""INT8: matrix products of 8-bit integers, in ranges measured once on training posts; the rest stays as it is.
+
+NNCF does the measuring, when a run is calibrated. Scoring reads the result with OpenVINO alone.
+"""
+
+import logging
+import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from screening.exceptions import NotCalibratedError
+from screening.inference.openvino_models import import_openvino, translate
+from screening.inference.precision import detect_int8
+from screening.models.quantised import GRAPH_FILE, WEIGHTS_FILE, QuantisedModel
+
+N_POSTS = 96  # training posts the ranges are measured on; took a minute with the embedded encoder and 512 tokens
+_INTEGERS = {"i8", "u8"}
+
+
+def quantise(classifier: Any, token_ids: Sequence[Sequence[int]]) -> QuantisedModel:
+    """Quantise a classifier's matrix products to int8, weights and activations, after training.
+
+    Parameters
+    ----------
+    classifier : RiskClassifier
+        On the CPU; stays as it is.
+    token_ids : sequence of sequences of int, length n_windows
+        Windows of training posts, not padded (:func:`~screening.inference.windows.split_into_windows`). At least one.
+
+    Returns
+    -------
+    QuantisedModel
+        The same weights for the same windows.
+
+    Raises
+    ------
+    NotCalibratedError
+        If NNCF is not installed or this CPU has no exact int8.
+
+    Notes
+    -----
+    Ranges are fixed numbers, one per tensor of activations: a post's score does not depend on the posts beside it,
+    except through rounding.
+    """
+    require_int8_cpu()
+    nncf, openvino = _import_nncf(), import_openvino()
+    windows = [np.array([ids], dtype=np.int64) for ids in token_ids]
+    dataset = nncf.Dataset([(ids, np.ones_like(ids)) for ids in windows])
+    transformer = nncf.ModelType.TRANSFORMER
+    with warnings.catch_warnings(), redirect_stdout(StringIO()):  # NNCF draws progress bars
+        warnings.simplefilter("ignore")
+        model = nncf.quantize(translate(classifier), dataset, model_type=transformer, subset_size=len(windows))
+    with TemporaryDirectory(prefix="screening-") as folder:
+        openvino.serialize(model, str(Path(folder) / GRAPH_FILE), str(Path(folder) / WEIGHTS_FILE))
+        del model  # holds the files' memory
+        return QuantisedModel.load(Path(folder))
+
+
+def read_quantised(quantised: QuantisedModel) -> Any:
+    """Read a quantised classifier as a model of OpenVINO's."""
+    return import_openvino().Core().read_model(model=quantised.graph, weights=quantised.weights)
+
+
+def require_int8_cpu() -> None:
+    """Refuse a CPU without exact int8: it would cut off sums the thresholds were chosen with."""
+    if not detect_int8():
+        message = (
+            "inference.quantisation=int8 needs a CPU with AVX512-VNNI, AVX-VNNI or AMX-INT8, and this one has none: it "
+            "would round otherwise than promised; calibrate again here with inference.quantisation=none"
+        )
+        raise NotCalibratedError(message)
+
+
+def require_int8_layers(compiled: Any) -> None:
+    """Refuse a compiled model that OpenVINO computes in floating point after all."""
+    infos = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
+    if not any(info["runtimePrecision"].value in _INTEGERS for info in infos if _is_product(info)):
+        message = (
+            "OpenVINO computes a classifier that was quantised to int8 in floating point here, and a recall promise "
+            "holds for one arithmetic alone; calibrate again here with inference.quantisation=none"
+        )
+        raise NotCalibratedError(message)
+
+
+def _is_product(info: Any) -> bool:
+    return info["layerType"].value in {"FullyConnected", "MatMul"}
+
+
+def _import_nncf() -> Any:
+    """Import NNCF without usage reports, log lines or its own class for every logger made later."""
+    if find_spec("nncf") is None:
+        message = (
+            "inference.quantisation=int8 is asked for and NNCF, which quantises, is not installed. Run: pip install "
+            "'screening[int8]' -c constraints.txt; or calibrate again with inference.quantisation=none"
+        )
+        raise NotCalibratedError(message)
+    import_openvino()  # blocks usage reports: NNCF sends them through the same package
+    logger_class = logging.getLoggerClass()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import nncf
+    finally:
+        logging.setLoggerClass(logger_class)
+    nncf.set_log_level(logging.ERROR)
+    return nncf
