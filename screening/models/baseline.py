@@ -1,15 +1,16 @@
-"""The comparator every report shows: TF-IDF with logistic regression, saved as safetensors.
+"""TF-IDF with logistic regression, saved as safetensors: every report's comparator, and a second voice in an ensemble.
 
 Terms are kept as digests: a vocabulary in clear would carry people's words out of the data folder.
 """
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,20 @@ from screening.exceptions import BundleError
 _WEIGHTS = "baseline.safetensors"
 _WORD = re.compile(r"\b\w\w+\b")  # sklearn's own default
 _DIGEST_BYTES = 8
+
+
+class WordShares(NamedTuple):
+    """What the words of a post bring to its logits.
+
+    Attributes
+    ----------
+    spans : ndarray of int64, shape (n_words, 2)
+        Characters ``[start, end)`` of the post.
+    logits : ndarray of float, shape (n_words, n_classes)
+    """
+
+    spans: NDArray[np.int64]
+    logits: NDArray[np.float64]
 
 
 class TfidfBaseline:
@@ -84,15 +99,43 @@ class TfidfBaseline:
         """Compute class logits of shape (n_posts, n_classes), in input order."""
         if not texts:
             return np.zeros((0, len(self.intercept)))
-        vectorizer = _make_vectorizer(vocabulary={row.tobytes(): i for i, row in enumerate(self.term_digests)})
-        vectorizer.idf_ = self.inverse_document_frequency
-        return np.asarray(vectorizer.transform(texts) @ self.coefficients.T + self.intercept)
+        return np.asarray(self._vectorizer.transform(texts) @ self.coefficients.T + self.intercept)
+
+    def weigh_words(self, text: str) -> WordShares:
+        """Share the logits of a post out over its words.
+
+        What a term brings is divided among the places where it stands, and what a pair of words brings between the two.
+
+        Returns
+        -------
+        WordShares
+            Their sum and the intercept are the post's :meth:`compute_logits`.
+        """
+        spans, terms = locate_words(text), list_terms(text)
+        owners = [*((i,) for i in range(len(spans))), *pairwise(range(len(spans)))]  # single words, then pairs
+        times, features = Counter(terms), self._vectorizer.transform([text]).toarray()[0]
+        logits = np.zeros((len(spans), len(self.intercept)))
+        for term, words in zip(terms, owners, strict=True):
+            column = self._columns.get(term)
+            if column is not None:
+                logits[list(words)] += features[column] * self.coefficients[:, column] / times[term] / len(words)
+        return WordShares(np.array(spans, dtype=np.int64).reshape(-1, 2), logits)
 
     def compute_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Compute class probabilities of shape (n_posts, n_classes), in input order."""
         from scipy.special import softmax
 
         return np.asarray(softmax(self.compute_logits(texts), axis=1))
+
+    @cached_property
+    def _columns(self) -> dict[bytes, int]:
+        return {row.tobytes(): i for i, row in enumerate(self.term_digests)}
+
+    @cached_property
+    def _vectorizer(self) -> Any:
+        vectorizer = _make_vectorizer(vocabulary=self._columns)
+        vectorizer.idf_ = self.inverse_document_frequency
+        return vectorizer
 
     def save(self, folder: Path) -> None:
         """Write the baseline into a folder (which is made)."""
@@ -124,6 +167,19 @@ class TfidfBaseline:
         except (OSError, TypeError, SafetensorError) as error:
             message = f"folder {folder.name!r} holds no whole baseline; run: screening train"
             raise BundleError(message) from error
+
+
+def locate_words(text: str) -> list[tuple[int, int]]:
+    """Locate the words that terms are made of, as characters ``[start, end)`` of the text as it is written.
+
+    Examples
+    --------
+    >>> text = "So TIRED, I can't"
+    >>> [text[start:end] for start, end in locate_words(text)]
+    ['So', 'TIRED', 'can']
+    """
+    origin = [i for i, character in enumerate(text) for _ in character.lower()]  # a few letters become two
+    return [(origin[word.start()], origin[word.end() - 1] + 1) for word in _WORD.finditer(text.lower())]
 
 
 def list_terms(text: str) -> list[bytes]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from screening.exceptions import BundleError
-from screening.models.baseline import TfidfBaseline
+from screening.models.baseline import TfidfBaseline, list_terms, locate_words
 
 TEXTS = ["red apple pie", "red apple tart", "blue sea wave", "blue sea foam", "green tree leaf", "green tree bark"]
 LABELS = np.array([0, 0, 1, 1, 2, 2])
@@ -53,3 +53,25 @@ def test_saved_baseline_holds_no_word_of_a_post(tmp_path: Path) -> None:
     TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0).save(tmp_path)
     written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert not any(word.encode() in written for text in TEXTS for word in text.split())
+
+
+TRICKY = "So RED, red Apple pie: I can't, İSTANBUL ΣΟΦΟΣ naïve 👩🏽‍🚒 sea sea"
+
+
+@pytest.mark.parametrize("text", [TRICKY, "red red red", "zzz", ""])
+def test_shares_of_words_and_the_intercept_add_up_to_the_logits(text: str) -> None:
+    baseline = TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0)
+    total = baseline.weigh_words(text).logits.sum(axis=0) + baseline.intercept
+    np.testing.assert_allclose(total, baseline.compute_logits([text])[0], atol=1e-12)
+
+
+def test_spans_are_the_words_as_they_are_written() -> None:
+    words = [TRICKY[start:end] for start, end in locate_words(TRICKY)]
+    assert words == ["So", "RED", "red", "Apple", "pie", "can", "STANBUL", "ΣΟΦΟΣ", "naïve", "sea", "sea"]
+    assert len(list_terms(TRICKY)) == 2 * len(words) - 1  # and the pairs between them
+
+
+def test_a_word_of_no_training_post_brings_nothing() -> None:
+    shares = TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0).weigh_words("qqqq red")
+    assert not shares.logits[0].any()
+    assert shares.logits[1].any()
