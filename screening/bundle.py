@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from screening.calibration.temperature import TemperatureScaling
 from screening.config import Backend, LongPosts, Quantisation
 from screening.exceptions import BundleError
+from screening.models.baseline import TfidfBaseline
 from screening.models.encoder import compute_file_digest
 from screening.models.gate import Gate
 from screening.models.quantised import GRAPH_FILE, WEIGHTS_FILE, QuantisedModel
@@ -35,9 +36,10 @@ class BundleManifest(Record):
 
     ``digests`` gives the SHA-256 of every other file of the folder; ``precision`` and ``backend`` name the path the
     operating points were calibrated on, the only one they hold for. With ``quantisation`` that path is the quantised
-    classifier, and ``precision`` that of the rest. ``long_posts`` is ``cut`` in bundles from before there were windows.
-    ``first_stage`` says from which gate score the encoder reads a post, where there is a cascade; ``versions`` are
-    those of the packages that computed the scores the operating points were fitted on.
+    classifier, and ``precision`` that of the rest. ``words_weight`` is what the word model's logits are multiplied by
+    before they are added to the encoder's, 0 without one. ``long_posts`` is ``cut`` in bundles from before there were
+    windows. ``first_stage`` says from which gate score the encoder reads a post, where there is a cascade; ``versions``
+    are those of the packages that computed the scores the operating points were fitted on.
     """
 
     format_version: Literal[1] = 1
@@ -50,6 +52,7 @@ class BundleManifest(Record):
     backend: Backend = "torch"
     precision: Literal["fp32", "bf16"]
     quantisation: Quantisation = "none"
+    words_weight: float = Field(0.0, ge=0, allow_inf_nan=False)
     is_synthetic: bool
     taxonomy: Taxonomy
     temperature: TemperatureScaling
@@ -64,7 +67,7 @@ class Bundle:
     """A loaded bundle; ``version`` is the first 12 hexadecimal digits of its manifest's SHA-256.
 
     ``gate`` is there if and only if the manifest has a ``first_stage``, ``quantised`` if and only if its
-    ``quantisation`` is ``int8``.
+    ``quantisation`` is ``int8``, ``words`` if and only if its ``words_weight`` is above 0.
     """
 
     classifier: Any
@@ -73,6 +76,7 @@ class Bundle:
     version: str
     gate: Gate | None = None
     quantised: QuantisedModel | None = None
+    words: TfidfBaseline | None = None
 
 
 def save_bundle(
@@ -83,6 +87,7 @@ def save_bundle(
     gate: Gate | None = None,
     *,
     quantised: QuantisedModel | None = None,
+    words: TfidfBaseline | None = None,
 ) -> str:
     """Write a bundle whole or not at all, replacing an older one.
 
@@ -97,6 +102,8 @@ def save_bundle(
         The first stage, where the manifest has one.
     quantised : QuantisedModel, optional
         The classifier in int8, where the manifest says so.
+    words : TfidfBaseline, optional
+        The word model, where the manifest gives it a weight.
 
     Returns
     -------
@@ -110,6 +117,8 @@ def save_bundle(
             gate.save(aside)
         if quantised is not None:
             quantised.save(aside)
+        if words is not None:
+            words.save(aside)
         manifest = manifest.model_copy(update={"digests": _compute_digests(aside)})
         (aside / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
     return compute_version(folder)
@@ -152,9 +161,10 @@ def load_bundle(folder: Path) -> Bundle:
     classifier = RiskClassifier.from_pretrained(folder, use_safetensors=True)
     gate = Gate.load(folder) if manifest.first_stage is not None else None
     quantised = QuantisedModel.load(folder) if manifest.quantisation == "int8" else None
+    words = TfidfBaseline.load(folder) if manifest.words_weight > 0 else None
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer("")  # puts off the cutting and padding it may have been saved with; later calls change nothing in it
-    return Bundle(classifier.eval(), tokenizer, manifest, compute_version(folder), gate, quantised)
+    return Bundle(classifier.eval(), tokenizer, manifest, compute_version(folder), gate, quantised, words)
 
 
 def compute_version(folder: Path) -> str:

@@ -14,6 +14,7 @@ Fraction = float
 LongPosts = Literal["windows", "cut"]
 Backend = Literal["torch", "openvino"]
 Quantisation = Literal["none", "int8"]
+Ensemble = Literal["none", "tfidf"]
 
 
 def _is_none(value: Any) -> bool:
@@ -179,6 +180,12 @@ class InferenceConfig(Record):
         "none",
         exclude_if=lambda value: value == "none",  # runs from before the field stay valid
         description="int8: matrix products of 8-bit integers, on backend openvino; calibrating needs the extra int8",
+    )
+
+    ensemble: Ensemble = Field(
+        "none",
+        exclude_if=lambda value: value == "none",
+        description="tfidf: the word model's logits are added to the encoder's, with a weight fitted on validation",
     )
 
     @model_validator(mode="after")

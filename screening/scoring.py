@@ -15,6 +15,7 @@ from screening.data.cleaning import clean_text
 from screening.data.schema import validate_posts
 from screening.exceptions import NotCalibratedError
 from screening.inference.backends import Engine, find_versions, load_engine
+from screening.inference.ensemble import add_words
 from screening.inference.forward import Logits, Progress, run_engine
 from screening.inference.precision import detect_precision
 from screening.taxonomy import Taxonomy
@@ -170,17 +171,18 @@ class Screener:
         manifest, texts = self.manifest, posts["text"].tolist()
         is_cleared = self.find_cleared(texts)
         is_scored = np.ones_like(is_cleared) if reads_cleared else ~is_cleared
-        outputs = run_engine(
+        wanted = [text for text, is_wanted in zip(texts, is_scored, strict=True) if is_wanted]
+        encoded = run_engine(
             self.engine,
             self.bundle.tokenizer,
-            [text for text, is_wanted in zip(texts, is_scored, strict=True) if is_wanted],
+            wanted,
             max_tokens=manifest.max_tokens,
             long_posts=manifest.long_posts,
             on_progress=_shift(on_progress, int((~is_scored).sum()), len(texts)),
         )
         read = build_score_table(
             posts.loc[is_scored, "post_id"].tolist(),
-            outputs,
+            add_words(encoded, self.bundle.words, manifest.words_weight, wanted),
             manifest.taxonomy,
             manifest.temperature,
             manifest.operating_points,

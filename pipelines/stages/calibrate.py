@@ -13,9 +13,11 @@ from pipelines.cascade import CARD_FILE, ENCODER_FILE, HELD_OUT_FILE, FirstStage
 from pipelines.progress import show_progress
 from pipelines.run import RunContext
 from screening.bundle import BundleManifest, save_bundle
+from screening.calibration.ensemble import fit_ensemble_weight
 from screening.calibration.temperature import TemperatureScaling, fit_temperature
 from screening.data.preparation import load_split
 from screening.inference.backends import find_versions, load_engine
+from screening.inference.ensemble import add_words
 from screening.inference.forward import Logits, run_engine
 from screening.inference.precision import Precision, compute_score_tolerance, resolve_precision
 from screening.inference.quantisation import N_POSTS, quantise
@@ -77,6 +79,7 @@ def run(context: RunContext) -> None:
 
     baseline = TfidfBaseline.load(context.folder.baseline)
     outputs = {split: compute_classifier_logits(split) for split in FITTED_SPLITS}
+    outputs, weight = _add_words(context, outputs, baseline)
     baseline_outputs = {
         split: wrap_baseline_logits(baseline, load_split(context.folder.split(split))) for split in FITTED_SPLITS
     }
@@ -93,9 +96,17 @@ def run(context: RunContext) -> None:
             write_json(aside / ENCODER_FILE, encoder_scorer.model_dump(mode="json"))
             write_json(aside / CARD_FILE, first_stage.card.model_dump(mode="json"))
             first_stage.held_out.to_parquet(aside / HELD_OUT_FILE, index=False)
-    manifest = _build_manifest(context, scorer, precision, first_stage)
+    manifest = _build_manifest(context, scorer, precision, first_stage).model_copy(update={"words_weight": weight})
     gate = first_stage.gate if first_stage else None
-    save_bundle(context.folder.bundle, classifier, tokenizer, manifest, gate, quantised=quantised)
+    save_bundle(
+        context.folder.bundle,
+        classifier,
+        tokenizer,
+        manifest,
+        gate,
+        quantised=quantised,
+        words=baseline if weight else None,
+    )
     first_lines = (first_stage.threshold,) if first_stage else ()
     for line in (*first_lines, *scorer.operating_points, *scorer.alternatives, *scorer.budgets):
         context.console.print(str(line), highlight=False)
@@ -131,6 +142,19 @@ def _quantise(context: RunContext, classifier: Any, tokenizer: Any) -> Quantised
     windows = split_into_windows(tokenizer, drawn, config.model.max_tokens, config.inference.long_posts)
     context.console.print(f"quantising to int8 on {len(drawn)} training posts…", highlight=False)
     return quantise(classifier, windows.token_ids)
+
+
+def _add_words(context: RunContext, outputs: Outputs, words: TfidfBaseline) -> tuple[Outputs, float]:
+    """Add the word model's logits, if asked for, with the weight that is best on validation posts; also return it."""
+    if context.config.inference.ensemble == "none":
+        return outputs, 0.0
+    posts = {split: load_split(context.folder.split(split)) for split in outputs}
+    said = words.compute_logits(posts["validation"]["text"].tolist())
+    labels = context.taxonomy.encode(posts["validation"]["label"])
+    weight = fit_ensemble_weight(outputs["validation"].logits, said, labels)
+    context.console.print(f"the word model's logits count {weight:.3g} times beside the encoder's", highlight=False)
+    added = {split: add_words(outputs[split], words, weight, posts[split]["text"].tolist()) for split in outputs}
+    return added, weight
 
 
 def read_scorer(folder: RunFolder, name: str) -> CalibratedScorer:

@@ -105,7 +105,7 @@ def small_quantised(bert_classifier: Any, bert_tokenizer: Any) -> Any:
 def save_small_bundle(bert_classifier: Any, bert_tokenizer: Any) -> Callable[..., Path]:
     """A function that saves a bundle of the random BERT classifier; manifest fields can be replaced.
 
-    ``quantised`` is the classifier in int8, if the bundle is to hold it.
+    ``quantised`` is the classifier in int8 and ``words`` the word model, if the bundle is to hold them.
     """
     from screening.bundle import BundleManifest, save_bundle
     from screening.calibration.temperature import TemperatureScaling
@@ -130,7 +130,7 @@ def save_small_bundle(bert_classifier: Any, bert_tokenizer: Any) -> Callable[...
         for target, threshold in zip(taxonomy.targets, (0.45, 0.93), strict=True)
     )
 
-    def save(folder: Path, *, quantised: Any = None, **fields: Any) -> Path:
+    def save(folder: Path, *, quantised: Any = None, words: Any = None, **fields: Any) -> Path:
         manifest = BundleManifest(
             name="small",
             created_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -144,7 +144,7 @@ def save_small_bundle(bert_classifier: Any, bert_tokenizer: Any) -> Callable[...
             operating_points=points,
         )
         manifest = manifest.model_copy(update=fields)
-        save_bundle(folder, bert_classifier, bert_tokenizer, manifest, quantised=quantised)
+        save_bundle(folder, bert_classifier, bert_tokenizer, manifest, quantised=quantised, words=words)
         return folder
 
     return save

@@ -119,6 +119,24 @@ def test_a_quantised_classifier_is_calibrated_and_is_what_the_bundle_scores_with
     assert not np.allclose(other["risk_any_risk"], table["risk_any_risk"], atol=1e-4)
 
 
+def test_an_ensemble_is_calibrated_and_is_what_the_bundle_scores_with(prepare: Callable[..., RunContext]) -> None:
+    context = prepare(whole=("inference.ensemble=tfidf",))
+    calibrate.run(context)
+    screener = Screener.load(context.folder.bundle)
+    assert screener.manifest.words_weight > 0
+    table = pd.read_parquet(context.folder.calibration / "calibration.parquet")
+    posts = pd.read_parquet(context.folder.split("calibration"))
+    found = screener.score(posts["text"].tolist(), table["post_id"].tolist())
+    np.testing.assert_allclose(found["risk_any_risk"], table["risk_any_risk"], atol=1e-6)
+    for point in screener.manifest.operating_points:  # what is promised is promised for the ensemble's scores
+        positive = table["label"].isin(point.labels)
+        assert (found.loc[positive, f"risk_{point.name}"] < point.threshold).sum() <= point.n_allowed_misses
+    plain = prepare()
+    calibrate.run(plain)
+    assert load_manifest(plain.folder.bundle).words_weight == 0
+    assert "ensemble:" not in dump_config(plain.config)
+
+
 def test_a_choice_of_quantisation_that_was_not_made_leaves_finished_runs_valid(
     prepare: Callable[..., RunContext],
 ) -> None:

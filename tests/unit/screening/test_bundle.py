@@ -3,11 +3,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from screening.bundle import MANIFEST, load_bundle, load_manifest
 from screening.exceptions import BundleError
+from screening.models.baseline import TfidfBaseline
 from screening.models.quantised import QuantisedModel
 
 SaveBundle = Callable[..., Path]
@@ -74,6 +76,26 @@ def test_a_quantised_classifier_is_part_of_the_bundle_and_of_its_digests(
         with pytest.raises(BundleError, match=name):
             load_bundle(folder)
         (folder / name).write_bytes(content)
+
+
+def test_a_word_model_is_part_of_the_bundle_and_of_its_digests(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
+    words = TfidfBaseline.fit(["red sea", "red sun", "old oak", "old elm"], np.array([0, 0, 1, 1]), 2, seed=0)
+    folder = save_small_bundle(tmp_path / "b", words_weight=1.0, words=words)
+    loaded = load_bundle(folder).words
+    assert loaded is not None
+    assert loaded.compute_logits(["red oak"]).tolist() == words.compute_logits(["red oak"]).tolist()
+    assert load_bundle(save_small_bundle(tmp_path / "plain")).words is None
+    path = folder / "baseline.safetensors"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(BundleError, match=r"baseline\.safetensors"):
+        load_bundle(folder)
+
+
+def test_a_bundle_that_gives_words_a_weight_and_holds_none_is_refused(
+    save_small_bundle: SaveBundle, tmp_path: Path
+) -> None:
+    with pytest.raises(BundleError, match="no whole baseline"):
+        load_bundle(save_small_bundle(tmp_path / "b", words_weight=1.0))
 
 
 def test_a_bundle_that_says_int8_and_holds_none_is_refused(save_small_bundle: SaveBundle, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from screening import scoring
 from screening.bundle import BundleManifest, load_manifest
 from screening.exceptions import BundleError, NotCalibratedError, SchemaError
 from screening.inference import backends, quantisation
+from screening.models.baseline import TfidfBaseline
 from screening.models.quantised import QuantisedModel
 from screening.scoring import Screener, compute_risk_scores
 from screening.taxonomy import load_taxonomy
@@ -57,6 +58,26 @@ def test_probabilities_are_scaled_by_the_bundles_temperature(
     found = screener.score(TEXTS).filter(like="prob_").to_numpy()
     np.testing.assert_allclose(found[0], expected[0], atol=1e-5)  # float32 logits
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
+
+
+WORDS = TfidfBaseline.fit(
+    ["so tired today", "so tired again", "my happy dog", "my happy cat", "no sleep at all", "no sleep for me"] * 2,
+    np.array([0, 0, 3, 3, 1, 1, 2, 2, 4, 4, 1, 1]),
+    5,
+    seed=0,
+)
+
+
+def test_an_ensemble_adds_the_word_models_logits_to_the_encoders(
+    save_small_bundle: SaveBundle, screener: Screener, tmp_path: Path
+) -> None:
+    folder = save_small_bundle(tmp_path / "b", words=WORDS, words_weight=0.7)
+    both, alone = Screener.load(folder).score(TEXTS), screener.score(TEXTS)
+    scaled = np.log(alone.filter(like="prob_").to_numpy()) + 0.7 * WORDS.compute_logits(TEXTS) / 1.7
+    np.testing.assert_allclose(both.filter(like="prob_").to_numpy(), softmax(scaled, axis=1), atol=1e-6)
+    pd.testing.assert_frame_equal(both[["valence", "intensity"]], alone[["valence", "intensity"]])
+    reverse = Screener.load(folder).score(TEXTS[::-1]).iloc[::-1].reset_index(drop=True)
+    np.testing.assert_allclose(reverse["risk_any_risk"], both["risk_any_risk"], atol=1e-6)
 
 
 def test_risk_is_the_sum_of_the_targets_probabilities_and_stays_in_bounds() -> None:
