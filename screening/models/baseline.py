@@ -121,6 +121,35 @@ class TfidfBaseline:
                 logits[list(words)] += features[column] * self.coefficients[:, column] / times[term] / len(words)
         return WordShares(np.array(spans, dtype=np.int64).reshape(-1, 2), logits)
 
+    def compute_masked_logits(self, text: str, masked: Sequence[Sequence[tuple[int, int]]]) -> NDArray[np.float64]:
+        """Compute the logits of versions of a post from which some words are gone.
+
+        A version keeps the single words that are not masked, and those pairs of which neither is. What stands on both
+        sides of a gap makes no new pair.
+
+        Parameters
+        ----------
+        text : str
+            The whole post.
+        masked : sequence of sequences of (int, int), length n_versions
+            Characters ``[start, end)`` of the post that a version lacks; words they touch are gone whole.
+
+        Returns
+        -------
+        ndarray of shape (n_versions, n_classes)
+            The intercept where no known term is left; :meth:`compute_logits` of the post where nothing is masked.
+        """
+        words = np.array(locate_words(text), dtype=np.int64).reshape(-1, 2)
+        columns = np.array([self._columns.get(term, -1) for term in list_terms(text)], dtype=np.int64)
+        logits = np.tile(np.asarray(self.intercept, dtype=np.float64), (len(masked), 1))
+        for version, spans in enumerate(masked):
+            is_kept = ~_touch(words, spans, len(text))
+            kept = columns[np.concatenate([is_kept, is_kept[:-1] & is_kept[1:]])]  # single words, then pairs
+            known, times = np.unique(kept[kept >= 0], return_counts=True)
+            features = (1 + np.log(times)) * self.inverse_document_frequency[known]
+            logits[version] += self.coefficients[:, known] @ (features / (np.linalg.norm(features) or 1.0))
+        return logits
+
     def compute_probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Compute class probabilities of shape (n_posts, n_classes), in input order."""
         from scipy.special import softmax
@@ -186,6 +215,15 @@ def list_terms(text: str) -> list[bytes]:
     """List the digests of a text's words and pairs of neighbouring words (lower case, two letters or more)."""
     words = _WORD.findall(text.lower())
     return [_digest(term) for term in (*words, *(f"{a} {b}" for a, b in pairwise(words)))]
+
+
+def _touch(words: NDArray[np.int64], spans: Sequence[tuple[int, int]], n_characters: int) -> NDArray[np.bool_]:
+    """Whether each word shares a character with any span, shape (n_words,)."""
+    is_masked = np.zeros(n_characters + 1, dtype=np.int64)
+    for start, end in spans:
+        is_masked[start + 1 : end + 1] = 1
+    n_masked_before = np.cumsum(is_masked)
+    return np.asarray(n_masked_before[words[:, 1]] > n_masked_before[words[:, 0]])
 
 
 @lru_cache(maxsize=2**18)

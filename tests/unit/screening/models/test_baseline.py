@@ -75,3 +75,45 @@ def test_a_word_of_no_training_post_brings_nothing() -> None:
     shares = TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0).weigh_words("qqqq red")
     assert not shares.logits[0].any()
     assert shares.logits[1].any()
+
+
+def find_spans(text: str, *words: str) -> list[tuple[int, int]]:
+    return [(text.index(word), text.index(word) + len(word)) for word in words]
+
+
+@pytest.mark.parametrize("text", [TRICKY, "red red red", "zzz", ""])
+def test_a_post_with_nothing_masked_has_its_own_logits(text: str) -> None:
+    baseline = TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0)
+    np.testing.assert_allclose(baseline.compute_masked_logits(text, [()]), baseline.compute_logits([text]), atol=1e-12)
+
+
+def test_words_at_an_edge_are_masked_as_if_they_were_not_there() -> None:
+    baseline = TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0)
+    text = "red apple blue sea sea"
+    found = baseline.compute_masked_logits(text, [find_spans(text, "red", "apple"), [(0, len(text))]])
+    np.testing.assert_allclose(found[0], baseline.compute_logits(["blue sea sea"])[0], atol=1e-12)
+    np.testing.assert_allclose(found[1], baseline.intercept)
+
+
+def test_words_on_both_sides_of_a_gap_make_no_pair() -> None:
+    """A model that knows one term, the pair: it is there, or not, however the words are masked."""
+    whole, broken = "red apple pie", "red sea apple pie"
+    pair = np.frombuffer(list_terms("red apple")[-1], dtype=np.uint8).reshape(1, -1)
+    baseline = TfidfBaseline(pair, np.ones(1), np.array([[0.0], [2.0]]), np.zeros(2))
+    assert baseline.compute_masked_logits(whole, [(), find_spans(whole, "pie")])[:, 1].tolist() == [2, 2]
+    assert not baseline.compute_masked_logits(whole, [find_spans(whole, "apple"), find_spans(whole, "red")]).any()
+    assert not baseline.compute_masked_logits(broken, [(), find_spans(broken, "sea")]).any()
+
+
+def test_signs_that_are_no_words_can_be_masked_without_a_change() -> None:
+    baseline = TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0)
+    text = "red ... apple"
+    found = baseline.compute_masked_logits(text, [(), find_spans(text, "...")])
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_a_word_is_gone_when_any_of_its_letters_is_masked() -> None:
+    baseline = TfidfBaseline.fit(TEXTS, LABELS, 3, seed=0)
+    found = baseline.compute_masked_logits("red apple", [[(0, 1)], [(2, 3)], [(0, 3)], [(3, 4)]])
+    np.testing.assert_array_equal(found[:2], found[[2, 2]])
+    np.testing.assert_allclose(found[3], baseline.compute_logits(["red apple"])[0], atol=1e-12)
