@@ -4,6 +4,7 @@ NNCF does the measuring, when a run is calibrated. Scoring reads the result with
 """
 
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -22,6 +23,7 @@ from screening.models.quantised import GRAPH_FILE, WEIGHTS_FILE, QuantisedModel
 
 N_POSTS = 96  # training posts the ranges are measured on; took a minute with the embedded encoder and 512 tokens
 _INTEGERS = {"i8", "u8"}
+_LIMIT = "ONEDNN_MAX_CPU_ISA"  # read by OpenVINO's kernels; hides VNNI from them and not from torch
 
 
 def quantise(classifier: Any, token_ids: Sequence[Sequence[int]]) -> QuantisedModel:
@@ -42,7 +44,7 @@ def quantise(classifier: Any, token_ids: Sequence[Sequence[int]]) -> QuantisedMo
     Raises
     ------
     NotCalibratedError
-        If NNCF is not installed or this CPU has no exact int8.
+        If NNCF is not installed, or this CPU has no exact int8.
 
     Notes
     -----
@@ -69,7 +71,10 @@ def read_quantised(quantised: QuantisedModel) -> Any:
 
 
 def require_int8_cpu() -> None:
-    """Refuse a CPU without exact int8: it would cut off sums the thresholds were chosen with."""
+    """Refuse a CPU without exact int8, or kept from it: it would cut off sums the thresholds were chosen with."""
+    if os.environ.get(_LIMIT, "DEFAULT").upper() not in {"DEFAULT", "ALL"}:
+        message = f"inference.quantisation=int8 needs all instructions of this CPU, and {_LIMIT} limits them; unset it"
+        raise NotCalibratedError(message)
     if not detect_int8():
         message = (
             "inference.quantisation=int8 needs a CPU with AVX512-VNNI, AVX-VNNI or AMX-INT8, and this one has none: it "

@@ -111,6 +111,14 @@ def test_a_cpu_without_exact_int8_is_refused_before_any_work(
             attempt()
 
 
+def test_a_limit_that_hides_exact_int8_from_openvino_is_refused(
+    bert_classifier: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    with pytest.raises(NotCalibratedError, match="ONEDNN_MAX_CPU_ISA limits them; unset it"):
+        load_engine(bert_classifier, "openvino", "fp32", QuantisedModel(b"", b""))
+
+
 def test_torch_does_not_stand_in_for_a_quantised_classifier(bert_classifier: Any) -> None:
     with pytest.raises(NotCalibratedError, match="runs on backend 'openvino' alone"):
         load_engine(bert_classifier, "torch", "fp32", QuantisedModel(b"", b""))
