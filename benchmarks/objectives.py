@@ -4,9 +4,10 @@
     python benchmarks/objectives.py --table                                          # Markdown of what is finished
 
 A cell is one system, data set and seed: trained, its epoch chosen on validation, its threshold calibrated, and read on
-test once. Each finished cell is one line of the results file, with its predictions as class numbers (no text), so that
-the table and its paired intervals come from that file alone. Killed in the middle of a cell, the next call goes on from
-its last checkpoint; a second process takes other cells.
+test once; an encoder once more with the word model's logits beside its own. Each finished cell is a line of the results
+file, or two, with its predictions as class numbers (no text), so that the table and its paired intervals come from that
+file alone. Killed in the middle of a cell, the next call goes on from its last checkpoint; a second process takes other
+cells.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from sklearn.metrics import average_precision_score
 from pipelines.folder_lock import lock_folder
 from pipelines.run import run_stages
 from pipelines.training_progress import TrainingProgress
+from screening.calibration.ensemble import fit_ensemble_weight
 from screening.calibration.temperature import fit_temperature
 from screening.config import RunConfig, load_config
 from screening.data.preparation import load_split
@@ -121,8 +123,8 @@ class Outputs:
     n_parameters: int
 
 
-def run_cell(cell: Cell, console: Console) -> dict[str, Any]:
-    """Train, calibrate and measure one cell."""
+def run_cell(cell: Cell, console: Console) -> list[dict[str, Any]]:
+    """Train, calibrate and measure one cell; an encoder also in an ensemble with the word model, as a line more."""
     config = cell.load_config()
     taxonomy = load_taxonomy(config.data.taxonomy)
     folder = run_stages(config, ("prepare",), Console(quiet=True))
@@ -132,14 +134,11 @@ def run_cell(cell: Cell, console: Console) -> dict[str, Any]:
         outputs = fit_baseline(posts, taxonomy, cell.seed)
     else:
         outputs = fit_encoder(config, taxonomy, posts, cell.folder, console)
-    return {
-        "data": cell.data,
-        "system": cell.system,
+    facts = {
         "seed": cell.seed,
         "digest": cell.digest,
         "overrides": cell.overrides,
         "n": {name: len(split) for name, split in posts.items()},
-        **measure(outputs, posts, taxonomy, config),
         "epochs": outputs.epochs,
         "n_parameters": outputs.n_parameters,
         "precision": outputs.precision,
@@ -147,6 +146,23 @@ def run_cell(cell: Cell, console: Console) -> dict[str, Any]:
         "processor_seconds": round(time.process_time() - worked, 1),
         "hardware": describe_hardware(),
     }
+    lines = [{"data": cell.data, "system": cell.system, **measure(outputs, posts, taxonomy, config), **facts}]
+    if cell.system != BASELINE:
+        outputs, weight = add_word_model(outputs, posts, taxonomy, cell.seed)
+        measured = measure(outputs, posts, taxonomy, config) | {"words_weight": weight}
+        lines.append({"data": cell.data, "system": f"{cell.system} + {BASELINE}", **measured, **facts})
+    return lines
+
+
+def add_word_model(
+    outputs: Outputs, posts: dict[str, pd.DataFrame], taxonomy: Taxonomy, seed: int
+) -> tuple[Outputs, float]:
+    """Add the word model's logits with the weight that is best on validation."""
+    said = fit_baseline(posts, taxonomy, seed).logits
+    labels = taxonomy.encode(posts["validation"]["label"])
+    weight = fit_ensemble_weight(outputs.logits["validation"], said["validation"], labels)
+    logits = {name: encoded + weight * said[name] for name, encoded in outputs.logits.items()}
+    return replace(outputs, logits=logits), weight
 
 
 def fit_baseline(posts: dict[str, pd.DataFrame], taxonomy: Taxonomy, seed: int) -> Outputs:
@@ -267,9 +283,9 @@ def run_cells(options: argparse.Namespace) -> None:
             with lock_folder(WORK / "locks" / cell.folder.name, "busy"):
                 console.rule(f"{cell.data}, {cell.system}, seed {cell.seed}")
                 cell.folder.mkdir(parents=True, exist_ok=True)
-                line = json.dumps(run_cell(cell, console)) + "\n"
+                lines = "".join(json.dumps(line) + "\n" for line in run_cell(cell, console))
                 with options.results.open("a", encoding="utf-8") as file:
-                    file.write(line)
+                    file.write(lines)
                 shutil.rmtree(cell.folder)
         except ConfigError as error:
             if str(error) != "busy":
@@ -295,7 +311,9 @@ def main() -> None:
     if not options.table:
         options.results.parent.mkdir(parents=True, exist_ok=True)
         run_cells(options)
-    print_tables(read_results(options.results), [*SYSTEMS])
+    print_tables(
+        read_results(options.results), [name for system in SYSTEMS for name in (system, f"{system} + {BASELINE}")]
+    )
 
 
 if __name__ == "__main__":

@@ -122,11 +122,18 @@ def group_words(spans: pd.DataFrame) -> "dict[str, list[WordWeight]]":
 def _build_scorer(explained: Explained, precision: str) -> "MaskedScorer":
     from screening.explain.heads import build_score
     from screening.explain.masking import MaskedScorer
+    from screening.explain.word_part import select_word_part
 
     bundle, manifest = explained.bundle, explained.bundle.manifest
     score = build_score(explained.head, manifest.taxonomy, manifest.temperature.temperature)
     return MaskedScorer(
-        bundle.classifier, bundle.tokenizer, score, manifest.max_tokens, manifest.long_posts, precision=precision
+        bundle.classifier,
+        bundle.tokenizer,
+        score,
+        manifest.max_tokens,
+        manifest.long_posts,
+        precision=precision,
+        words=select_word_part(bundle, explained.head),
     )
 
 

@@ -187,6 +187,7 @@ def describe_manifest(manifest: BundleManifest) -> dict[str, object]:
         "precision": manifest.precision,
         "backend": manifest.backend,
         "quantisation": manifest.quantisation,
+        "words_weight": manifest.words_weight,
         "taxonomy": manifest.taxonomy.name,
         "is_synthetic": manifest.is_synthetic,
     }

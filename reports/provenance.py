@@ -35,6 +35,7 @@ def _describe_run(results: RunResults) -> Iterator[Fact]:
     yield Fact("Versions", describe(info.get("versions")) or NOT_RECORDED)
     yield Fact("Hardware of training", _describe_hardware(info.get("hardware", {})) or NOT_RECORDED)
     yield Fact("Precision", _describe_precision(info))
+    yield Fact("Backend", describe(info.get("backend")) or NOT_RECORDED)
 
 
 def _describe_making(results: RunResults) -> Iterator[Fact]:
@@ -44,6 +45,7 @@ def _describe_making(results: RunResults) -> Iterator[Fact]:
         yield Fact("Test split", f"SHA-256 {digest}")
     yield Fact("Encoder", f"{config.model.encoder}, {config.model.pooling} pooling, {config.model.max_tokens} tokens")
     yield Fact("Objective", f"preset {config.objective.preset}")
+    yield Fact("What is scored", _describe_score(results.run_info))
     if results.temperature is not None:
         scaling = results.temperature
         yield Fact("Temperature", f"{scaling.temperature:.3f}, fitted on {scaling.n_samples:,} validation posts")
@@ -61,6 +63,13 @@ def _describe_precision(info: Mapping[str, Any]) -> str:
     if calibrated is None:
         return NOT_RECORDED
     return f"thresholds chosen in {calibrated}, test posts scored in {evaluated or 'a precision not recorded'}"
+
+
+def _describe_score(info: Mapping[str, Any]) -> str:
+    weight = info.get("words_weight", 0)
+    if not weight:
+        return "the encoder's class logits"
+    return f"the encoder's class logits and {weight:.3g} times those of TF-IDF + logistic regression on the same posts"
 
 
 def _describe_hardware(hardware: Mapping[str, Any]) -> str:

@@ -79,8 +79,14 @@ def _collect_facts(folder: RunFolder, version: str) -> dict[str, Any]:
     precision = manifest.precision if manifest.quantisation == "none" else f"int8 and {manifest.precision}"
     scored_by = pd.read_parquet(folder.evaluation / "test.parquet", columns=["model_version"])["model_version"]
     evaluated = precision if set(scored_by) == {version} else None
-    return facts | {"bundle_version": version, "stages": stages, "precision": precision,
-                    "evaluated_precision": evaluated}  # fmt: skip
+    return facts | {
+        "bundle_version": version,
+        "stages": stages,
+        "precision": precision,
+        "evaluated_precision": evaluated,
+        "backend": manifest.backend,
+        "words_weight": manifest.words_weight,
+    }
 
 
 def _read_comparators(context: RunContext, baseline: CalibratedScorer) -> Iterator[Comparator]:

@@ -12,7 +12,7 @@ def shown(results: RunResults) -> dict[str, str]:
 
 def test_a_run_that_recorded_nothing_says_so(results: RunResults) -> None:
     facts = shown(dataclasses.replace(results, run_info={}, data_card={}))
-    for heading in ("Run id", "Commit", "Versions", "Hardware of training", "Precision"):
+    for heading in ("Run id", "Commit", "Versions", "Hardware of training", "Precision", "Backend"):
         assert facts[heading] == "not recorded"
     assert facts["Seed"] == "13"
 
@@ -35,3 +35,10 @@ def test_identity_is_what_the_run_recorded(results: RunResults) -> None:
     assert (facts["Run id"], facts["Commit"]) == ("0f3c2a", "1981637")
     assert "torch 2.13.0" in facts["Versions"]
     assert facts["Temperature"] == "1.600, fitted on 400 validation posts"
+
+
+def test_an_ensemble_says_what_it_adds_to_the_encoder(results: RunResults) -> None:
+    facts = shown(dataclasses.replace(results, run_info=results.run_info | {"words_weight": 1.349, "backend": "torch"}))
+    assert facts["What is scored"].startswith("the encoder's class logits and 1.35 times those of TF-IDF")
+    assert facts["Backend"] == "torch"
+    assert shown(results)["What is scored"] == "the encoder's class logits"
