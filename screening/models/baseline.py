@@ -113,12 +113,13 @@ class TfidfBaseline:
         """
         spans, terms = locate_words(text), list_terms(text)
         owners = [*((i,) for i in range(len(spans))), *pairwise(range(len(spans)))]  # single words, then pairs
-        times, features = Counter(terms), self._vectorizer.transform([text]).toarray()[0]
+        features = self._vectorizer.transform([text]).tocsr()
+        times, values = Counter(terms), dict(zip(features.indices, features.data, strict=True))
         logits = np.zeros((len(spans), len(self.intercept)))
         for term, words in zip(terms, owners, strict=True):
             column = self._columns.get(term)
             if column is not None:
-                logits[list(words)] += features[column] * self.coefficients[:, column] / times[term] / len(words)
+                logits[list(words)] += values[column] * self.coefficients[:, column] / times[term] / len(words)
         return WordShares(np.array(spans, dtype=np.int64).reshape(-1, 2), logits)
 
     def compute_masked_logits(self, text: str, masked: Sequence[Sequence[tuple[int, int]]]) -> NDArray[np.float64]:
