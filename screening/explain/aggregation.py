@@ -60,8 +60,8 @@ def merge_pieces(text: str, offsets: ArrayLike, weights: ArrayLike) -> list[Word
     Returns
     -------
     list of WordWeight
-        In reading order, only words the model saw (of a cut post, those before the cut). The weights sum to those of
-        the pieces. Empty if there are no pieces or no words.
+        In reading order, only words with pieces (of a cut post, those before the cut). The weights sum to those of the
+        pieces. Empty if there are no pieces or no words.
 
     Examples
     --------

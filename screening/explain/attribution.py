@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from screening.allocator import keep_freed_memory
 from screening.config import LongPosts
+from screening.explain.aggregation import WordWeight
 from screening.explain.heads import ScoreFunction
 from screening.explain.integration import GROWTH, PathIntegral
-from screening.explain.paths import PostBatch, build_post_batch, frozen, score_posts
+from screening.explain.paths import PostBatch, WordLogits, build_post_batch, frozen, score_posts
+from screening.explain.word_part import WordPart, add_words, list_words
 from screening.inference.batching import plan_batches
 from screening.inference.forward import PADDING_MULTIPLE
 from screening.inference.precision import SCORE_TOLERANCE
@@ -38,12 +40,15 @@ class Attribution:
     score, baseline_score : float
         The explained score of the post and of the post with every word masked.
     delta_relative : float
-        ``|sum(weights) - (score - baseline_score)| / |score - baseline_score|``; 0 for a post without words.
+        ``|total - (score - baseline_score)| / |score - baseline_score|`` with the sum of all weights, of tokens and
+        ``by_words``, as total; 0 for a post without words.
     n_steps : int
         Points on the path from baseline to post.
     unreliable_because : {"", "delta", "no_change"}
         Empty where ``delta_relative`` is within the limit. ``no_change``: the masked post scores the same, up to
         rounding, so that there is nothing to share out. ``delta``: the sum was still off at the last step count.
+    by_words : tuple of WordWeight
+        What the word model of an ensemble adds, as spans of the whole post; empty without one.
     """
 
     weights: NDArray[np.float64]
@@ -52,6 +57,7 @@ class Attribution:
     delta_relative: float
     n_steps: int
     unreliable_because: Reason
+    by_words: tuple[WordWeight, ...] = ()
 
     @property
     def is_reliable(self) -> bool:
@@ -89,8 +95,9 @@ def attribute_tokens(
     max_tokens: int,
     long_posts: LongPosts = "windows",
     settings: AttributionSettings | None = None,
+    words: WordPart | None = None,
 ) -> list[Attribution]:
-    """Share a score out over the tokens of each post.
+    """Share a score out over the tokens of each post, and over the words of its word model.
 
     Parameters
     ----------
@@ -105,6 +112,8 @@ def attribute_tokens(
     long_posts : {"windows", "cut"}
         As the posts are scored: all windows of a post stand on one path, and the score is that of their mean.
     settings : AttributionSettings, optional
+    words : WordPart, optional
+        Of an ensemble: its logits are added to those of the classifier before the score is taken.
 
     Returns
     -------
@@ -117,6 +126,9 @@ def attribute_tokens(
     replaces every other token by the mask token (the padding token where there is none). A mask baseline rather than
     padding, because RoBERTa numbers positions by what is padding: along the path to a padded baseline the positions
     would not match, and the sum would never come out right.
+
+    A word model [ours] takes the same path: its logits go from the intercept, which is what it says of a post without
+    any known term, straight to those of the post. A word's weight is its share of the logits times the mean gradient.
 
     The integral is taken at the middles of equal steps. Gauss-Legendre points, Captum's default, crowd at the ends of
     the path, where nothing special happens: on flagged validation posts, 12 middles come closer to the order of
@@ -134,7 +146,8 @@ def attribute_tokens(
     with frozen(classifier):
         for posts in plan_posts(windows, settings.max_tokens_per_batch // settings.first_steps):
             batch = build_post_batch(windows, posts, tokenizer, max_tokens, device)
-            found.update(zip(posts, _refine(classifier, score, batch, settings), strict=True))
+            batch, spans = add_words(batch, words, [texts[post] for post in posts])
+            found.update(zip(posts, _refine(classifier, score, batch, settings, spans), strict=True))
     return [found[post] for post in range(len(texts))]
 
 
@@ -149,7 +162,11 @@ def plan_posts(windows: PostWindows, max_tokens_per_batch: int) -> Iterator[list
 
 
 def _refine(
-    classifier: Any, score: ScoreFunction, batch: PostBatch, settings: AttributionSettings
+    classifier: Any,
+    score: ScoreFunction,
+    batch: PostBatch,
+    settings: AttributionSettings,
+    word_spans: Sequence[NDArray[np.int64]],
 ) -> list[Attribution]:
     """Take more steps of the posts whose sum is still off."""
     ends = _score_ends(classifier, score, batch)
@@ -159,10 +176,11 @@ def _refine(
     found: dict[int, Attribution] = {}
     pending = list(range(len(batch.input_ids)))
     while True:
-        weights = integral.weights.double().cpu().numpy()
-        for row, post in zip(pending, weights, strict=True):
-            kept = post[batch.attention_mask[row].bool().cpu().numpy()]
-            found[row] = _judge(kept, *ends[row], n_steps=integral.n_steps, limit=settings.delta_limit)
+        tokens, *words = (part.double().cpu().numpy() for part in integral.parts)
+        for i, row in enumerate(pending):
+            kept = tokens[i][batch.attention_mask[row].bool().cpu().numpy()]
+            by_words = list_words(word_spans[row], words[0][i]) if words else ()
+            found[row] = _judge(kept, by_words, *ends[row], n_steps=integral.n_steps, limit=settings.delta_limit)
         is_pending = [not found[row].is_reliable for row in pending]
         if not any(is_pending) or GROWTH * integral.n_steps > settings.max_steps:
             return [found[row] for row in range(len(batch.input_ids))]
@@ -172,22 +190,29 @@ def _refine(
 
 
 def _score_ends(classifier: Any, score: ScoreFunction, batch: PostBatch) -> list[tuple[float, float]]:
-    """Score each post and its masked baseline."""
+    """Score each post and its masked baseline, to whose logits no word of a word model adds anything."""
+    no_words = WordLogits(torch.zeros_like(batch.words[0]), batch.words[1]) if batch.words else ()
     with torch.inference_mode():
         scores, baseline_scores = (
-            score_posts(classifier, score, ids, batch.attention_mask, batch.shares).double().cpu().tolist()
-            for ids in (batch.input_ids, batch.baseline_ids)
+            score_posts(classifier, score, ids, batch.attention_mask, batch.shares, *words).double().cpu().tolist()
+            for ids, words in ((batch.input_ids, batch.words), (batch.baseline_ids, no_words))
         )
     return list(zip(scores, baseline_scores, strict=True))
 
 
 def _judge(
-    weights: NDArray[np.float64], score: float, baseline_score: float, *, n_steps: int, limit: float
+    weights: NDArray[np.float64],
+    by_words: tuple[WordWeight, ...],
+    score: float,
+    baseline_score: float,
+    *,
+    n_steps: int,
+    limit: float,
 ) -> Attribution:
     change = score - baseline_score
-    delta = compute_relative_delta(float(weights.sum()), change)
+    delta = compute_relative_delta(float(weights.sum()) + sum(word.weight for word in by_words), change)
     reason: Reason = "no_change" if abs(change) <= SCORE_TOLERANCE["fp32"] else "delta"
-    return Attribution(weights, score, baseline_score, delta, n_steps, "" if delta <= limit else reason)
+    return Attribution(weights, score, baseline_score, delta, n_steps, "" if delta <= limit else reason, by_words)
 
 
 def compute_relative_delta(total: float, change: float) -> float:

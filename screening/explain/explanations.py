@@ -11,7 +11,9 @@ from screening.config import LongPosts
 from screening.explain.aggregation import WordWeight, merge_pieces
 from screening.explain.attribution import Attribution, AttributionSettings, attribute_tokens
 from screening.explain.heads import build_score, list_heads
+from screening.explain.word_part import select_word_part
 from screening.inference.windows import locate_tokens
+from screening.models.baseline import TfidfBaseline
 from screening.taxonomy import Taxonomy
 
 COLUMN_TYPES = {
@@ -43,12 +45,18 @@ class ExplainedBundle(Protocol):
     @property
     def version(self) -> str: ...  # noqa: D102
 
+    @property
+    def words(self) -> TfidfBaseline | None: ...  # noqa: D102
+
 
 class WeighedTokens(Protocol):
-    """A post's token weights, those of its windows one after the other."""
+    """A post's token weights, those of its windows one after the other, and what its words got from a word model."""
 
     @property
     def weights(self) -> NDArray[np.float64]: ...  # noqa: D102
+
+    @property
+    def by_words(self) -> Sequence[WordWeight]: ...  # noqa: D102
 
 
 def select_urgent_head(taxonomy: Taxonomy) -> str:
@@ -64,7 +72,7 @@ def explain_posts(
     head: str | None = None,
     settings: AttributionSettings | None = None,
 ) -> pd.DataFrame:
-    """Explain posts with a bundle's classifier, in float32 whatever precision it scores in.
+    """Explain posts with a bundle's classifier, in float32 whatever precision it scores in, and its word model.
 
     Parameters
     ----------
@@ -78,11 +86,12 @@ def explain_posts(
     Returns
     -------
     DataFrame
-        One row per word the model saw: ``post_id``, ``head``, ``start`` and ``end`` (characters ``[start, end)`` of the
+        One row per word a model saw: ``post_id``, ``head``, ``start`` and ``end`` (characters ``[start, end)`` of the
         post), ``weight`` (signed; log-odds for a risk target), and, the same for all words of a post,
         ``delta_relative``, ``is_reliable``, ``unreliable_because`` (``""``, ``"delta"`` or ``"no_change"``, see
         :class:`~screening.explain.attribution.Attribution`), ``n_steps``, ``model_version``. Posts without words have
-        no row.
+        no row. Where the encoder reads a post's beginning alone (``cut``), the words behind the cut are those that a
+        word model reads (two letters or more), with what it gives them.
 
     Raises
     ------
@@ -103,6 +112,7 @@ def explain_posts(
         max_tokens=manifest.max_tokens,
         long_posts=manifest.long_posts,
         settings=settings,
+        words=select_word_part(bundle, chosen),
     )
     rows = [
         (post_id, chosen, *word, *_list_facts(found), bundle.version)
@@ -115,14 +125,16 @@ def explain_posts(
 def weigh_words(
     tokenizer: Any, text: str, tokens: WeighedTokens, max_tokens: int, long_posts: LongPosts = "windows"
 ) -> list[WordWeight]:
-    """Sum a post's token weights to words.
+    """Sum a post's token weights, and what a word model gave its words, to words.
 
-    A word in the overlap of two windows gets the sum of both parts, so that words sum to what tokens sum to.
+    A word in the overlap of two windows gets the sum of both parts, so that words sum to what all weights sum to.
     """
     located = locate_tokens(tokenizer, text, max_tokens, long_posts)
     offsets = np.array([span for window in located for span in window], dtype=np.int64).reshape(-1, 2)
     is_piece = (offsets[:, 1] > 0) | (tokens.weights != 0)  # special tokens stand nowhere and weigh nothing
-    return merge_pieces(text, offsets[is_piece], tokens.weights[is_piece])
+    by_words = np.array(tokens.by_words, dtype=np.float64).reshape(-1, 3)
+    spans = np.concatenate([offsets[is_piece], by_words[:, :2].astype(np.int64)])
+    return merge_pieces(text, spans, np.concatenate([tokens.weights[is_piece], by_words[:, 2]]))
 
 
 def _list_facts(found: Attribution) -> tuple[float, bool, str, int]:

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from screening.explain.aggregation import WordWeight
-from screening.explain.masking import MaskedScorer
+from screening.explain.masking import MaskedPost, MaskedScorer
 
 FRACTIONS = (0.01, 0.05, 0.10, 0.20, 0.50)
 N_DRAWS = 5
@@ -49,14 +49,9 @@ def compute_faithfulness(
     ----------
     DeYoung et al., ERASER: A Benchmark to Evaluate Rationalized NLP Models, doi 10.18653/v1/2020.acl-main.408.
     """
-    versions: list[str] = []
+    versions: list[MaskedPost] = []
     for text, post in zip(texts, words, strict=True):
-        counts = scorer.count_pieces(text, post)
-        masked = _choose_rows(post, rng, n_draws)
-        versions += [
-            text,
-            *(scorer.mask_words(text, [post[i] for i in rows], counts[rows].tolist()) for rows in masked),
-        ]
+        versions += scorer.list_versions(text, post, _choose_rows(post, rng, n_draws))
     n_per_post = 1 + (1 + n_draws) * len(FRACTIONS) * len(KINDS)
     scores = scorer.compute_scores(versions).reshape(len(texts), n_per_post)
     falls = (scores[:, :1] - scores[:, 1:]).reshape(len(texts), 1 + n_draws, len(FRACTIONS), len(KINDS))

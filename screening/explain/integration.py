@@ -30,8 +30,9 @@ class PathIntegral:
 
     Attributes
     ----------
-    weights : tensor of float32, shape (n_posts, n_windows, n_tokens)
-        Exactly 0 where post and baseline are the same (special tokens, padding).
+    parts : tuple of tensors of float32
+        Weights of the tokens, shape (n_posts, n_windows, n_tokens), exactly 0 where post and baseline are the same
+        (special tokens, padding); of an ensemble, also what its word model adds, shape (n_posts, n_padded_words).
     n_steps : int
 
     Notes
@@ -46,38 +47,42 @@ class PathIntegral:
         self._classifier, self._score, self._batch = classifier, score, batch
         self._max_tokens_per_batch = max_tokens_per_batch
         self.n_steps = n_steps
-        self.weights = self._integrate(0.0)
+        self.parts = self._integrate(0.0)
 
     def select(self, rows: list[int]) -> None:
         """Go on with some of the posts."""
-        self._batch, self.weights = self._batch.select(rows), self.weights[rows]
+        self._batch, self.parts = self._batch.select(rows), tuple(part[rows] for part in self.parts)
 
     def refine(self) -> None:
         """Take three times the steps, of which two thirds are new."""
         shift = 1 / (GROWTH * self.n_steps)
-        self.weights = (self.weights + self._integrate(-shift) + self._integrate(shift)) / GROWTH
+        added = self._integrate(-shift), self._integrate(shift)
+        self.parts = tuple((kept + one + other) / GROWTH for kept, one, other in zip(self.parts, *added, strict=True))
         self.n_steps *= GROWTH
 
-    def _integrate(self, shift: float) -> torch.Tensor:
-        """Integrate along the path moved by a share of its length."""
+    def _integrate(self, shift: float) -> tuple[torch.Tensor, ...]:
+        """Integrate along the path moved by a share of its length; words go from nothing to their shares."""
         embedding, batch = self._classifier.get_input_embeddings(), self._batch
+        word_shares, intercept = batch.words[:1], batch.words[1:]  # nothing without a word model
         with torch.no_grad():
-            posts, blanks = embedding(batch.input_ids), embedding(batch.baseline_ids)
-            moved = shift * (posts - blanks)
+            posts = (embedding(batch.input_ids), *word_shares)
+            blanks = (embedding(batch.baseline_ids), *(torch.zeros_like(shares) for shares in word_shares))
+            moved = [shift * (post - blank) for post, blank in zip(posts, blanks, strict=True)]
 
         def forward(embedded: torch.Tensor, *inputs: torch.Tensor) -> torch.Tensor:
+            shares, windows = inputs[: len(word_shares)], inputs[len(word_shares) :]
             with _replace_output(embedding, embedded.flatten(0, 1)):
-                return score_posts(self._classifier, self._score, *inputs)
+                return score_posts(self._classifier, self._score, *windows[:3], *shares, *windows[3:])
 
         by_dimension = IntegratedGradients(forward).attribute(
-            posts + moved,
-            baselines=blanks + moved,
-            additional_forward_args=(batch.input_ids, batch.attention_mask, batch.shares),
+            tuple(post + move for post, move in zip(posts, moved, strict=True)),
+            baselines=tuple(blank + move for blank, move in zip(blanks, moved, strict=True)),
+            additional_forward_args=(batch.input_ids, batch.attention_mask, batch.shares, *intercept),
             n_steps=self.n_steps,
             method=METHOD,
-            internal_batch_size=max(len(posts), self._max_tokens_per_batch // batch.input_ids[0].numel()),
-        )  # (n_posts, n_windows, n_tokens, n_embedding)
-        return by_dimension.detach().sum(dim=-1)
+            internal_batch_size=max(len(batch.shares), self._max_tokens_per_batch // batch.input_ids[0].numel()),
+        )  # (n_posts, n_windows, n_tokens, n_embedding), and (n_posts, n_padded_words, n_classes)
+        return tuple(part.detach().sum(dim=-1) for part in by_dimension)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from screening.explain.aggregation import WordWeight
-from screening.explain.masking import MaskedScorer
+from screening.explain.masking import MaskedPost, MaskedScorer
 from screening.metrics.rank_correlation import compute_rank_correlation
 
 MAX_WORDS = 40
@@ -45,10 +45,9 @@ def compute_leave_one_out(
     alone changes little. Near 0 it says that the order of words is noise.
     """
     chosen = [np.sort(rng.permutation(len(post))[:max_words]) for post in words]
-    versions: list[str] = []
+    versions: list[MaskedPost] = []
     for text, post, rows in zip(texts, words, chosen, strict=True):
-        counts = scorer.count_pieces(text, post)
-        versions += [text, *(scorer.mask_words(text, [post[row]], [counts[row]]) for row in rows)]
+        versions += scorer.list_versions(text, post, rows.reshape(-1, 1))
     ends = np.cumsum([1 + len(rows) for rows in chosen])
     scores = np.split(scorer.compute_scores(versions), ends[:-1])
     correlations = [

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from screening.explain.explanations import ExplainedBundle, select_urgent_head
 from screening.explain.heads import ScoreFunction, build_score
 from screening.explain.paths import frozen
+from screening.explain.word_part import WordPart, select_word_part
 from screening.inference.batching import plan_batches
 from screening.inference.forward import MAX_TOKENS_PER_BATCH, PADDING_MULTIPLE, pad_batch
 from screening.inference.windows import PostWindows, locate_tokens, split_into_windows
+from screening.models.baseline import locate_words
 
 COLUMN_TYPES = {
     "post_id": "str",
@@ -73,7 +75,7 @@ def occlude_sentences(
     Returns
     -------
     DataFrame
-        One row per sentence the model read any of: ``post_id``, ``head``, ``start`` and ``end`` (characters
+        One row per sentence a model read any of: ``post_id``, ``head``, ``start`` and ``end`` (characters
         ``[start, end)``), ``weight`` (the post's score less its score with every word piece of the sentence masked:
         positive where the sentence raised the score), ``model_version``.
 
@@ -86,6 +88,7 @@ def occlude_sentences(
     -----
     Masked pieces keep their places, so windows stay where they were, and only windows that hold the sentence are run
     again. The weights of sentences need not sum to anything: two sentences that say the same each change little alone.
+    To the word model of an ensemble, the words of a masked sentence are gone, and those around it make no pair.
     """
     if len(texts) != len(post_ids):
         message = f"expected one post id per text, found {len(texts)} texts and {len(post_ids)} ids"
@@ -96,7 +99,8 @@ def occlude_sentences(
     manifest = bundle.manifest
     chosen = head or select_urgent_head(manifest.taxonomy)
     score = build_score(chosen, manifest.taxonomy, manifest.temperature.temperature)
-    versions = [version for post, text in enumerate(texts) for version in _list_versions(bundle, post, text)]
+    words = select_word_part(bundle, chosen)
+    versions = [version for post, text in enumerate(texts) for version in _list_versions(bundle, words, post, text)]
     scores = _score_versions(bundle, versions, score)
     whole = {version.post: scores[i] for i, version in enumerate(versions) if version.span is None}
     rows = [
@@ -108,30 +112,34 @@ def occlude_sentences(
 
 
 class _Version(NamedTuple):
-    """A post with one sentence masked, or none: the tokens of its windows and their shares in the mean."""
+    """A post with one sentence masked, or none: its windows' tokens and shares in the mean, a word model's logits."""
 
     post: int
     span: tuple[int, int] | None
     token_ids: list[tuple[int, ...]]
     shares: NDArray[np.float64]
+    word_logits: NDArray[np.float32] | None
 
 
-def _list_versions(bundle: ExplainedBundle, post: int, text: str) -> Iterator[_Version]:
-    """Yield the whole post, then each sentence masked; sentences that the model did not read are left out."""
+def _list_versions(bundle: ExplainedBundle, words: WordPart | None, post: int, text: str) -> Iterator[_Version]:
+    """Yield the whole post, then each sentence masked; sentences that no model read are left out."""
     manifest = bundle.manifest
     windows = split_into_windows(bundle.tokenizer, [text], manifest.max_tokens, manifest.long_posts)
     located = locate_tokens(bundle.tokenizer, text, manifest.max_tokens, manifest.long_posts)
     spans, sentences = [np.array(window).reshape(-1, 2) for window in located], find_sentences(text)
     ends = [end for _, end in sentences]
     owners = [np.where(window[:, 1] > 0, np.searchsorted(ends, window[:, 0], "right"), -1) for window in spans]
-    yield _Version(post, None, [tuple(ids) for ids in windows.token_ids], windows.weights)
+    masked_spans: list[list[tuple[int, int]]] = [[], *([span] for span in sentences)]
+    added = list(words.compute_masked_logits(text, masked_spans)) if words else [None] * len(masked_spans)
+    by_word = np.searchsorted(ends, [start for start, _ in locate_words(text)] if words else [], "right")
+    yield _Version(post, None, [tuple(ids) for ids in windows.token_ids], windows.weights, added[0])
     for i, span in enumerate(sentences):
-        if any((owner == i).any() for owner in owners):
+        if any((owner == i).any() for owner in (*owners, by_word)):
             masked = [
                 tuple(np.where(owner == i, bundle.tokenizer.mask_token_id, ids).tolist())
                 for owner, ids in zip(owners, windows.token_ids, strict=True)
             ]
-            yield _Version(post, span, masked, windows.weights)
+            yield _Version(post, span, masked, windows.weights, added[1 + i])
 
 
 def _score_versions(bundle: ExplainedBundle, versions: list[_Version], score: ScoreFunction) -> NDArray[np.float64]:
@@ -146,6 +154,9 @@ def _score_versions(bundle: ExplainedBundle, versions: list[_Version], score: Sc
         n_tokens=np.zeros(len(versions), dtype=np.int64),
     )
     means = {name: torch.from_numpy(windows.average(values[rows])) for name, values in outputs.items()}
+    added = [version.word_logits for version in versions if version.word_logits is not None]
+    if added:
+        means["logits"] = means["logits"] + torch.from_numpy(np.stack(added))
     scores: NDArray[np.float64] = score(SimpleNamespace(**means)).numpy().astype(np.float64)
     return scores
 

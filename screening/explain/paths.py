@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -13,6 +13,20 @@ from screening.inference.forward import pad_batch
 from screening.inference.windows import PostWindows
 
 OUTPUTS = ("logits", "valence", "intensity")
+
+
+class WordLogits(NamedTuple):
+    """What the word model of an ensemble adds to the logits of some posts; its path starts at the intercept.
+
+    Attributes
+    ----------
+    shares : tensor of float32, shape (n_posts, n_padded_words, n_classes)
+        Of each word; 0 behind a post's last.
+    intercept : tensor of float32, shape (n_posts, n_classes)
+    """
+
+    shares: torch.Tensor
+    intercept: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -24,16 +38,20 @@ class PostBatch:
     input_ids, baseline_ids, attention_mask : tensors of int64, shape (n_posts, n_windows, n_padded_tokens)
     shares : tensor of float32, shape (n_posts, n_windows)
         Of each window in its post's mean; they sum to 1 per post.
+    words : WordLogits or empty
+        Of an ensemble.
     """
 
     input_ids: torch.Tensor
     baseline_ids: torch.Tensor
     attention_mask: torch.Tensor
     shares: torch.Tensor
+    words: WordLogits | tuple[()] = ()
 
     def select(self, rows: list[int]) -> "PostBatch":
         """Keep some of the posts."""
-        return replace(self, **{name: tensor[rows] for name, tensor in vars(self).items()})
+        chosen = {name: tensor[rows] for name, tensor in vars(self).items() if name != "words"}
+        return replace(self, **chosen, words=WordLogits(*(tensor[rows] for tensor in self.words)) if self.words else ())
 
 
 def build_post_batch(
@@ -58,11 +76,23 @@ def build_baseline(input_ids: torch.Tensor, tokenizer: Any) -> torch.Tensor:
 
 
 def score_posts(
-    classifier: Any, score: ScoreFunction, input_ids: torch.Tensor, attention_mask: torch.Tensor, shares: torch.Tensor
+    classifier: Any,
+    score: ScoreFunction,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor,
+    shares: torch.Tensor,
+    *words: torch.Tensor,
 ) -> torch.Tensor:
-    """Score posts from all their windows, shape (n_posts,): the score of the mean that the screener takes."""
+    """Score posts from all their windows, shape (n_posts,): the score of the mean that the screener takes.
+
+    ``words`` are empty, or the two tensors of :class:`WordLogits`, which are added to the mean once.
+    """
     output = classifier(input_ids=input_ids.flatten(0, 1), attention_mask=attention_mask.flatten(0, 1))
-    return score(average_windows(output, shares))
+    mean = average_windows(output, shares)
+    if words:
+        added = WordLogits(*words)
+        mean.logits = mean.logits + added.intercept + added.shares.sum(dim=1)
+    return score(mean)
 
 
 def average_windows(output: Any, shares: torch.Tensor) -> SimpleNamespace:

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from screening.allocator import keep_freed_memory
 from screening.config import LongPosts
+from screening.explain.aggregation import WordWeight
 from screening.explain.attribution import MAX_TOKENS_PER_BATCH, plan_posts
 from screening.explain.explanations import ExplainedBundle, select_urgent_head, weigh_words
 from screening.explain.heads import ScoreFunction, build_score
 from screening.explain.paths import PostBatch, build_post_batch, frozen, score_posts
+from screening.explain.word_part import WordPart, add_words, list_words, select_word_part
 from screening.inference.windows import split_into_windows
 
 COLUMN_TYPES = {
@@ -30,9 +32,10 @@ COLUMN_TYPES = {
 
 @dataclass(frozen=True)
 class Preview:
-    """Token weights of one post as :class:`~screening.explain.attribution.Attribution` has them, unchecked."""
+    """Weights of one post as :class:`~screening.explain.attribution.Attribution` has them, unchecked."""
 
     weights: NDArray[np.float64]
+    by_words: tuple[WordWeight, ...] = ()
 
 
 def preview_posts(
@@ -50,7 +53,7 @@ def preview_posts(
     Returns
     -------
     DataFrame
-        One row per word the model saw: ``post_id``, ``head``, ``start``, ``end``, ``preview_weight``,
+        One row per word a model saw: ``post_id``, ``head``, ``start``, ``end``, ``preview_weight``,
         ``model_version``. Not the explanation table: the weight has another name, so that whatever reads explanations
         (reports, the reviewer app) refuses a preview.
 
@@ -69,6 +72,7 @@ def preview_posts(
         score,
         max_tokens=manifest.max_tokens,
         long_posts=manifest.long_posts,
+        words=select_word_part(bundle, chosen),
     )
     rows = [
         (post_id, chosen, *word, bundle.version)
@@ -87,13 +91,15 @@ def preview_tokens(
     max_tokens: int,
     long_posts: LongPosts = "windows",
     max_tokens_per_batch: int = MAX_TOKENS_PER_BATCH,
+    words: WordPart | None = None,
 ) -> list[Preview]:
     """Multiply each token's word embedding by the score's gradient there; parameters as for ``attribute_tokens``.
 
     Notes
     -----
     Gradient times activation, by Captum: exact where the score is linear in the embeddings, elsewhere a guess. Its sum
-    is not the change of score, and where a score is saturated it shows little. Special tokens get 0.
+    is not the change of score, and where a score is saturated it shows little. Special tokens get 0. Words of a word
+    model get their share of its logits times the gradient there.
     """
     keep_freed_memory()
     windows = split_into_windows(tokenizer, texts, max_tokens, long_posts)
@@ -102,18 +108,31 @@ def preview_tokens(
     with frozen(classifier):
         for posts in plan_posts(windows, max_tokens_per_batch):
             batch = build_post_batch(windows, posts, tokenizer, max_tokens, device)
-            found.update(zip(posts, _preview(classifier, score, batch), strict=True))
+            batch, spans = add_words(batch, words, [texts[post] for post in posts])
+            found.update(zip(posts, _preview(classifier, score, batch, spans), strict=True))
     return [found[post] for post in range(len(texts))]
 
 
-def _preview(classifier: Any, score: ScoreFunction, batch: PostBatch) -> list[Preview]:
-    def forward(*inputs: torch.Tensor) -> torch.Tensor:
-        return score_posts(classifier, score, *inputs)
+def _preview(
+    classifier: Any, score: ScoreFunction, batch: PostBatch, word_spans: Sequence[NDArray[np.int64]]
+) -> list[Preview]:
+    word_layer = torch.nn.Identity()  # stands for what the word model adds, as the embeddings stand for the tokens
 
-    by_dimension = LayerGradientXActivation(forward, classifier.get_input_embeddings()).attribute(
-        batch.input_ids, additional_forward_args=(batch.attention_mask, batch.shares)
-    )  # (n_posts * n_windows, n_tokens, n_embedding)
+    def forward(*inputs: torch.Tensor) -> torch.Tensor:
+        windows, words = inputs[:3], inputs[3:]
+        return score_posts(classifier, score, *windows, *(word_layer(part) for part in words[:1]), *words[1:])
+
+    layers = [classifier.get_input_embeddings(), *([word_layer] if batch.words else [])]
+    by_dimension = LayerGradientXActivation(forward, layers).attribute(
+        batch.input_ids, additional_forward_args=(batch.attention_mask, batch.shares, *batch.words)
+    )  # (n_posts * n_windows, n_tokens, n_embedding), and (n_posts, n_padded_words, n_classes)
+    tokens, *words = (part.detach().sum(dim=-1).double().cpu().numpy() for part in by_dimension)
     is_special = (batch.input_ids == batch.baseline_ids).cpu().numpy()
-    weights = by_dimension.detach().sum(dim=-1).view(batch.input_ids.shape).double().cpu().numpy()
     is_token = batch.attention_mask.bool().cpu().numpy()  # (n_posts, n_windows, n_tokens)
-    return [Preview(post[kept]) for post, kept in zip(np.where(is_special, 0.0, weights), is_token, strict=True)]
+    kept = np.where(is_special, 0.0, tokens.reshape(is_special.shape))
+    if not words:
+        return [Preview(post[mask]) for post, mask in zip(kept, is_token, strict=True)]
+    return [
+        Preview(post[mask], list_words(spans, row))
+        for post, mask, spans, row in zip(kept, is_token, word_spans, words[0], strict=True)
+    ]

@@ -15,6 +15,7 @@ from screening.bundle import Bundle
 from screening.explain.attribution import AttributionSettings
 from screening.explain.explanations import explain_posts
 from screening.metrics.rank_correlation import compute_rank_correlation
+from screening.models.baseline import TfidfBaseline
 
 # Each stage draws anew what the one before did, and more: from the output down to the word embeddings.
 STAGES = ("heads", "upper_layers", "all_layers", "everything")
@@ -34,7 +35,7 @@ def compute_randomised(
     Parameters
     ----------
     bundle : Bundle
-        Left as it is; copies of its classifier are randomised.
+        Left as it is; copies of its classifier and word model are randomised.
     texts : sequence of str, length n_posts
     spans : DataFrame
         Explanation table of exactly these posts, in their order, of one head, with the trained weights.
@@ -52,9 +53,11 @@ def compute_randomised(
     Notes
     -----
     The cascade of Adebayo et al. [1]_ in four steps: heads; the upper half of the encoder's layers too; all layers;
-    every weight. Weights are drawn from a normal distribution with the mean and spread of the trained tensor, which
-    keeps signals in range in any architecture. A correlation that stays high means that the map shows the input
-    (long words, rare words), not the model. It need not fall to 0: length and rarity matter to random models too.
+    every weight. The word model of an ensemble stands at the output, like the heads: all four stages draw its
+    coefficients and intercept anew. Weights are drawn from a normal distribution with the mean and spread of the
+    trained tensor, which keeps signals in range in any architecture. A correlation that stays high means that the map
+    shows the input (long words, rare words), not the model. It need not fall to 0: length and rarity matter to random
+    models too.
 
     References
     ----------
@@ -65,7 +68,8 @@ def compute_randomised(
     rows = []
     for stage in STAGES:
         classifier = randomise_weights(bundle.classifier, stage, seed)
-        random_bundle = dataclasses.replace(bundle, classifier=classifier)
+        words = randomise_words(bundle.words, seed) if bundle.words is not None else None
+        random_bundle = dataclasses.replace(bundle, classifier=classifier, words=words)
         table = explain_posts(random_bundle, texts, post_ids, head=head, settings=settings)
         rows += [
             (post_id, stage, compute_rank_correlation(trained[post_id], np.abs(part)), len(part), seed)
@@ -98,6 +102,15 @@ def randomise_weights(classifier: Any, stage: str, seed: int) -> Any:
                 drawn = torch.randn(parameter.shape, generator=generator)
                 parameter.copy_(parameter.mean() + parameter.std() * drawn.to(parameter))
     return randomised
+
+
+def randomise_words(words: TfidfBaseline, seed: int) -> TfidfBaseline:
+    """Draw a word model's coefficients and intercept anew, each with the mean and spread of its trained array."""
+    rng = np.random.default_rng(seed)
+    coefficients, intercept = (
+        rng.normal(trained.mean(), trained.std(), trained.shape) for trained in (words.coefficients, words.intercept)
+    )
+    return TfidfBaseline(words.term_digests, words.inverse_document_frequency, coefficients, intercept)
 
 
 def _select_parameters(classifier: Any, stage: str) -> list[nn.Parameter]:

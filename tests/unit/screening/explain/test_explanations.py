@@ -22,6 +22,7 @@ class SmallBundle:
     tokenizer: Any
     manifest: Any
     version: str = "0123456789ab"
+    words: Any = None
 
 
 @pytest.fixture(params=["bert", "roberta"])

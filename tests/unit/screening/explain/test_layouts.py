@@ -99,7 +99,9 @@ def layout(request: pytest.FixtureRequest) -> SimpleNamespace:
         max_tokens=MAX_TOKENS,
         long_posts="windows",
     )
-    return SimpleNamespace(classifier=classifier, tokenizer=tokenizer, manifest=manifest, version="0123456789ab")
+    return SimpleNamespace(
+        classifier=classifier, tokenizer=tokenizer, manifest=manifest, version="0123456789ab", words=None
+    )
 
 
 @pytest.mark.parametrize("head", list_heads(load_taxonomy("mh5")))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from screening.explain.aggregation import WordWeight, find_words
-from screening.explain.masking import MaskedScorer
+from screening.explain.masking import MaskedPost, MaskedScorer
 from screening.inference.windows import split_into_windows
 
 TEXTS = [
@@ -57,7 +57,7 @@ def test_masking_replaces_exactly_the_words(bert_tokenizer: Any) -> None:
 
 
 def test_a_version_that_comes_twice_gets_the_same_score_both_times(scorer: MaskedScorer) -> None:
-    scores = scorer.compute_scores(["so tired", "my dog", "so tired"])
+    scores = scorer.compute_scores([MaskedPost(text) for text in ("so tired", "my dog", "so tired")])
     assert scores[0] == scores[2] != scores[1]
 
 
@@ -65,7 +65,7 @@ def test_a_long_post_is_scored_over_all_its_windows_or_its_first(mean_of_words: 
     def build(long_posts: Any) -> MaskedScorer:
         return MaskedScorer(mean_of_words, bert_tokenizer, lambda output: output.logits[:, 0], 16, long_posts)
 
-    texts = ["my dog " * 6 + end for end in ("", "tired " * 20)]
+    texts = [MaskedPost("my dog " * 6 + end) for end in ("", "tired " * 20)]
     cut, windows = build("cut").compute_scores(texts), build("windows").compute_scores(texts)
     assert cut[0] == pytest.approx(windows[0], abs=1e-6)
     assert abs(cut[1] - windows[1]) > 0.01  # the end of the post is read

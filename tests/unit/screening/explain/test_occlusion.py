@@ -28,7 +28,9 @@ def linear_bundle(mean_of_words: Any, bert_tokenizer: Any) -> SimpleNamespace:
         max_tokens=20,
         long_posts="windows",
     )
-    return SimpleNamespace(classifier=mean_of_words, tokenizer=bert_tokenizer, manifest=manifest, version="0" * 12)
+    return SimpleNamespace(
+        classifier=mean_of_words, tokenizer=bert_tokenizer, manifest=manifest, version="0" * 12, words=None
+    )
 
 
 def test_a_sentence_weighs_what_its_words_weigh_when_the_score_is_linear(linear_bundle: SimpleNamespace) -> None:
@@ -64,7 +66,9 @@ def test_a_masked_sentence_scores_as_the_classifier_scores_it(bert_classifier: A
         max_tokens=40,
         long_posts="windows",
     )
-    bundle = SimpleNamespace(classifier=bert_classifier, tokenizer=bert_tokenizer, manifest=manifest, version="0" * 12)
+    bundle = SimpleNamespace(
+        classifier=bert_classifier, tokenizer=bert_tokenizer, manifest=manifest, version="0" * 12, words=None
+    )
     table = occlude_sentences(bundle, TEXTS[:1], IDS[:1], head="valence")
     whole = bert_tokenizer(TEXTS[0])["input_ids"]
     masked = [bert_tokenizer.mask_token_id if 1 <= i <= 6 else token for i, token in enumerate(whole)]
