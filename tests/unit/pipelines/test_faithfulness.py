@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from pipelines.stages.explain import ExplainOptions, explain_run
+from screening.models.baseline import TfidfBaseline, list_terms
 from screening.scoring import Screener
 
 TEXTS = [f"{word} {letter} no sleep" for word in ("happy", "my dog", "tired", "today") for letter in "abcxyz"]
@@ -16,10 +19,13 @@ MEASURES = ("faithfulness", "single_words", "random_models")
 
 @pytest.fixture(scope="module")
 def run(save_small_bundle: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("faithful") / "run"
+    return write_run(tmp_path_factory.mktemp("faithful") / "run", save_small_bundle)
+
+
+def write_run(folder: Path, save_small_bundle: Callable[..., Path], **of_bundle: Any) -> Path:
     for name in ("data", "evaluation"):
         (folder / name).mkdir(parents=True)
-    screener = Screener.load(save_small_bundle(folder / "bundle"))
+    screener = Screener.load(save_small_bundle(folder / "bundle", **of_bundle))
     scores = screener.score(TEXTS, IDS).assign(model_version=screener.version)
     scores.to_parquet(folder / "evaluation" / "test.parquet")
     pd.DataFrame({"post_id": IDS, "text": TEXTS}).to_parquet(folder / "data" / "test.parquet")
@@ -81,3 +87,21 @@ def test_with_several_heads_the_first_is_measured(run: Path) -> None:
     ]  # fmt: skip
     assert set(tables["flagged"].groupby("head")["post_id"].nunique()) == {3}
     assert {head for name in MEASURES for head in tables[name]["head"]} == {"class:suicidewatch"}
+
+
+def test_words_that_only_the_word_model_of_an_ensemble_knows_are_found_and_measured(
+    save_small_bundle: Callable[..., Path], tmp_path: Path
+) -> None:
+    """It gives *sleep* eight log-odds of the first target, more than the random encoder gives any word."""
+    digests = np.frombuffer(list_terms("sleep")[-1], dtype=np.uint8).reshape(1, -1)
+    words = TfidfBaseline(digests, np.ones(1), np.array([[0.0], [8 * 1.7], [0.0], [0.0], [0.0]]), np.zeros(5))
+    run = write_run(tmp_path / "run", save_small_bundle, words=words, words_weight=1.0)
+    tables = explain(run, 100)
+    spans, faithfulness = tables["flagged"], tables["faithfulness"]
+    highest = spans.loc[spans.groupby("post_id")["weight"].idxmax()]
+    text_by_id = dict(zip(IDS, TEXTS, strict=True))
+    assert {text_by_id[row.post_id][row.start : row.end] for row in highest.itertuples()} == {"sleep"}
+    assert spans["is_reliable"].all()
+    assert (faithfulness["comprehensiveness_1"] > 6).all()  # that word masked: eight, and what the encoder adds
+    stages = tables["random_models"].groupby("stage")["rank_correlation"].mean()
+    assert stages["heads"] < 0.9  # a word that outweighs all others is found again only by chance

@@ -1,11 +1,15 @@
 """A classifier so simple that its attributions can be written down."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+
+from screening.models.baseline import TfidfBaseline, list_terms
 
 
 class MeanOfWords(nn.Module):
@@ -33,3 +37,27 @@ class MeanOfWords(nn.Module):
 @pytest.fixture
 def mean_of_words(bert_tokenizer: Any) -> MeanOfWords:
     return MeanOfWords(len(bert_tokenizer))
+
+
+@pytest.fixture(scope="session")
+def build_word_model() -> Callable[..., TfidfBaseline]:
+    """A function that builds a word model of given terms, each with its coefficients by class, all equally rare."""
+
+    def build(coefficients: dict[str, tuple[float, ...]], intercept: tuple[float, ...] = (0.25, -0.5)) -> TfidfBaseline:
+        digests = b"".join(list_terms(term)[-1] for term in coefficients)
+        return TfidfBaseline(
+            np.frombuffer(digests, dtype=np.uint8).reshape(-1, 8),
+            np.ones(len(coefficients)),
+            np.array(list(coefficients.values())).T,
+            np.array(intercept),
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def fitted_words() -> TfidfBaseline:
+    """A word model of five classes, fitted on a few posts of the words that the tokenizers know."""
+    rows = ["i feel so tired", "no sleep tonight", "my dog is happy", "tired today so tired", "happy tonight no dog"]
+    texts = [f"{row} {extra}" for row in rows for extra in ("today", "so so", "sleep", "my feel", "is")]
+    return TfidfBaseline.fit(texts, np.repeat(np.arange(5), 5), 5, seed=0)
