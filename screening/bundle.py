@@ -39,7 +39,8 @@ class BundleManifest(Record):
     classifier, and ``precision`` that of the rest. ``words_weight`` is what the word model's logits are multiplied by
     before they are added to the encoder's, 0 without one. ``long_posts`` is ``cut`` in bundles from before there were
     windows. ``first_stage`` says from which gate score the encoder reads a post, where there is a cascade; ``versions``
-    are those of the packages that computed the scores the operating points were fitted on.
+    are those of the packages that computed the scores the operating points were fitted on, ``reference_logits`` what
+    they made of :data:`screening.reference_posts.REFERENCE_POSTS`.
     """
 
     format_version: Literal[1] = 1
@@ -59,6 +60,7 @@ class BundleManifest(Record):
     operating_points: tuple[OperatingPoint, ...]
     first_stage: GateThreshold | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+    reference_logits: tuple[tuple[float, ...], ...] = ()
     digests: dict[str, str] = Field(default_factory=dict)
 
 

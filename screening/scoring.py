@@ -1,7 +1,7 @@
 """The screener: texts in, score table out, on the one path its operating points were calibrated on."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from screening.bundle import Bundle, BundleManifest, load_bundle, load_manifest
 from screening.calibration.temperature import TemperatureScaling
 from screening.data.cleaning import clean_text
 from screening.data.schema import validate_posts
-from screening.exceptions import NotCalibratedError
-from screening.inference.backends import Engine, find_versions, load_engine
-from screening.inference.ensemble import add_words
-from screening.inference.forward import Logits, Progress, run_engine
+from screening.inference.backends import Engine, load_engine
+from screening.inference.forward import Logits, Progress
 from screening.inference.precision import detect_precision
+from screening.inference.scoring_path import ScoringPath
+from screening.path_checks import validate_arithmetic, validate_promise
 from screening.taxonomy import Taxonomy
 from screening.thresholds.cascade import CLEARED_SCORE, combine_risks
 from screening.thresholds.operating_point import OperatingPoint
@@ -74,13 +74,14 @@ class Screener:
         BundleError
             If the folder is no bundle, or not as it was written.
         NotCalibratedError
-            If another precision, backend or quantisation is asked for, a risk target has no operating point, or the
-            backend that the bundle was calibrated on is not installed or cannot run here as it ran then.
+            If another precision, backend or quantisation is asked for, a risk target has no operating point, the
+            backend that the bundle was calibrated on is not installed or cannot run here as it ran then, or made posts
+            score otherwise here than they did then.
         """
         import torch
 
         manifest = load_manifest(Path(folder))
-        _validate_promise(
+        validate_promise(
             manifest,
             {
                 "training.precision": precision,
@@ -94,15 +95,29 @@ class Screener:
             logger.warning(
                 "the bundle is calibrated in bf16, which this %s only emulates: scoring is slow", device_type
             )
-        _warn_of_versions(manifest)
         bundle.classifier.to(device)
         engine = load_engine(bundle.classifier, manifest.backend, manifest.precision, bundle.quantised)
-        return cls(bundle, engine)
+        screener = cls(bundle, engine)
+        validate_arithmetic(screener.path, manifest)
+        return screener
 
     @property
     def version(self) -> str:
         """Version of the bundle, written next to every score."""
         return self.bundle.version
+
+    @property
+    def path(self) -> ScoringPath:
+        """The way from texts to logits."""
+        bundle, manifest = self.bundle, self.bundle.manifest
+        return ScoringPath(
+            self.engine,
+            bundle.tokenizer,
+            manifest.max_tokens,
+            manifest.long_posts,
+            bundle.words,
+            manifest.words_weight,
+        )
 
     @property
     def manifest(self) -> BundleManifest:
@@ -172,17 +187,10 @@ class Screener:
         is_cleared = self.find_cleared(texts)
         is_scored = np.ones_like(is_cleared) if reads_cleared else ~is_cleared
         wanted = [text for text, is_wanted in zip(texts, is_scored, strict=True) if is_wanted]
-        encoded = run_engine(
-            self.engine,
-            self.bundle.tokenizer,
-            wanted,
-            max_tokens=manifest.max_tokens,
-            long_posts=manifest.long_posts,
-            on_progress=_shift(on_progress, int((~is_scored).sum()), len(texts)),
-        )
+        outputs = self.path.compute_logits(wanted, _shift(on_progress, int((~is_scored).sum()), len(texts)))
         read = build_score_table(
             posts.loc[is_scored, "post_id"].tolist(),
-            add_words(encoded, self.bundle.words, manifest.words_weight, wanted),
+            outputs,
             manifest.taxonomy,
             manifest.temperature,
             manifest.operating_points,
@@ -282,37 +290,6 @@ def _add_unread(read: pd.DataFrame, post_ids: pd.Series, taxonomy: Taxonomy) -> 
     fills |= {"triage": "no_flag", "n_tokens": 0, "n_windows": 0, "is_truncated": False, "is_cleared": True}
     filled = read.set_index("post_id").reindex(post_ids.astype("str")).fillna(fills).reset_index()
     return filled.astype({name: read[name].dtype for name in read})
-
-
-def _validate_promise(manifest: BundleManifest, wanted: Mapping[str, str]) -> None:
-    calibrated_on = {
-        "training.precision": manifest.precision,
-        "inference.backend": manifest.backend,
-        "inference.quantisation": manifest.quantisation,
-    }
-    for name, value in wanted.items():
-        if value not in {"auto", calibrated_on[name]}:
-            message = (
-                f"bundle {manifest.name!r} was calibrated with {name}={calibrated_on[name]}, and its recall promise "
-                f"holds for that alone; found {value!r}. Use 'auto', or calibrate again with {name}={value}"
-            )
-            raise NotCalibratedError(message)
-    calibrated = {point.name for point in manifest.operating_points}
-    missing = sorted({target.name for target in manifest.taxonomy.targets} - calibrated)
-    if missing:
-        message = f"bundle {manifest.name!r} has no operating point for {missing}; run `screening calibrate` again"
-        raise NotCalibratedError(message)
-
-
-def _warn_of_versions(manifest: BundleManifest) -> None:
-    here = find_versions(manifest.backend)
-    then = manifest.versions
-    changed = [f"{name} {then[name]} (here {here.get(name)})" for name in then if here.get(name) != then[name]]
-    if changed:
-        logger.warning(
-            "the bundle is calibrated with %s: scores may differ in their last digits; calibrate again to be sure",
-            ", ".join(changed),
-        )
 
 
 def _clean_and_validate(texts: Sequence[str], post_ids: Sequence[object]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Stage calibrate: temperature on validation, recall-promised thresholds on calibration, then the bundle."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -17,15 +18,16 @@ from screening.calibration.ensemble import fit_ensemble_weight
 from screening.calibration.temperature import TemperatureScaling, fit_temperature
 from screening.data.preparation import load_split
 from screening.inference.backends import find_versions, load_engine
-from screening.inference.ensemble import add_words
-from screening.inference.forward import Logits, run_engine
+from screening.inference.forward import Logits
 from screening.inference.precision import Precision, compute_score_tolerance, resolve_precision
 from screening.inference.quantisation import N_POSTS, quantise
+from screening.inference.scoring_path import ScoringPath
 from screening.inference.windows import split_into_windows
 from screening.metrics.validation import BoolArray
 from screening.models.baseline import TfidfBaseline
 from screening.models.classifier import RiskClassifier
 from screening.models.quantised import QuantisedModel
+from screening.reference_posts import REFERENCE_POSTS
 from screening.scoring import build_score_table, compute_risk_scores
 from screening.thresholds.cascade import combine_risks, count_losses, require_read_posts
 from screening.thresholds.promises import Promises, fit_promises, require_budget
@@ -65,24 +67,14 @@ def run(context: RunContext) -> None:
     precision = resolve_precision(config.training.precision)
     quantised = _quantise(context, classifier, tokenizer)
     engine = load_engine(classifier, config.inference.backend, precision, quantised)
-
-    def compute_classifier_logits(split: str) -> Logits:
-        with show_progress(context.console, split) as on_progress:
-            return run_engine(
-                engine,
-                tokenizer,
-                load_split(context.folder.split(split))["text"].tolist(),
-                max_tokens=config.model.max_tokens,
-                long_posts=config.inference.long_posts,
-                on_progress=on_progress,
-            )
-
+    path = ScoringPath(engine, tokenizer, config.model.max_tokens, config.inference.long_posts)
+    texts = {split: load_split(context.folder.split(split))["text"].tolist() for split in FITTED_SPLITS}
+    outputs = {split: _compute_logits(context, path, split, texts[split]) for split in FITTED_SPLITS}
     baseline = TfidfBaseline.load(context.folder.baseline)
-    outputs = {split: compute_classifier_logits(split) for split in FITTED_SPLITS}
-    outputs, weight = _add_words(context, outputs, baseline)
-    baseline_outputs = {
-        split: wrap_baseline_logits(baseline, load_split(context.folder.split(split))) for split in FITTED_SPLITS
-    }
+    baseline_outputs = {split: wrap_baseline_logits(baseline, texts[split]) for split in FITTED_SPLITS}
+    if config.inference.ensemble == "tfidf":
+        path = _add_word_model(context, path, outputs["validation"], baseline, baseline_outputs["validation"])
+        outputs = {split: path.add_words(outputs[split], texts[split]) for split in FITTED_SPLITS}
     tolerance = partial(compute_score_tolerance, precision, quantisation=config.inference.quantisation)
     scorer, scores = _calibrate(context, scope, outputs, tolerance, first_stage)
     require_budget(scorer)
@@ -96,17 +88,9 @@ def run(context: RunContext) -> None:
             write_json(aside / ENCODER_FILE, encoder_scorer.model_dump(mode="json"))
             write_json(aside / CARD_FILE, first_stage.card.model_dump(mode="json"))
             first_stage.held_out.to_parquet(aside / HELD_OUT_FILE, index=False)
-    manifest = _build_manifest(context, scorer, precision, first_stage).model_copy(update={"words_weight": weight})
+    manifest = _build_manifest(context, scorer, path, precision, first_stage)
     gate = first_stage.gate if first_stage else None
-    save_bundle(
-        context.folder.bundle,
-        classifier,
-        tokenizer,
-        manifest,
-        gate,
-        quantised=quantised,
-        words=baseline if weight else None,
-    )
+    save_bundle(context.folder.bundle, classifier, tokenizer, manifest, gate, quantised=quantised, words=path.words)
     first_lines = (first_stage.threshold,) if first_stage else ()
     for line in (*first_lines, *scorer.operating_points, *scorer.alternatives, *scorer.budgets):
         context.console.print(str(line), highlight=False)
@@ -144,17 +128,19 @@ def _quantise(context: RunContext, classifier: Any, tokenizer: Any) -> Quantised
     return quantise(classifier, windows.token_ids)
 
 
-def _add_words(context: RunContext, outputs: Outputs, words: TfidfBaseline) -> tuple[Outputs, float]:
-    """Add the word model's logits, if asked for, with the weight that is best on validation posts; also return it."""
-    if context.config.inference.ensemble == "none":
-        return outputs, 0.0
-    posts = {split: load_split(context.folder.split(split)) for split in outputs}
-    said = words.compute_logits(posts["validation"]["text"].tolist())
-    labels = context.taxonomy.encode(posts["validation"]["label"])
-    weight = fit_ensemble_weight(outputs["validation"].logits, said, labels)
+def _compute_logits(context: RunContext, path: ScoringPath, split: str, texts: list[str]) -> Logits:
+    with show_progress(context.console, split) as on_progress:
+        return path.compute_logits(texts, on_progress)
+
+
+def _add_word_model(
+    context: RunContext, path: ScoringPath, encoded: Logits, words: TfidfBaseline, said: Logits
+) -> ScoringPath:
+    """Give the word model the weight that is best on validation posts, of which both outputs are; 0 leaves it out."""
+    labels = context.taxonomy.encode(load_split(context.folder.split("validation"))["label"])
+    weight = fit_ensemble_weight(encoded.logits, said.logits, labels)
     context.console.print(f"the word model's logits count {weight:.3g} times beside the encoder's", highlight=False)
-    added = {split: add_words(outputs[split], words, weight, posts[split]["text"].tolist()) for split in outputs}
-    return added, weight
+    return replace(path, words=words, words_weight=weight) if weight > 0 else path
 
 
 def read_scorer(folder: RunFolder, name: str) -> CalibratedScorer:
@@ -162,11 +148,11 @@ def read_scorer(folder: RunFolder, name: str) -> CalibratedScorer:
     return CalibratedScorer.model_validate_json((folder.calibration / name).read_bytes())
 
 
-def wrap_baseline_logits(baseline: TfidfBaseline, posts: pd.DataFrame) -> Logits:
+def wrap_baseline_logits(baseline: TfidfBaseline, texts: list[str]) -> Logits:
     """Put the baseline's logits in the classifier's shape; it has no valence, intensity, tokens or window."""
-    logits = baseline.compute_logits(posts["text"].tolist()).astype(np.float32)
-    absent = np.full(len(posts), np.nan, dtype=np.float32)
-    none = np.zeros(len(posts), dtype=np.int64)
+    logits = baseline.compute_logits(texts).astype(np.float32)
+    absent = np.full(len(texts), np.nan, dtype=np.float32)
+    none = np.zeros(len(texts), dtype=np.int64)
     return Logits(logits, absent, absent, none, none, none.astype(bool))
 
 
@@ -214,7 +200,11 @@ def _find_read(first_stage: FirstStage | None, texts: list[str]) -> BoolArray:
 
 
 def _build_manifest(
-    context: RunContext, scorer: CalibratedScorer, precision: Precision, first_stage: FirstStage | None
+    context: RunContext,
+    scorer: CalibratedScorer,
+    path: ScoringPath,
+    precision: Precision,
+    first_stage: FirstStage | None,
 ) -> BundleManifest:
     record = context.folder.read_record()
     return BundleManifest(
@@ -222,15 +212,17 @@ def _build_manifest(
         created_at=datetime.now(UTC).replace(microsecond=0),
         run_id=record.run_id if record else "",
         encoder=context.config.model.encoder,
-        max_tokens=context.config.model.max_tokens,
-        long_posts=context.config.inference.long_posts,
+        max_tokens=path.max_tokens,
+        long_posts=path.long_posts,
         backend=context.config.inference.backend,
         precision=precision,
         quantisation=context.config.inference.quantisation,
+        words_weight=path.words_weight,
         is_synthetic=context.config.data.source == "synthetic",
         taxonomy=context.taxonomy,
         temperature=scorer.temperature,
         operating_points=scorer.operating_points,
         first_stage=first_stage.threshold if first_stage else None,
         versions=find_versions(context.config.inference.backend),
+        reference_logits=path.compute_logits(REFERENCE_POSTS).logits.tolist(),
     )

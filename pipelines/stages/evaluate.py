@@ -136,7 +136,7 @@ def _write_cascade(
 def _score_baseline(
     context: RunContext, baseline: TfidfBaseline, scorer: CalibratedScorer, posts: pd.DataFrame
 ) -> pd.DataFrame:
-    outputs = wrap_baseline_logits(baseline, posts)
+    outputs = wrap_baseline_logits(baseline, posts["text"].tolist())
     ids = posts["post_id"].tolist()
     return build_score_table(ids, outputs, context.taxonomy, scorer.temperature, scorer.operating_points)
 

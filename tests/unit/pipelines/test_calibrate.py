@@ -21,6 +21,7 @@ from screening.config import dump_config, load_config
 from screening.exceptions import ConfigError, RecallNotReachableError
 from screening.inference.windows import split_into_windows
 from screening.models.baseline import TfidfBaseline
+from screening.reference_posts import REFERENCE_POSTS
 from screening.scoring import Screener
 from screening.taxonomy import load_taxonomy
 
@@ -93,6 +94,7 @@ def test_points_alternatives_budgets_and_bands_are_written_for_both_scorers(prep
         assert len(scorer.budgets) == len(scorer.alternative_budgets) == len(scorer.bands) == n_targets
         assert all(budget.fits for budget in scorer.budgets)
     manifest = load_manifest(context.folder.bundle)
+    assert len(manifest.reference_logits) == len(REFERENCE_POSTS)
     assert manifest.operating_points == read_scorer(context.folder, MODEL_FILE).operating_points
 
 

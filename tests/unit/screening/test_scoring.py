@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 from scipy.special import softmax
 
-from screening import scoring
+from screening import path_checks, scoring
 from screening.bundle import BundleManifest, load_manifest
 from screening.exceptions import BundleError, NotCalibratedError, SchemaError
 from screening.inference import backends, quantisation
 from screening.models.baseline import TfidfBaseline
 from screening.models.quantised import QuantisedModel
+from screening.reference_posts import REFERENCE_POSTS
 from screening.scoring import Screener, compute_risk_scores
 from screening.taxonomy import load_taxonomy
 
@@ -198,7 +199,7 @@ def test_a_quantised_bundle_is_refused_unquantised_and_the_other_way_round(
         Screener.load(bundle_dir, quantisation="int8")
     monkeypatch.setattr(quantisation, "detect_int8", lambda: False)
     monkeypatch.setattr(backends, "is_installed", lambda _: True)
-    monkeypatch.setattr(scoring, "find_versions", lambda _: {})
+    monkeypatch.setattr(path_checks, "find_versions", lambda _: {})
     with pytest.raises(NotCalibratedError, match="AVX512-VNNI"):
         Screener.load(folder)
 
@@ -255,3 +256,40 @@ def test_other_versions_than_those_of_calibration_are_said(
     Screener.load(folder)
     assert "the bundle is calibrated with torch 1.0.0 (here " in caplog.text
     assert "transformers" not in caplog.text
+
+
+def remember(screener: Screener, shift: float = 0.0) -> tuple[tuple[float, ...], ...]:
+    logits = screener.path.compute_logits(REFERENCE_POSTS).logits.astype(float)
+    logits[2, 1] += shift  # one class of one post
+    return tuple(map(tuple, logits.tolist()))
+
+
+def test_a_machine_that_computes_what_was_computed_when_calibrating_is_welcome(
+    save_small_bundle: SaveBundle, screener: Screener, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    versions = {**backends.find_versions("torch"), "torch": "1.0.0"}
+    folder = save_small_bundle(tmp_path / "b", reference_logits=remember(screener), versions=versions)
+    Screener.load(folder)
+    assert not caplog.text  # other versions that compute the same need no warning
+
+
+@pytest.mark.parametrize(
+    ("versions", "why"),
+    [({}, "so it is this machine"), ({"torch": "1.0.0"}, r"packages changed: torch 1\.0\.0 \(here")],
+)
+def test_a_machine_that_computes_otherwise_is_refused_with_the_way_out(
+    save_small_bundle: SaveBundle, screener: Screener, tmp_path: Path, versions: dict[str, str], why: str
+) -> None:
+    # fp32 allows for 1e-4 in log-odds; the temperature is 1.7
+    folder = save_small_bundle(tmp_path / "b", reference_logits=remember(screener, 0.01), versions=versions)
+    with pytest.raises(NotCalibratedError, match=rf"made posts score up to 0\.00.*{why}.*Calibrate the run again here"):
+        Screener.load(folder)
+    near = save_small_bundle(tmp_path / "near", reference_logits=remember(screener, 5e-5))
+    Screener.load(near)
+
+
+def test_reference_logits_of_other_posts_are_refused(
+    save_small_bundle: SaveBundle, screener: Screener, tmp_path: Path
+) -> None:
+    with pytest.raises(NotCalibratedError, match="score up to inf"):
+        Screener.load(save_small_bundle(tmp_path / "b", reference_logits=remember(screener)[:2]))
