@@ -12,8 +12,9 @@ Precision = Literal["bf16", "fp32"]
 # 120 in smaller batches and 60 alone (fp32: torch 7e-6, OpenVINO 3e-6; bf16, eight bits of mantissa, on a CPU that
 # multiplies it: torch 0.031, OpenVINO 0.012).
 SCORE_TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "bf16": 0.1}
-# In int8, whatever the rest is computed in: a rounding may tip a number over to the next of 256. Measured over 400 posts in
-# another order, 120 in batches of 600 to 16,384 tokens and 538 alone: 0.036 beside bf16, 0.029 beside fp32 (120 alone).
+# In int8, whatever the rest is computed in: a rounding may tip a number over to the next of 256. Measured over 400
+# posts in another order, 120 in batches of 600 to 16,384 tokens and 538 alone: 0.036 beside bf16; beside fp32, with
+# 120 alone, 0.029.
 INT8_SCORE_TOLERANCE = 0.1
 _MEASURED_AT_TEMPERATURE = 0.98  # of the classifier whose scores were measured
 
