@@ -112,6 +112,7 @@ def train_ours(
         epochs=epochs,
         early_stopping_patience=epochs,
         batch_size=BATCH_SIZE,
+        ema_decay="null",  # the peer averages no weights
         learning_rate=LEARNING_RATE,
         save_every_steps=10**6,
         n_threads=1,
