@@ -118,13 +118,14 @@ def run_stages(config: RunConfig, names: tuple[str, ...], console: Console, *, f
 def compute_fingerprints(config: RunConfig) -> dict[str, str]:
     """Compute what each stage depends on: its config sections, the files it reads, and all stages before it.
 
-    External posts count for the stage that scores them, not for training; an earlier run for the report. A section that
-    a config leaves out when it is not used does not count.
+    External posts count for the stage that scores them, not for training; an earlier run for the report. Teachers count
+    by the names of their folders, so that they may be removed once the student is trained. A section that a config
+    leaves out when it is not used does not count.
     """
     tree = json.loads(config.model_dump_json(exclude={"data": {"external"}}))
     champion = config.report.champion
     late_files: dict[str, tuple[Path | None, ...]] = {
-        "train": (config.pretraining.path, *config.objective.teachers),
+        "train": (config.pretraining.path,),
         "evaluate": (config.data.external,),
         "report": (champion / "run.json" if champion else None,),
     }

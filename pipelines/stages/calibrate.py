@@ -17,6 +17,7 @@ from screening.bundle import BundleManifest, save_bundle
 from screening.calibration.ensemble import fit_ensemble_weight
 from screening.calibration.temperature import TemperatureScaling, fit_temperature
 from screening.data.preparation import load_split
+from screening.exceptions import ConfigError
 from screening.inference.backends import find_versions, load_engine
 from screening.inference.forward import Logits
 from screening.inference.precision import Precision, compute_score_tolerance, resolve_precision
@@ -38,6 +39,7 @@ Outputs = Mapping[str, Logits]
 FITTED_SPLITS = ("validation", "calibration")
 MODEL_FILE = "operating_points.json"
 BASELINE_FILE = "baseline_operating_points.json"
+MIN_POSTS_OF_A_TERM = 10
 SCOPE_KEY, QUANTISATION_KEY = 1, 2  # streams of their own: splits are carved from the same seed
 
 
@@ -73,7 +75,7 @@ def run(context: RunContext) -> None:
     baseline = TfidfBaseline.load(context.folder.baseline)
     baseline_outputs = {split: wrap_baseline_logits(baseline, texts[split]) for split in FITTED_SPLITS}
     if config.inference.ensemble == "tfidf":
-        path = _add_word_model(context, path, outputs["validation"], baseline, baseline_outputs["validation"])
+        path = _add_word_model(context, path, outputs["validation"], texts["validation"])
         outputs = {split: path.add_words(outputs[split], texts[split]) for split in FITTED_SPLITS}
     tolerance = partial(compute_score_tolerance, precision, quantisation=config.inference.quantisation)
     scorer, scores = _calibrate(context, scope, outputs, tolerance, first_stage)
@@ -133,12 +135,26 @@ def _compute_logits(context: RunContext, path: ScoringPath, split: str, texts: l
         return path.compute_logits(texts, on_progress)
 
 
-def _add_word_model(
-    context: RunContext, path: ScoringPath, encoded: Logits, words: TfidfBaseline, said: Logits
-) -> ScoringPath:
-    """Give the word model the weight that is best on validation posts, of which both outputs are; 0 leaves it out."""
-    labels = context.taxonomy.encode(load_split(context.folder.split("validation"))["label"])
-    weight = fit_ensemble_weight(encoded.logits, said.logits, labels)
+def _add_word_model(context: RunContext, path: ScoringPath, encoded: Logits, texts: list[str]) -> ScoringPath:
+    """Fit a word model on training posts, and the weight of its logits on validation posts; 0 leaves it out.
+
+    Not the report's comparator: bundles travel, and digests of words can be guessed, so that only words of many posts
+    are learnt.
+    """
+    train, taxonomy = load_split(context.folder.split("train")), context.taxonomy
+    y = np.array(taxonomy.encode(train["label"]))
+    try:
+        words = TfidfBaseline.fit(
+            train["text"].tolist(), y, len(taxonomy.names), context.config.seed, min_posts=MIN_POSTS_OF_A_TERM
+        )
+    except ValueError as error:
+        message = (
+            f"inference.ensemble=tfidf learns words that stand in {MIN_POSTS_OF_A_TERM} training posts or more, and "
+            f"finds none in {len(train)} posts; set inference.ensemble=none"
+        )
+        raise ConfigError(message) from error
+    labels = taxonomy.encode(load_split(context.folder.split("validation"))["label"])
+    weight = fit_ensemble_weight(encoded.logits, words.compute_logits(texts), labels)
     context.console.print(f"the word model's logits count {weight:.3g} times beside the encoder's", highlight=False)
     return replace(path, words=words, words_weight=weight) if weight > 0 else path
 

@@ -18,6 +18,7 @@ from screening.models.baseline import TfidfBaseline
 from screening.training.fitting import FittedClassifier, fit_classifier, summarise_history
 from screening.training.pretraining import load_pretraining_ratings
 from screening.training.processes import count_posts_per_process, leave, start_training, wait_for_training
+from screening.training.teachers import validate_teachers
 from screening.whole_writes import write_folder_whole
 
 
@@ -69,14 +70,17 @@ def fit_baseline(context: RunContext, train: pd.DataFrame) -> TfidfBaseline:
 
 def _require_same_splits(context: RunContext) -> None:
     """Refuse teachers that were trained on other splits: they may have read this run's calibration or test posts."""
+    validate_teachers(context.config)
     expected = compute_fingerprints(context.config)["prepare"]
     for folder in context.config.objective.teachers:
-        record = RunFolder(folder.parent).read_record()
-        if record is None or "prepare" not in record.stages or record.stages["prepare"].fingerprint != expected:
+        teacher = RunFolder(folder.parent)
+        record = teacher.read_record()
+        is_trained = folder == teacher.model and record is not None and {"prepare", "train"} <= set(record.stages)
+        if record is None or not is_trained or record.stages["prepare"].fingerprint != expected:
             message = (
-                f"objective.teachers: {folder} is not the model of a run with the same posts, splits and seed as this "
-                "one, so it may have read the posts that recall is promised and measured on; train teachers with the "
-                "same config and --set training.seed=N --set name=OTHER"
+                f"objective.teachers: {folder} is not the folder model/ of a run that was trained on the same posts, "
+                "splits and seed as this one, so it may have read the posts that recall is promised and measured on; "
+                "train teachers with the same config and --set training.seed=N --set name=OTHER"
             )
             raise ConfigError(message)
 

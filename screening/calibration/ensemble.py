@@ -24,7 +24,8 @@ def fit_ensemble_weight(first: npt.ArrayLike, second: npt.ArrayLike, y_true: npt
     Returns
     -------
     float
-        In [0, 20]; 0 where the second model does not help.
+        In [0, 20]: near 0 where the second model does not help, exactly 0 where it would have to be negative, and 20
+        also where the first model is of no use.
 
     Raises
     ------

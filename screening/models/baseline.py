@@ -61,7 +61,9 @@ class TfidfBaseline:
         self.intercept = intercept
 
     @classmethod
-    def fit(cls, texts: Sequence[str], y: NDArray[np.int64], n_classes: int, seed: int) -> "TfidfBaseline":
+    def fit(
+        cls, texts: Sequence[str], y: NDArray[np.int64], n_classes: int, seed: int, *, min_posts: int = 2
+    ) -> "TfidfBaseline":
         """Fit on training posts.
 
         Parameters
@@ -71,11 +73,13 @@ class TfidfBaseline:
             Class indices; every class must occur.
         n_classes : int
         seed : int
+        min_posts : int
+            A term must stand in so many posts to be learnt.
 
         Raises
         ------
         ValueError
-            If a class has no post.
+            If a class has no post, or no term stands in enough posts.
         """
         from sklearn.linear_model import LogisticRegression
 
@@ -83,7 +87,7 @@ class TfidfBaseline:
         if missing:
             message = f"expected posts of all {n_classes} classes, found none of class indices {missing}"
             raise ValueError(message)
-        vectorizer = _make_vectorizer(min_df=2, max_features=60_000)
+        vectorizer = _make_vectorizer(min_df=min_posts, max_features=60_000)
         features = vectorizer.fit_transform(texts)
         model = LogisticRegression(C=5.0, max_iter=2_000, class_weight="balanced", random_state=seed)
         model.fit(features, y)

@@ -11,7 +11,7 @@ class RDrop(nn.Module):
     """``L = (1/N) Σ_i ½ [KL(p_i‖q_i) + KL(q_i‖p_i)]`` between the class probabilities of a post's two views.
 
     Exactly 0 in evaluation mode, where a post is read once. The paper adds it to the *sum* of both views'
-    cross-entropies; ours stand in ``ce`` as their mean, so a weight here is twice the paper's ``α`` [ours].
+    cross-entropies; ours stand in ``ce`` as their mean, so that a weight here is half the paper's ``α``.
 
     References
     ----------

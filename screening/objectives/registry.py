@@ -112,7 +112,7 @@ PRESETS: dict[str, Preset] = {
     # second view is another dropout mask [ours]; theirs puts in synonyms.
     "lcl": Preset({"ce": 0.5, "ce_weighting": 0.5, "lcl": 0.5}, n_views=2),
     # Liang et al. 2021: cross-entropy of two views, α 1 [paper]; our ce is a mean where theirs is a sum.
-    "r_drop": Preset({"ce": 1.0, "r_drop": 2.0}, n_views=2),
+    "r_drop": Preset({"ce": 1.0, "r_drop": 0.5}, n_views=2),
     # Hinton et al. 2015: labels and the mean of several teachers' probabilities; equal weights, no temperature [ours].
     "distillation": Preset({"ce": 0.5, "distillation": 0.5}),
     # arXiv 2603.14075: all layers, and SCL with a growing weight [paper: abstract]; every number [ours].

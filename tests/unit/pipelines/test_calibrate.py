@@ -1,6 +1,7 @@
 """Calibrating: everything the configuration promises is fitted, written and refused as configured."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from screening.bundle import load_manifest
 from screening.config import dump_config, load_config
 from screening.exceptions import ConfigError, RecallNotReachableError
 from screening.inference.windows import split_into_windows
-from screening.models.baseline import TfidfBaseline
+from screening.models.baseline import TfidfBaseline, list_terms
 from screening.reference_posts import REFERENCE_POSTS
 from screening.scoring import Screener
 from screening.taxonomy import load_taxonomy
@@ -133,6 +134,10 @@ def test_an_ensemble_is_calibrated_and_is_what_the_bundle_scores_with(prepare: C
     for point in screener.manifest.operating_points:  # what is promised is promised for the ensemble's scores
         positive = table["label"].isin(point.labels)
         assert (found.loc[positive, f"risk_{point.name}"] < point.threshold).sum() <= point.n_allowed_misses
+    assert screener.bundle.words is not None  # digests can be guessed: of rare words there are none
+    train = pd.read_parquet(context.folder.split("train"))["text"]
+    counts = Counter(digest for text in train for digest in set(list_terms(text)))
+    assert min(counts[row.tobytes()] for row in screener.bundle.words.term_digests) >= calibrate.MIN_POSTS_OF_A_TERM
     plain = prepare()
     calibrate.run(plain)
     assert load_manifest(plain.folder.bundle).words_weight == 0

@@ -117,3 +117,13 @@ def test_a_word_is_gone_when_any_of_its_letters_is_masked() -> None:
     found = baseline.compute_masked_logits("red apple", [[(0, 1)], [(2, 3)], [(0, 3)], [(3, 4)]])
     np.testing.assert_array_equal(found[:2], found[[2, 2]])
     np.testing.assert_allclose(found[3], baseline.compute_logits(["red apple"])[0], atol=1e-12)
+
+
+def test_a_term_of_too_few_posts_is_not_learnt() -> None:
+    posts = [*TEXTS, "red zanzibar", "red zanzibar"]
+    labels = np.append(LABELS, [0, 0])
+    often, rarely = (TfidfBaseline.fit(posts, labels, 3, seed=0, min_posts=n) for n in (3, 2))
+    for model, is_known in ((often, False), (rarely, True)):
+        assert bool(model.weigh_words("zanzibar").logits.any()) == is_known
+    with pytest.raises(ValueError, match="no terms remain"):
+        TfidfBaseline.fit(posts, labels, 3, seed=0, min_posts=8)

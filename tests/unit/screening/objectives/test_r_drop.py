@@ -55,6 +55,17 @@ def test_half_precision_agrees() -> None:
     assert compute(logits.bfloat16()).item() == pytest.approx(compute(logits).item(), rel=0.02)
 
 
+def test_the_preset_pulls_where_the_papers_loss_pulls() -> None:
+    logits = torch.randn(8, 5, generator=torch.Generator().manual_seed(3), requires_grad=True)
+    labels = torch.tensor([0, 0, 3, 3, 1, 1, 4, 4])
+    weights = resolve_preset(ObjectiveConfig(preset="r_drop")).weights
+    ours = weights["ce"] * functional.cross_entropy(logits, labels) + weights["r_drop"] * compute(logits)
+    first, second = (functional.cross_entropy(logits[i::2], labels[i::2]) for i in (0, 1))
+    papers = first + second + 1.0 * compute(logits)  # α 1
+    found, expected = (torch.autograd.grad(loss, logits)[0].flatten() for loss in (ours, papers))
+    torch.testing.assert_close(found / found.norm(), expected / expected.norm())
+
+
 @pytest.mark.parametrize("changes", [{"n_views": 1}, {"schedule": "two_phase"}])
 def test_one_view_is_refused_with_the_way_out(changes: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"r_drop compares two views .* set objective.n_views=2"):
