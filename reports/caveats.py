@@ -35,17 +35,18 @@ def build_caveats(results: RunResults) -> tuple[str, ...]:
 def _warn_of_cuts(results: RunResults) -> Iterator[str]:
     n_cut, n_posts = int(results.test["is_truncated"].sum()), len(results.test)
     n_split = int((results.test["n_windows"] > 1).sum())
+    longer = f"of {n_posts:,} test posts are longer than the model's window of {results.config.model.max_tokens} tokens"
     if n_split:
+        rests = "a post's scores rest on the mean over its windows"
+        if results.has_word_model:
+            rests = "a post's scores rest on the mean over its windows and on TF-IDF of the whole post"
         yield (
-            f"{n_split:,} of {n_posts:,} test posts are longer than the model's window of "
-            f"{results.config.model.max_tokens} tokens and were read in several; a post's scores rest on the mean over "
-            "its windows, so a short passage of a long post counts for little."
+            f"{n_split:,} {longer} and were read in several; {rests}, so a short passage of a long post counts for "
+            "little."
         )
     if n_cut:
-        yield (
-            f"{n_cut:,} of {n_posts:,} test posts are longer than the model's window of "
-            f"{results.config.model.max_tokens} tokens; what stands after the cut is not read."
-        )
+        unread = "is read by the TF-IDF model only" if results.has_word_model else "is not read"
+        yield f"{n_cut:,} {longer}; what stands after the cut {unread}."
 
 
 def _warn_of_authors(results: RunResults) -> Iterator[str]:

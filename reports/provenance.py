@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reports.results import RunResults
+    from screening.config import RunConfig
 
 NOT_RECORDED = "not recorded"
 HARDWARE_WORDS = {
@@ -29,7 +30,7 @@ def _describe_run(results: RunResults) -> Iterator[Fact]:
     yield Fact("Run", results.config.name)
     yield Fact("Run id", describe(info.get("run_id")) or NOT_RECORDED)
     yield Fact("Commit", describe(info.get("commit")) or NOT_RECORDED)
-    yield Fact("Seed", str(results.config.seed))
+    yield Fact("Seed", _describe_seed(results.config))
     if "bundle_version" in info:
         yield Fact("Bundle version", describe(info["bundle_version"]))
     yield Fact("Versions", describe(info.get("versions")) or NOT_RECORDED)
@@ -44,8 +45,8 @@ def _describe_making(results: RunResults) -> Iterator[Fact]:
     if digest := results.data_card.get("splits", {}).get("test", {}).get("sha256"):
         yield Fact("Test split", f"SHA-256 {digest}")
     yield Fact("Encoder", f"{config.model.encoder}, {config.model.pooling} pooling, {config.model.max_tokens} tokens")
-    yield Fact("Objective", f"preset {config.objective.preset}")
-    yield Fact("What is scored", _describe_score(results.run_info))
+    yield Fact("Objective", _describe_objective(config))
+    yield Fact("What is scored", _describe_score(results))
     if results.temperature is not None:
         scaling = results.temperature
         yield Fact("Temperature", f"{scaling.temperature:.3f}, fitted on {scaling.n_samples:,} validation posts")
@@ -65,10 +66,25 @@ def _describe_precision(info: Mapping[str, Any]) -> str:
     return f"thresholds chosen in {calibrated}, test posts scored in {evaluated or 'a precision not recorded'}"
 
 
-def _describe_score(info: Mapping[str, Any]) -> str:
-    weight = info.get("words_weight", 0)
-    if not weight:
+def _describe_seed(config: RunConfig) -> str:
+    own = config.training.seed
+    return str(config.seed) if own is None else f"{config.seed}, of training {own}"
+
+
+def _describe_objective(config: RunConfig) -> str:
+    """Name the preset, and what else the classifier learned from; of paths no more than the last name."""
+    parts = [f"preset {config.objective.preset}"]
+    if n_teachers := len(config.objective.teachers):
+        parts.append(f"distilled from {n_teachers} teacher{'s' if n_teachers > 1 else ''}")
+    if config.pretraining.path is not None:
+        parts.append(f"encoder trained before on ratings of {config.pretraining.path.name}")
+    return ", ".join(parts)
+
+
+def _describe_score(results: RunResults) -> str:
+    if not results.has_word_model:
         return "the encoder's class logits"
+    weight = results.run_info["words_weight"]
     return f"the encoder's class logits and {weight:.3g} times those of TF-IDF + logistic regression on the same posts"
 
 

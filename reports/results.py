@@ -154,6 +154,11 @@ class RunResults:
         return bool(self.data_card.get("is_synthetic")) or self.config.data.source == "synthetic"
 
     @property
+    def has_word_model(self) -> bool:
+        """Whether the logits of TF-IDF + logistic regression are added to the encoder's in every score."""
+        return bool(self.run_info.get("words_weight"))
+
+    @property
     def point_by_target(self) -> dict[str, OperatingPoint]:
         """Operating points by the name of their risk target."""
         return {point.name: point for point in self.operating_points}

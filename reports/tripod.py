@@ -140,9 +140,18 @@ def _answer_outcome(results: RunResults) -> Iterator[tuple[str, Answer]]:
         yield "8b", Answer("not answered", "", f"Who set the labels, with which training? {WRITE_IT}")
         yield "8c", Answer("not answered", "", f"Did they know anything but the post? {WRITE_IT}")
     yield "9a", Answer("answered", "provenance", "The text of the post and nothing else.")
-    window = f"{results.config.model.encoder}, the first {results.config.model.max_tokens} tokens"
-    yield "9b", Answer("answered", "provenance", f"Read by {window}.")
+    yield "9b", Answer("answered", "provenance", _describe_reading(results))
     yield "9c", Answer("not applicable", "", "The text is read by a program.")
+
+
+def _describe_reading(results: RunResults) -> str:
+    """Say what reads how much of a post."""
+    model, long_posts = results.config.model, results.config.inference.long_posts
+    how_much = f"the first {model.max_tokens} tokens"
+    if long_posts == "windows":
+        how_much = f"the whole post, in windows of {model.max_tokens} tokens whose outputs are averaged"
+    words = " TF-IDF + logistic regression reads the whole post beside it." if results.has_word_model else ""
+    return f"Read by {model.encoder}, {how_much}.{words}"
 
 
 def _answer_methods(results: RunResults, names: set[str]) -> Iterator[tuple[str, Answer]]:
@@ -162,9 +171,11 @@ def _answer_methods(results: RunResults, names: set[str]) -> Iterator[tuple[str,
         )
         yield "15", Answer("in part", "classification", "Class probabilities; there is no threshold.")
     yield "12a", Answer("answered", "data", "Train, validation, calibration and test, and what each is used for.")
-    yield "12b", Answer("answered", "provenance", "Word pieces of the encoder; no other transformation.")
+    tfidf = ", and TF-IDF of words and pairs of words" if results.has_word_model else ""
+    yield "12b", Answer("answered", "provenance", f"Word pieces of the encoder{tfidf}; no other transformation.")
     history = "training" if "training" in names else "provenance"
-    words = "Encoder, pooling, objective; epoch chosen on validation, judged on test. Settings were not searched."
+    chosen = "epoch and the word model's weight" if results.has_word_model else "epoch"
+    words = f"Encoder, pooling, objective; {chosen} chosen on validation, judged on test. Settings were not searched."
     yield "12c", Answer("answered", history, words)
     shown = [name for name in ("calibration", "decision", "comparators") if name in names]
     words = "Recall, specificity, PPV, NPV, alerts, curves" + "".join(f", {name}" for name in shown) + "."
@@ -236,7 +247,8 @@ def _answer_discussion(results: RunResults, names: set[str]) -> Iterator[tuple[s
         Answer("in part", "answer", "What the numbers mean, in words; earlier studies are for you to set beside."),
     )
     yield "26", Answer("answered", "caveats" if "caveats" in names else "checks", "Limits, and numbered checks.")
-    refused = "Empty and unreadable posts are refused by id, cut posts are marked."
+    marked = "posts read in several windows" if results.config.inference.long_posts == "windows" else "cut posts"
+    refused = f"Empty and unreadable posts are refused by id, {marked} are marked."
     if results.robustness is not None:
         yield "27a", Answer("answered", "robustness", f"{refused} Typos and cuts were tried.")
     else:

@@ -81,7 +81,8 @@ def check_truncation(results: RunResults) -> Check:
         return READ_WHOLE.conclude("not_applicable", "There are no test posts.")
     share = float(results.test["is_truncated"].mean())
     window = f"{results.config.model.max_tokens} tokens"
-    words = f"{share:.1%} of test posts are longer than {window} and cut there; the rest is not read."
+    unread = "only the TF-IDF model reads the rest" if results.has_word_model else "the rest is not read"
+    words = f"{share:.1%} of test posts are longer than {window} and cut there; {unread}."
     if share == 0:
         words = f"Every test post is read to its end; {(results.test['n_windows'] > 1).mean():.1%} exceed {window}."
     outcome: Outcome = "warn" if share > MAX_TRUNCATED else "notice" if share > 0 else "pass"

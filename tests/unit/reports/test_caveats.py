@@ -47,6 +47,15 @@ def test_cut_posts_are_counted_and_named_only_where_there_are_any(results: RunRe
     assert "longer than the model's window" not in words(whole)
 
 
+def test_a_word_model_reads_long_posts_to_their_end(results: RunResults) -> None:
+    assert "what stands after the cut is not read" in words(results)
+    both = dataclasses.replace(results, run_info=results.run_info | {"words_weight": 1.3})
+    assert "what stands after the cut is read by the TF-IDF model only" in words(both)
+    split = results.test.assign(is_truncated=False, n_windows=2)
+    assert "the mean over its windows, so" in words(dataclasses.replace(results, test=split))
+    assert "its windows and on TF-IDF of the whole post" in words(dataclasses.replace(both, test=split))
+
+
 def test_posts_from_elsewhere_and_controls_are_missed_only_where_they_are_missing(results: RunResults) -> None:
     assert "No posts from another place or time" in words(results)
     assert "No posts from outside the task" not in words(results)

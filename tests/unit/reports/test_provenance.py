@@ -4,6 +4,7 @@ import dataclasses
 
 from reports.provenance import build_provenance
 from reports.results import RunResults
+from screening.config import load_config
 
 
 def shown(results: RunResults) -> dict[str, str]:
@@ -42,3 +43,16 @@ def test_an_ensemble_says_what_it_adds_to_the_encoder(results: RunResults) -> No
     assert facts["What is scored"].startswith("the encoder's class logits and 1.35 times those of TF-IDF")
     assert facts["Backend"] == "torch"
     assert shown(results)["What is scored"] == "the encoder's class logits"
+
+
+def test_a_seed_of_training_alone_stands_beside_the_other(results: RunResults) -> None:
+    assert shown(results)["Seed"] == "13"
+    config = load_config(overrides=["training.seed=7"])
+    assert shown(dataclasses.replace(results, config=config))["Seed"] == "13, of training 7"
+
+
+def test_teachers_and_rated_sentences_are_named_without_their_folders(results: RunResults) -> None:
+    overrides = ["objective.teachers=[/home/me/a/model,/home/me/b/model]", "pretraining.path=/home/me/emobank.csv"]
+    objective = shown(dataclasses.replace(results, config=load_config(overrides=overrides)))["Objective"]
+    assert objective == "preset cmhl, distilled from 2 teachers, encoder trained before on ratings of emobank.csv"
+    assert shown(results)["Objective"] == "preset cmhl"

@@ -29,6 +29,10 @@ def test_the_27_items_of_the_statement_are_there_with_their_parts() -> None:
         assert parts == expected
 
 
+def words(results: RunResults) -> dict[str, str]:
+    return {number: answer.words for number, answer in answer_items(results, set(FIXED)).items()}
+
+
 @pytest.mark.parametrize("bare", [False, True])
 def test_every_item_is_answered_once_and_points_only_at_sections_the_page_has(results: RunResults, bare: bool) -> None:
     chosen = results
@@ -78,6 +82,21 @@ def test_labels_that_somebody_may_have_judged_are_asked_about(results: RunResult
     own_file = results.config.model_copy(update={"data": results.config.data.model_copy(update={"source": "file"})})
     assert states(results)["8b"] == "not applicable"
     assert states(dataclasses.replace(results, config=own_file))["8b"] == "not answered"
+
+
+def test_how_much_of_a_post_is_read_follows_the_run(results: RunResults) -> None:
+    inference = results.config.inference.model_copy(update={"long_posts": "cut"})
+    cut = dataclasses.replace(results, config=results.config.model_copy(update={"inference": inference}))
+    assert "the whole post, in windows of 256 tokens" in words(results)["9b"]
+    assert words(cut)["9b"].endswith("the first 256 tokens.")
+    assert ("several windows are marked" in words(results)["27a"], "cut posts" in words(cut)["27a"]) == (True, True)
+
+
+def test_an_ensemble_names_the_word_model(results: RunResults) -> None:
+    both = dataclasses.replace(results, run_info=results.run_info | {"words_weight": 1.3})
+    for number, said in (("9b", "TF-IDF"), ("12b", "TF-IDF"), ("12c", "word model's weight")):
+        assert said in words(both)[number]
+        assert said not in words(results)[number]
 
 
 def test_the_page_counts_the_answers_and_lists_what_is_left(page: Page) -> None:
