@@ -5,9 +5,9 @@
 
 A cell is one system, data set and seed: trained, its epoch chosen on validation, its threshold calibrated, and read on
 test once; an encoder once more with the word model's logits beside its own. Each finished cell is a line of the results
-file, or two, with its predictions as class numbers (no text), so that the table and its paired intervals come from that
-file alone. Killed in the middle of a cell, the next call goes on from its last checkpoint; a second process takes other
-cells.
+file, of an encoder two, with its predictions as class numbers (no text), so that the table and its paired intervals
+come from that file alone; lines of other settings than the present ones stay in the file and out of the table. Killed
+in the middle of a cell, the next call goes on from its last checkpoint; a second process takes other cells.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from objectives_table import print_tables
+from objectives_table import BASELINE, name_ensemble, print_tables
 from rich.console import Console
 from sklearn.metrics import average_precision_score
 
@@ -48,7 +49,6 @@ from screening.training.fitting import fit_classifier, summarise_history
 RESULTS = Path(__file__).parent / "results" / "objectives.jsonl"
 WORK = Path("runs/objectives")
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-BASELINE = "tfidf"
 RECURRENT = ("objective.preset=cross_entropy", "training.learning_rate=3e-3", "training.epochs=8")
 PLAIN = ("objective.preset=cross_entropy",)
 CMHL = ("objective.preset=cmhl",)
@@ -123,6 +123,11 @@ class Outputs:
     n_parameters: int
 
 
+def list_names(system: str) -> tuple[str, ...]:
+    """List the names under which a cell of a system writes a line each."""
+    return (system,) if system == BASELINE else (system, name_ensemble(system))
+
+
 def run_cell(cell: Cell, console: Console) -> list[dict[str, Any]]:
     """Train, calibrate and measure one cell; an encoder also in an ensemble with the word model, as a line more."""
     config = cell.load_config()
@@ -150,7 +155,7 @@ def run_cell(cell: Cell, console: Console) -> list[dict[str, Any]]:
     if cell.system != BASELINE:
         outputs, weight = add_word_model(outputs, posts, taxonomy, cell.seed)
         measured = measure(outputs, posts, taxonomy, config) | {"words_weight": weight}
-        lines.append({"data": cell.data, "system": f"{cell.system} + {BASELINE}", **measured, **facts})
+        lines.append({"data": cell.data, "system": name_ensemble(cell.system), **measured, **facts})
     return lines
 
 
@@ -255,26 +260,43 @@ def count_flags(is_positive: np.ndarray, is_flagged: np.ndarray) -> dict[str, fl
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:
-    """Read finished cells; a line cut off by a kill is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [json.loads(line) for line in lines]
+    """Read what finished cells wrote; a line cut off by a kill is left out."""
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        with suppress(json.JSONDecodeError):
+            lines.append(json.loads(text))
+    return lines
+
+
+def append_results(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Append what a cell wrote; what a kill cut off before stays a line of its own."""
+    is_cut = path.exists() and path.read_bytes()[-1:] not in {b"", b"\n"}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(("\n" if is_cut else "") + "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def select_current(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Select the lines of the present settings."""
+    current = {
+        (Cell(data, system, 0).digest, name) for data in DATA for system in SYSTEMS for name in list_names(system)
+    }
+    return [line for line in lines if (line["digest"], line["system"]) in current]
 
 
 def list_open(options: argparse.Namespace) -> Iterator[Cell]:
-    """List cells that have no line yet, one seed of everything before the next seed."""
+    """List cells that miss a line, one seed of everything before the next seed."""
     for seed in options.seeds:
         for data in options.data:
             for system in options.systems:
                 cell = Cell(data, system, seed)
-                done = {(line["digest"], line["seed"]) for line in read_results(options.results)}
-                if (cell.digest, seed) not in done:
+                lines = read_results(options.results)
+                done = {line["system"] for line in lines if (line["digest"], line["seed"]) == (cell.digest, seed)}
+                if not done.issuperset(list_names(system)):
                     yield cell
 
 
 def run_cells(options: argparse.Namespace) -> None:
-    """Run the open cells that no other process works on, one line each."""
+    """Run the open cells that no other process works on."""
     console = Console()
     for cell in list_open(options):
         torch.manual_seed(cell.seed)
@@ -283,9 +305,7 @@ def run_cells(options: argparse.Namespace) -> None:
             with lock_folder(WORK / "locks" / cell.folder.name, "busy"):
                 console.rule(f"{cell.data}, {cell.system}, seed {cell.seed}")
                 cell.folder.mkdir(parents=True, exist_ok=True)
-                lines = "".join(json.dumps(line) + "\n" for line in run_cell(cell, console))
-                with options.results.open("a", encoding="utf-8") as file:
-                    file.write(lines)
+                append_results(options.results, run_cell(cell, console))
                 shutil.rmtree(cell.folder)
         except ConfigError as error:
             if str(error) != "busy":
@@ -300,7 +320,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS), metavar="NAME", help="; ".join(SYSTEMS)
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--results", type=Path, default=RESULTS, help="JSON lines, one per finished cell")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="JSON lines of finished cells")
     parser.add_argument("--table", action="store_true", help="print the table and run nothing")
     return parser.parse_args(arguments)
 
@@ -311,9 +331,8 @@ def main() -> None:
     if not options.table:
         options.results.parent.mkdir(parents=True, exist_ok=True)
         run_cells(options)
-    print_tables(
-        read_results(options.results), [name for system in SYSTEMS for name in (system, f"{system} + {BASELINE}")]
-    )
+    order = [name for system in SYSTEMS for name in list_names(system)]
+    print_tables(select_current(read_results(options.results)), order)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,14 @@ from screening.metrics.confusion import LABEL_METRICS, compute_confusion_matrix
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 PLAIN = "cross_entropy"
+BASELINE = "tfidf"
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1", "macro_recall": "macro recall"}
 N_REPEATS = 1_000
+MINUTES_NOTE = "Processor minutes of a cell that was killed and resumed count its last call only."
+INTERVALS_NOTE = (
+    "Intervals are over posts, for these trained models: they say nothing of another seed, and they are not corrected "
+    "for the number of rows."
+)
 PUBLISHED: dict[str, tuple[str, ...]] = {
     "emotion": ("CMHL, 125 M parameters, F1 93.75 (arXiv 2603.14078; others 86.13 to 93.2)",),
     "goemotions": ("accuracy: BERT 60.2, SCL 56.8, LCL 64.1 (Modarres and Raeisi; base-size encoders)",),
@@ -23,6 +29,11 @@ PUBLISHED: dict[str, tuple[str, ...]] = {
     "sst5": ("accuracy: BERT 52.5, ELECTRA 55.6, SCL 58.3, LCL 57.1 (Modarres and Raeisi; base-size encoders)",),
 }
 Line = dict[str, Any]
+
+
+def name_ensemble(system: str) -> str:
+    """Name the ensemble of an encoder with the word model."""
+    return f"{system} + {BASELINE}"
 
 
 def print_tables(lines: Iterable[Line], order: Sequence[str]) -> None:
@@ -50,8 +61,12 @@ def print_data_set(data: str, systems: dict[str, list[Line]]) -> None:
     print_row(["---"] * len(heads))
     for name, lines in systems.items():
         print_row([name, str(len(lines)), *format_system(lines)])
-    if PLAIN in systems:
-        print_differences({name: lines for name, lines in systems.items() if name != PLAIN}, systems[PLAIN])
+    print(f"\n{MINUTES_NOTE}")
+    plain = systems.get(PLAIN, [])
+    print_differences(PLAIN, {name: (lines, plain) for name, lines in systems.items() if name != PLAIN})
+    ensembles = {name_ensemble(name): name for name in systems}
+    alone = {name: (systems[name], systems[encoder]) for name, encoder in ensembles.items() if name in systems}
+    print_differences(f"the same encoder without {BASELINE}", alone)
     for line in PUBLISHED.get(data, ()):
         print(f"\nPublished: {line}")
 
@@ -84,20 +99,22 @@ def format_mean(values: list[float]) -> str:
     return f"{100 * mean(values):.1f}{spread}"
 
 
-def print_differences(systems: dict[str, list[Line]], plain: list[Line]) -> None:
-    """Print differences to plain cross-entropy of the same seeds, posts resampled together."""
-    print("\nDifference to cross_entropy, same seeds and posts, points; 95 % bootstrap interval over posts:\n")
+def print_differences(reference: str, compared: dict[str, tuple[list[Line], list[Line]]]) -> None:
+    """Print differences of each system's lines to those it is compared with, posts resampled together."""
+    paired = {name: pairs for name, both in compared.items() if (pairs := pair_seeds(*both))}
+    if not paired:
+        return
+    print(f"\nDifference to {reference}, same seeds and posts, points; 95 % bootstrap interval over posts:\n")
     print_row(["system", "seeds", "macro F1", "weighted F1", "precision at the promise"])
     print_row(["---"] * 5)
-    for name, lines in systems.items():
-        pairs = pair_seeds(lines, plain)
-        if pairs:
-            print_row([name, str(len(pairs)), *(compare(pairs, statistic) for statistic in STATISTICS)])
+    for name, pairs in paired.items():
+        print_row([name, str(len(pairs)), *(compare(pairs, statistic) for statistic in STATISTICS)])
+    print(f"\n{INTERVALS_NOTE}")
 
 
-def pair_seeds(lines: list[Line], plain: list[Line]) -> list[tuple[Line, Line]]:
+def pair_seeds(lines: list[Line], others: list[Line]) -> list[tuple[Line, Line]]:
     """Pair lines of the same seed; they must have read the same posts."""
-    by_seed = {line["seed"]: line for line in plain}
+    by_seed = {line["seed"]: line for line in others}
     pairs = [(line, by_seed[line["seed"]]) for line in lines if line["seed"] in by_seed]
     if any(one["true"] != other["true"] for one, other in pairs):
         message = "two lines of one data set were read on different test posts; run the older ones again"
