@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import nn
 
+from screening.exceptions import ConfigError
+
 _LAYER = re.compile(r"^encoder\..*\blayers?\.(\d+)\.")
 
 
@@ -52,12 +54,20 @@ def split_by_depth(groups: list[dict[str, Any]], model: nn.Module, decay: float)
         Same settings otherwise; at most as many groups per given one as there are depths, so that the fused kernel
         still updates many weights at once.
 
+    Raises
+    ------
+    ConfigError
+        If no weight of the encoder names its layer, as in recurrent encoders and ALBERT.
+
     References
     ----------
     .. [1] Howard and Ruder. Universal Language Model Fine-tuning for Text Classification. ACL 2018, arXiv 1801.06146
        (discriminative fine-tuning).
     """
     depths = compute_depths(model)
+    if not any(_LAYER.match(name) for name in depths):
+        message = "this encoder has no stack of layers to tell apart; set training.layer_decay=null"
+        raise ConfigError(message)
     depth_by_weight = {id(weight): depths[name] for name, weight in model.named_parameters()}
     return [
         {**group, "params": weights, "lr": group["lr"] * decay**depth}

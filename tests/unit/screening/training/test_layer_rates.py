@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import torch
 
+from screening.exceptions import ConfigError
+from screening.models.classifier import RiskClassifier
 from screening.training.layer_rates import compute_depths, split_by_depth
 from tests.unit.screening.training.test_resume import encoder, fit, make_config, posts  # noqa: F401  fixtures
 
@@ -32,6 +34,21 @@ def test_groups_keep_every_weight_once_and_their_own_settings(bert_classifier: A
     n_layers = bert_classifier.encoder.config.num_hidden_layers
     assert found["lr"] == pytest.approx(0.1 * 0.5 ** (n_layers + 1))
     assert found["weight_decay"] == 0.5
+
+
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_an_encoder_without_a_stack_of_layers_is_refused(cell: str) -> None:
+    classifier, _ = RiskClassifier.from_encoder(cell, ("a", "b"), max_tokens=16)
+    groups = [{"params": list(classifier.parameters()), "lr": 0.1}]
+    with pytest.raises(ConfigError, match=r"no stack of layers to tell apart; set training\.layer_decay=null"):
+        split_by_depth(groups, classifier, 0.5)
+
+
+def test_a_training_that_cannot_tell_layers_apart_is_refused(posts: Any, tmp_path: Path) -> None:  # noqa: F811
+    config = make_config(Path("gru"), layer_decay=0.8)
+    with pytest.raises(ConfigError, match="no stack of layers"):
+        fit(config, posts, tmp_path / "run")
+    fit(make_config(Path("gru"), epochs=1), posts, tmp_path / "plain")
 
 
 def test_a_steep_decay_trains_heads_and_hardly_the_encoder(encoder: Path, posts: Any, tmp_path: Path) -> None:  # noqa: F811
