@@ -107,6 +107,8 @@ def load_engine(
     NotCalibratedError
         If OpenVINO is not installed, the classifier is on another device, or this CPU would compute in another
         precision than asked for: no other path may stand in for the one asked for.
+    BundleError
+        If the quantised classifier cannot be read, or has other outputs than the classifier.
     """
     if backend == "openvino":
         return _load_openvino(classifier, precision, quantised)
@@ -138,11 +140,12 @@ def _load_openvino(classifier: Any, precision: Precision, quantised: QuantisedMo
     if device != "cpu":
         message = f"backend 'openvino' runs on the CPU alone, found a classifier on {device!r}; use device 'cpu'"
         raise NotCalibratedError(message)
+    n_labels = int(classifier.config.num_labels)
     if quantised is None:
         compiled = compile_model(translate(classifier), precision)
     else:
         require_int8_cpu()
-        compiled = compile_model(read_quantised(quantised), precision)
+        compiled = compile_model(read_quantised(quantised, n_labels), precision)
         require_int8_layers(compiled)
     found = str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
     if found != OPENVINO_TYPES[precision]:
@@ -151,4 +154,4 @@ def _load_openvino(classifier: Any, precision: Precision, quantised: QuantisedMo
             f"one precision alone; calibrate again here with training.precision=auto"
         )
         raise NotCalibratedError(message)
-    return OpenVinoEngine(compiled, int(classifier.config.num_labels))
+    return OpenVinoEngine(compiled, n_labels)

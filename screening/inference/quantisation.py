@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from screening.exceptions import NotCalibratedError
-from screening.inference.openvino_models import import_openvino, translate
+from screening.exceptions import BundleError, NotCalibratedError
+from screening.inference.openvino_models import OUTPUTS, import_openvino, translate
 from screening.inference.precision import detect_int8
 from screening.models.quantised import GRAPH_FILE, WEIGHTS_FILE, QuantisedModel
 
 N_POSTS = 96  # training posts the ranges are measured on; took a minute with the embedded encoder and 512 tokens
 _INTEGERS = {"i8", "u8"}
-_LIMIT = "ONEDNN_MAX_CPU_ISA"  # read by OpenVINO's kernels; hides VNNI from them and not from torch
+_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")  # OpenVINO's kernels read both; they hide VNNI, not from torch
 
 
 def quantise(classifier: Any, token_ids: Sequence[Sequence[int]]) -> QuantisedModel:
@@ -65,16 +65,38 @@ def quantise(classifier: Any, token_ids: Sequence[Sequence[int]]) -> QuantisedMo
         return QuantisedModel.load(Path(folder))
 
 
-def read_quantised(quantised: QuantisedModel) -> Any:
-    """Read a quantised classifier as a model of OpenVINO's."""
-    return import_openvino().Core().read_model(model=quantised.graph, weights=quantised.weights)
+def read_quantised(quantised: QuantisedModel, n_labels: int) -> Any:
+    """Read a quantised classifier as a model of OpenVINO's.
+
+    Raises
+    ------
+    BundleError
+        If OpenVINO cannot read it, or it is not a classifier of so many labels.
+    """
+    openvino = import_openvino()
+    try:
+        model = openvino.Core().read_model(model=quantised.graph, weights=quantised.weights)
+    except RuntimeError as error:
+        message = f"{GRAPH_FILE} and {WEIGHTS_FILE} are no model that OpenVINO can read; calibrate the run again"
+        raise BundleError(message) from error
+    shapes = [output.get_partial_shape() for output in model.outputs]
+    if len(shapes) != len(OUTPUTS) or not shapes[0].refines(openvino.PartialShape([-1, n_labels])):
+        message = (
+            f"{GRAPH_FILE}: expected {len(OUTPUTS)} outputs, the first logits of {n_labels} labels, found shapes "
+            f"{', '.join(map(str, shapes)) or 'of none'}; it is another model's, calibrate the run again"
+        )
+        raise BundleError(message)
+    return model
 
 
 def require_int8_cpu() -> None:
     """Refuse a CPU without exact int8, or kept from it: it would cut off sums the thresholds were chosen with."""
-    if os.environ.get(_LIMIT, "DEFAULT").upper() not in {"DEFAULT", "ALL"}:
-        message = f"inference.quantisation=int8 needs all instructions of this CPU, and {_LIMIT} limits them; unset it"
-        raise NotCalibratedError(message)
+    for name in _LIMITS:
+        if os.environ.get(name, "DEFAULT").upper() not in {"DEFAULT", "ALL"}:
+            message = (
+                f"inference.quantisation=int8 needs all instructions of this CPU, and {name} limits them; unset it"
+            )
+            raise NotCalibratedError(message)
     if not detect_int8():
         message = (
             "inference.quantisation=int8 needs a CPU with AVX512-VNNI, AVX-VNNI or AMX-INT8, and this one has none: it "

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ from screening.exceptions import BundleError, NotCalibratedError
 from screening.inference import backends, quantisation
 from screening.inference.backends import is_installed, load_engine
 from screening.inference.forward import Logits, compute_logits, run_engine
-from screening.inference.openvino_models import compile_model, translate
+from screening.inference.openvino_models import compile_model, import_openvino, translate
 from screening.inference.precision import compute_score_tolerance, detect_int8
-from screening.inference.quantisation import quantise, require_int8_layers
+from screening.inference.quantisation import quantise, read_quantised, require_int8_layers
 from screening.inference.windows import split_into_windows
-from screening.models.quantised import WEIGHTS_FILE, QuantisedModel
+from screening.models.quantised import GRAPH_FILE, WEIGHTS_FILE, QuantisedModel
 
 pytestmark = [
     pytest.mark.skipif(not is_installed("openvino"), reason="needs the extra openvino"),
@@ -111,12 +112,54 @@ def test_a_cpu_without_exact_int8_is_refused_before_any_work(
             attempt()
 
 
+@pytest.mark.parametrize("name", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
 def test_a_limit_that_hides_exact_int8_from_openvino_is_refused(
-    bert_classifier: Any, monkeypatch: pytest.MonkeyPatch
+    bert_classifier: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    with pytest.raises(NotCalibratedError, match="ONEDNN_MAX_CPU_ISA limits them; unset it"):
+    monkeypatch.setenv(name, "AVX2")
+    with pytest.raises(NotCalibratedError, match=f"and {name} limits them; unset it"):
         load_engine(bert_classifier, "openvino", "fp32", QuantisedModel(b"", b""))
+
+
+@pytest.mark.parametrize("graph", [b"", b"no graph", None], ids=["empty", "garbage", "truncated"])
+def test_a_graph_that_cannot_be_read_is_refused_with_the_next_step(
+    bert_classifier: Any, small_quantised: QuantisedModel, graph: bytes | None
+) -> None:
+    damaged = small_quantised.graph[:-1000] if graph is None else graph
+    with pytest.raises(BundleError, match=r"quantised\.xml and quantised\.bin are no model .*calibrate the run again"):
+        load_engine(bert_classifier, "openvino", "fp32", QuantisedModel(damaged, small_quantised.weights))
+
+
+@pytest.mark.parametrize("weights", [b"", b"no weights", None], ids=["empty", "garbage", "truncated"])
+def test_weights_that_cannot_be_read_are_refused_with_the_next_step(
+    bert_classifier: Any, small_quantised: QuantisedModel, weights: bytes | None
+) -> None:
+    damaged = small_quantised.weights[:-1] if weights is None else weights
+    with pytest.raises(BundleError, match=r"quantised\.xml and quantised\.bin are no model .*calibrate the run again"):
+        load_engine(bert_classifier, "openvino", "fp32", QuantisedModel(small_quantised.graph, damaged))
+
+
+def test_a_graph_with_the_logits_of_other_labels_is_refused(
+    build_classifier: Callable[..., Any], bert_tokenizer: Any, small_quantised: QuantisedModel
+) -> None:
+    classifier = build_classifier("bert", len(bert_tokenizer), labels=("a", "b", "c"))
+    with pytest.raises(BundleError, match=r"expected 3 outputs, the first logits of 3 labels, found shapes \[\?,5\], "):
+        load_engine(classifier, "openvino", "fp32", small_quantised)
+
+
+@pytest.mark.parametrize(
+    ("kept", "found"), [([0, 1], r"\[\?,5\], \[\?\]"), ([1, 0, 2], r"\[\?\], \[\?,5\], \[\?\]"), ([], "of none")]
+)
+def test_a_graph_with_other_outputs_is_refused(
+    bert_classifier: Any, small_quantised: QuantisedModel, tmp_path: Path, kept: list[int], found: str
+) -> None:
+    openvino = import_openvino()
+    whole = read_quantised(small_quantised, 5)
+    outputs = [whole.outputs[i] for i in kept]
+    other = openvino.Model(outputs, [] if not kept else whole.get_parameters())
+    openvino.serialize(other, str(tmp_path / GRAPH_FILE), str(tmp_path / WEIGHTS_FILE))
+    with pytest.raises(BundleError, match=f"found shapes {found}; it is another model's"):
+        load_engine(bert_classifier, "openvino", "fp32", QuantisedModel.load(tmp_path))
 
 
 def test_torch_does_not_stand_in_for_a_quantised_classifier(bert_classifier: Any) -> None:
