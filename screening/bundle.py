@@ -11,12 +11,13 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field, ValidationError
 
 from screening.calibration.temperature import TemperatureScaling
 from screening.config import Backend, LongPosts, Quantisation
 from screening.exceptions import BundleError
-from screening.models.baseline import TfidfBaseline
+from screening.models.baseline import DIGEST_BYTES, TfidfBaseline
 from screening.models.encoder import compute_file_digest
 from screening.models.gate import Gate
 from screening.models.quantised import GRAPH_FILE, WEIGHTS_FILE, QuantisedModel
@@ -152,7 +153,7 @@ def load_bundle(folder: Path) -> Bundle:
     Raises
     ------
     BundleError
-        If a file is missing, added or altered.
+        If a file is missing, added or altered, or the word model does not fit the labels.
     """
     manifest = load_manifest(folder)
     _validate_files(folder, manifest)
@@ -164,6 +165,8 @@ def load_bundle(folder: Path) -> Bundle:
     gate = Gate.load(folder) if manifest.first_stage is not None else None
     quantised = QuantisedModel.load(folder) if manifest.quantisation == "int8" else None
     words = TfidfBaseline.load(folder) if manifest.words_weight > 0 else None
+    if words is not None:
+        _validate_words(folder, words, len(manifest.taxonomy.names))
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer("")  # puts off the cutting and padding it may have been saved with; later calls change nothing in it
     return Bundle(classifier.eval(), tokenizer, manifest, compute_version(folder), gate, quantised, words)
@@ -194,3 +197,23 @@ def _validate_files(folder: Path, manifest: BundleManifest) -> None:
             f"bundle {folder} is not as it was written: {', '.join(wrong)} missing, added or altered; copy it again"
         )
         raise BundleError(message)
+
+
+def _validate_words(folder: Path, words: TfidfBaseline, n_labels: int) -> None:
+    """Refuse a word model that gives no logit, or no finite one, for each of so many labels."""
+    n_terms = words.term_digests.shape[:1]
+    expected = {
+        "coefficients": (n_labels, *n_terms),
+        "intercept": (n_labels,),
+        "term_digests": (*n_terms, DIGEST_BYTES),
+        "inverse_document_frequency": n_terms,
+    }
+    for name, shape in expected.items():
+        values = getattr(words, name)
+        n_wrong = np.count_nonzero(~np.isfinite(values))
+        if values.shape != shape or n_wrong:
+            message = (
+                f"bundle {folder}: expected {name} of its word model to be finite and of shape {shape}, found shape "
+                f"{values.shape} and {n_wrong} values not finite; calibrate the run again"
+            )
+            raise BundleError(message)

@@ -19,7 +19,7 @@ from screening.exceptions import BundleError
 
 _WEIGHTS = "baseline.safetensors"
 _WORD = re.compile(r"\b\w\w+\b")  # sklearn's own default
-_DIGEST_BYTES = 8
+DIGEST_BYTES = 8
 
 
 class WordShares(NamedTuple):
@@ -92,7 +92,7 @@ class TfidfBaseline:
         model = LogisticRegression(C=5.0, max_iter=2_000, class_weight="balanced", random_state=seed)
         model.fit(features, y)
         digests = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)
-        term_digests = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, _DIGEST_BYTES)
+        term_digests = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, DIGEST_BYTES)
         coefficients, intercept = np.asarray(model.coef_), np.asarray(model.intercept_)
         if n_classes == 2:  # sklearn keeps one row for two classes
             coefficients = np.vstack([np.zeros_like(coefficients), coefficients])
@@ -233,7 +233,7 @@ def _touch(words: NDArray[np.int64], spans: Sequence[tuple[int, int]], n_charact
 
 @lru_cache(maxsize=2**18)
 def _digest(term: str) -> bytes:
-    return hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+    return hashlib.blake2b(term.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
 def _make_vectorizer(**settings: Any) -> Any:

@@ -78,8 +78,13 @@ def test_a_quantised_classifier_is_part_of_the_bundle_and_of_its_digests(
         (folder / name).write_bytes(content)
 
 
+def _fit_words(n_labels: int) -> TfidfBaseline:
+    texts = [f"red word{i} {other}" for i in range(n_labels) for other in ("sea", "oak")]
+    return TfidfBaseline.fit(texts, np.repeat(np.arange(n_labels), 2), n_labels, seed=0)
+
+
 def test_a_word_model_is_part_of_the_bundle_and_of_its_digests(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
-    words = TfidfBaseline.fit(["red sea", "red sun", "old oak", "old elm"], np.array([0, 0, 1, 1]), 2, seed=0)
+    words = _fit_words(5)
     folder = save_small_bundle(tmp_path / "b", words_weight=1.0, words=words)
     loaded = load_bundle(folder).words
     assert loaded is not None
@@ -96,6 +101,32 @@ def test_a_bundle_that_gives_words_a_weight_and_holds_none_is_refused(
 ) -> None:
     with pytest.raises(BundleError, match="no whole baseline"):
         load_bundle(save_small_bundle(tmp_path / "b", words_weight=1.0))
+
+
+@pytest.mark.parametrize("name", ["coefficients", "intercept", "term_digests", "inverse_document_frequency"])
+def test_a_word_model_with_a_tensor_cut_short_is_refused(
+    save_small_bundle: SaveBundle, tmp_path: Path, name: str
+) -> None:
+    words = _fit_words(5)
+    setattr(words, name, getattr(words, name)[..., :-1].copy())
+    with pytest.raises(BundleError, match=rf"expected {name} of its word model .* of shape \("):
+        load_bundle(save_small_bundle(tmp_path / "b", words_weight=1.0, words=words))
+
+
+def test_a_word_model_of_other_labels_is_refused(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"coefficients .* of shape \(5, \d+\), found shape \(2, \d+\)"):
+        load_bundle(save_small_bundle(tmp_path / "b", words_weight=1.0, words=_fit_words(2)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("name", ["coefficients", "intercept", "inverse_document_frequency"])
+def test_a_word_model_with_a_value_that_is_not_finite_is_refused(
+    save_small_bundle: SaveBundle, tmp_path: Path, name: str, value: float
+) -> None:
+    words = _fit_words(5)
+    getattr(words, name).flat[0] = value
+    with pytest.raises(BundleError, match=rf"{name} of its word model .* and 1 values not finite"):
+        load_bundle(save_small_bundle(tmp_path / "b", words_weight=1.0, words=words))
 
 
 def test_a_bundle_that_says_int8_and_holds_none_is_refused(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
