@@ -12,6 +12,7 @@ from pipelines.artifacts import RunFolder, write_json
 from pipelines.run import RunContext, compute_fingerprints
 from pipelines.training_progress import TrainingProgress
 from screening.data.preparation import load_split
+from screening.data.ratings import count_rated
 from screening.exceptions import ConfigError
 from screening.inference.precision import resolve_precision
 from screening.models.baseline import TfidfBaseline
@@ -19,6 +20,7 @@ from screening.training.fitting import FittedClassifier, fit_classifier, summari
 from screening.training.pretraining import load_pretraining_ratings
 from screening.training.processes import count_posts_per_process, leave, start_training, wait_for_training
 from screening.training.teachers import validate_teachers
+from screening.types import SPLITS
 from screening.whole_writes import write_folder_whole
 
 
@@ -27,7 +29,7 @@ def run(context: RunContext) -> None:
     folder = context.folder
     count_posts_per_process(context.config.training.batch_size)
     _require_same_splits(context)
-    load_pretraining_ratings(context.config)  # what is wrong with them shows before the long part
+    _require_unseen_splits(context)  # what is wrong with rated sentences shows before the long part
     train = load_split(folder.split("train"))
     baseline = fit_baseline(context, train)  # seconds; what is wrong with the labels shows before the long part
     _discard_stale_checkpoints(context)
@@ -83,6 +85,22 @@ def _require_same_splits(context: RunContext) -> None:
                 "train teachers with the same config and --set training.seed=N --set name=OTHER"
             )
             raise ConfigError(message)
+
+
+def _require_unseen_splits(context: RunContext) -> None:
+    """Refuse rated sentences that are posts to choose the epoch, promise recall or measure it on."""
+    rated = load_pretraining_ratings(context.config)
+    if rated is None:
+        return
+    held_out = [split for split in SPLITS if split != "train"]
+    counts = {split: count_rated(rated, load_split(context.folder.split(split))["text"]) for split in held_out}
+    if any(counts.values()):
+        listed = ", ".join(f"{n} of {split}" for split, n in counts.items() if n)
+        message = (
+            f"pretraining.path: posts that training must not learn from stand among the rated sentences ({listed}); "
+            "remove them from the rated sentences"
+        )
+        raise ConfigError(message)
 
 
 def _discard_stale_checkpoints(context: RunContext) -> None:

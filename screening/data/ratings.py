@@ -1,5 +1,6 @@
 """Sentences that people rated for valence and arousal, such as EmoBank's: what CARL's pre-training learns from."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from screening.config import PretrainingConfig
+from screening.data.cleaning import clean_text
 from screening.data.file_readers import list_tables, read_table, show_columns
 from screening.exceptions import SchemaError
 
@@ -63,6 +65,12 @@ def load_ratings(path: Path, config: PretrainingConfig, seed: int) -> RatedSente
         )
         raise SchemaError(message)
     return RatedSentences(train.reset_index(drop=True), validation.reset_index(drop=True))
+
+
+def count_rated(rated: RatedSentences, texts: Iterable[str]) -> int:
+    """Count the rated sentences that are, once cleaned, one of these cleaned texts."""
+    known = set(texts)
+    return sum(clean_text(text) in known for text in (*rated.train["text"], *rated.validation["text"]))
 
 
 def _find_split(folder: Path, names: tuple[str, ...]) -> Path:

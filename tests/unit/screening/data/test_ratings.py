@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from screening.config import PretrainingConfig
-from screening.data.ratings import RatedSentences, load_ratings
+from screening.data.ratings import RatedSentences, count_rated, load_ratings
 from screening.exceptions import SchemaError
 
 
@@ -66,6 +66,13 @@ def test_files_that_do_not_fit_are_refused_without_their_texts(
     with pytest.raises(SchemaError, match=expected) as refused:
         load(write(tmp_path / "rated.csv", **columns), **settings)
     assert "secret" not in str(refused.value)
+
+
+def test_rated_sentences_are_counted_among_posts_as_they_are_once_cleaned(tmp_path: Path) -> None:
+    rated = load(write(tmp_path / "rated.csv", text=["I&amp;#39;m  fine\u200b", *(f"sentence {i}" for i in range(19))]))
+    assert count_rated(rated, ["I'm fine", "sentence 3", "sentence 18", "sentence 3 and more"]) == 3
+    assert count_rated(rated, ["I&amp;#39;m  fine\u200b", "another"]) == 0
+    assert sum(count_rated(rated, [f"sentence {i}"]) for i in range(19)) == 19  # of both parts
 
 
 def test_folder_without_a_validation_file_is_refused(tmp_path: Path) -> None:
