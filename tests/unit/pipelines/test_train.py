@@ -36,7 +36,7 @@ def test_rated_sentences_that_are_posts_of_a_split_not_to_be_learnt_from_are_ref
 ) -> None:
     texts = make_posts(10, split)["text"].tolist()
     _write_ratings(prepared, [texts[2].replace(" ", "  "), texts[7].replace("'", "&#39;")])
-    with pytest.raises(ConfigError, match=rf"pretraining\.path: posts that .* \(2 of {split}\); remove them") as refused:
+    with pytest.raises(ConfigError, match=rf"pretraining\.path: posts that .* \(2 of {split}\); remove") as refused:
         train.run(prepared)
     assert texts[2][:10] not in str(refused.value)
     assert not prepared.folder.checkpoints.exists()
