@@ -60,7 +60,7 @@ def main() -> None:
     )
     ours, theirs = collect_rows(results), collect_rows(baseline)
     print(f"Test posts: {len(results.test):,}; 95 % intervals in brackets.\n")
-    print(f"| | multi-head {config.model.encoder} | {BASELINE_NAME} |\n|---|---|---|")
+    print(f"| | {config.model.encoder}, as configured | {BASELINE_NAME} |\n|---|---|---|")
     for name, value in ours.items():
         print(f"| {name} | {value} | {theirs[name]} |")
     print()
