@@ -83,12 +83,21 @@ def ratings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def teacher(tmp_path: Path, bert_classifier: Any, bert_tokenizer: Any) -> Path:
+    folder = tmp_path / "teacher"
+    bert_classifier.save_pretrained(folder)
+    bert_tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_every_preset_trains_and_logs_its_parts(
-    preset: str, encoder: Path, posts: pd.DataFrame, ratings: Path, tmp_path: Path
+    preset: str, encoder: Path, teacher: Path, posts: pd.DataFrame, ratings: Path, tmp_path: Path
 ) -> None:
-    rated = (f"pretraining.path={ratings}",) if PRESETS[preset].is_pretrained else ()
-    fitted = fit(make_config(encoder, preset, *rated), posts, tmp_path / "run")
+    needed = (f"pretraining.path={ratings}",) if PRESETS[preset].is_pretrained else ()
+    needed += (f"objective.teachers=[{teacher}]",) if preset == "distillation" else ()
+    fitted = fit(make_config(encoder, preset, *needed), posts, tmp_path / "run")
     history = summarise_history(fitted.history)
     assert {f"train_loss_{term}" for term in PRESETS[preset].weights} <= set(history)
     assert {"validation_effective_rank", "validation_is_collapsed"} <= set(history)
