@@ -97,6 +97,7 @@ def main(place: int, folder: Path) -> None:
     compute_loss(outputs, labels).backward()
     found = gradients_of(model) | queue_after(outputs, labels)
     save_file({name: tensor.contiguous() for name, tensor in found.items()}, folder / f"gradients-{place}.safetensors")
+    dist.barrier()  # or the first to leave may take the store away from the other
     dist.destroy_process_group()
 
 
