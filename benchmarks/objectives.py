@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from objectives_table import BASELINE, name_ensemble, print_tables
+from objectives_table import BASELINE, DIGITS, name_ensemble, print_tables
 from rich.console import Console
 from sklearn.metrics import average_precision_score
 
@@ -48,7 +48,6 @@ from screening.training.fitting import fit_classifier, summarise_history
 
 RESULTS = Path(__file__).parent / "results" / "objectives.jsonl"
 WORK = Path("runs/objectives")
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 RECURRENT = ("objective.preset=cross_entropy", "training.learning_rate=3e-3", "training.epochs=8")
 PLAIN = ("objective.preset=cross_entropy",)
 CMHL = ("objective.preset=cmhl",)
