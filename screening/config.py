@@ -166,7 +166,7 @@ class TrainingConfig(Record):
     ema_decay: float | None = Field(None, gt=0, lt=1, description="keep an exponential moving average of weights")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the CPU or GPU has it")
     save_every_steps: int = Field(50, ge=1, description="a killed run loses at most this many steps")
-    n_threads: int | None = Field(None, ge=1, description="CPU threads; default: every physical core")
+    n_threads: int | None = Field(None, ge=1, description="CPU threads; default: a physical core each")
 
 
 class InferenceConfig(Record):

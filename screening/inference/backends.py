@@ -16,6 +16,7 @@ from screening.inference.openvino_models import OPENVINO_TYPES, OUTPUTS, compile
 from screening.inference.precision import Precision
 from screening.inference.quantisation import read_quantised, require_int8_cpu, require_int8_layers
 from screening.models.quantised import QuantisedModel
+from screening.threads import limit_threads
 
 Outputs = dict[str, NDArray[np.float32]]
 
@@ -110,6 +111,7 @@ def load_engine(
     BundleError
         If the quantised classifier cannot be read, or has other outputs than the classifier.
     """
+    limit_threads()
     if backend == "openvino":
         return _load_openvino(classifier, precision, quantised)
     if quantised is not None:

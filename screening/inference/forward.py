@@ -1,7 +1,8 @@
 """The one path from texts to logits, used by training, calibration, evaluation and scoring alike."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from screening.allocator import keep_freed_memory
 from screening.config import LongPosts
 from screening.inference.backends import Engine, load_engine
 from screening.inference.batching import plan_batches, round_up
+from screening.inference.look_ahead import map_ahead
 from screening.inference.precision import resolve_precision
-from screening.inference.windows import split_into_windows
+from screening.inference.windows import PostWindows, split_into_windows
 
 Progress = Callable[[int, int], None]
 
 PADDING_MULTIPLE = 8
 MAX_TOKENS_PER_BATCH = {"cpu": 4_096, "cuda": 65_536}
+POSTS_PER_CHUNK = 2_048  # tokenised together while the chunk before is computed; sorted by length within
 
 
 @dataclass(frozen=True)
@@ -109,22 +112,15 @@ def run_engine(
     """
     keep_freed_memory()
     budget = max_tokens_per_batch or MAX_TOKENS_PER_BATCH.get(engine.device_type, MAX_TOKENS_PER_BATCH["cpu"])
-    windows = split_into_windows(tokenizer, texts, max_tokens, long_posts)
-    outputs = _allocate(len(windows.token_ids), engine.n_classes)
-    unread = windows.n_windows
-    for batch in plan_batches([len(ids) for ids in windows.token_ids], budget, PADDING_MULTIPLE):
-        found = engine(*pad_batch([windows.token_ids[i] for i in batch], tokenizer.pad_token_id, max_tokens))
-        for name, values in found.items():
-            outputs[name][batch] = values
-        np.subtract.at(unread, windows.post[batch], 1)
-        if on_progress is not None:
-            on_progress(int((unread == 0).sum()), len(texts))
-    return Logits(
-        **{name: windows.average(values) for name, values in outputs.items()},
-        n_tokens=windows.n_tokens,
-        n_windows=windows.n_windows,
-        is_truncated=(windows.n_tokens > max_tokens) & (long_posts == "cut"),
-    )
+    prepare = partial(_prepare, tokenizer, max_tokens=max_tokens, long_posts=long_posts, max_tokens_per_batch=budget)
+    starts = range(0, max(len(texts), 1), POSTS_PER_CHUNK)  # no texts: one empty chunk gives the empty result
+    chunks = map_ahead(prepare, [texts[start : start + POSTS_PER_CHUNK] for start in starts])
+    parts = [
+        _run_chunk(engine, chunk, partial(_report, on_progress, start, len(texts)))
+        for start, chunk in zip(starts, chunks, strict=True)
+    ]
+    arrays = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Logits)}
+    return Logits(**arrays)
 
 
 def pad_batch(
@@ -144,6 +140,49 @@ def pad_batch(
         input_ids[row, : len(ids)] = torch.tensor(ids, dtype=torch.long)
         attention_mask[row, : len(ids)] = 1
     return input_ids, attention_mask
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Posts ready to run: per batch the indices of its windows, ``input_ids`` and ``attention_mask``."""
+
+    windows: PostWindows
+    batches: list[tuple[NDArray[np.int64], torch.Tensor, torch.Tensor]]
+    is_truncated: NDArray[np.bool_]
+
+
+def _prepare(
+    tokenizer: Any, texts: Sequence[str], *, max_tokens: int, long_posts: LongPosts, max_tokens_per_batch: int
+) -> _Chunk:
+    windows = split_into_windows(tokenizer, texts, max_tokens, long_posts)
+    batches = [
+        (batch, *pad_batch([windows.token_ids[i] for i in batch], tokenizer.pad_token_id, max_tokens))
+        for batch in plan_batches([len(ids) for ids in windows.token_ids], max_tokens_per_batch, PADDING_MULTIPLE)
+    ]
+    return _Chunk(windows, batches, (windows.n_tokens > max_tokens) & (long_posts == "cut"))
+
+
+def _run_chunk(engine: Engine, chunk: _Chunk, report: Callable[[int], None]) -> Logits:
+    """Run the batches, and average each output over the windows of a post."""
+    windows = chunk.windows
+    outputs = _allocate(len(windows.token_ids), engine.n_classes)
+    unread = windows.n_windows
+    for batch, input_ids, attention_mask in chunk.batches:
+        for name, values in engine(input_ids, attention_mask).items():
+            outputs[name][batch] = values
+        np.subtract.at(unread, windows.post[batch], 1)
+        report(int((unread == 0).sum()))
+    return Logits(
+        **{name: windows.average(values) for name, values in outputs.items()},
+        n_tokens=windows.n_tokens,
+        n_windows=windows.n_windows,
+        is_truncated=chunk.is_truncated,
+    )
+
+
+def _report(on_progress: Progress | None, n_before: int, n_posts: int, n_done: int) -> None:
+    if on_progress is not None:
+        on_progress(n_before + n_done, n_posts)
 
 
 def _allocate(n_windows: int, n_classes: int) -> dict[str, NDArray[np.float32]]:

@@ -25,6 +25,7 @@ from screening.objectives import (
     resolve_preset,
 )
 from screening.taxonomy import Taxonomy
+from screening.threads import limit_threads
 from screening.training.arguments import build_arguments
 from screening.training.callbacks import (
     BEST_WEIGHTS,
@@ -119,7 +120,7 @@ def fit_classifier(
     config = _choose_seed(config)
     ratings = load_pretraining_ratings(config)
     keep_freed_memory()
-    torch.set_num_threads(config.training.n_threads or torch.get_num_threads())
+    torch.set_num_threads(config.training.n_threads or limit_threads())
     torch.manual_seed(config.seed)
     classifier, tokenizer = _build_classifier(config, taxonomy)
     max_tokens = config.model.max_tokens

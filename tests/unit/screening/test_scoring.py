@@ -250,12 +250,18 @@ def test_other_versions_than_those_of_calibration_are_said(
     shutil.copytree(bundle_dir, folder)
     manifest = json.loads((folder / "screener.json").read_text())
     Screener.load(folder)
-    assert "is calibrated with" not in caplog.text
+    assert _list_ours(caplog) == []
     manifest["versions"] = {**backends.find_versions("torch"), "torch": "1.0.0"}
     (folder / "screener.json").write_text(json.dumps(manifest))
     Screener.load(folder)
-    assert "the bundle is calibrated with torch 1.0.0 (here " in caplog.text
-    assert "transformers" not in caplog.text
+    (said,) = _list_ours(caplog)
+    assert "the bundle is calibrated with torch 1.0.0 (here " in said
+    assert "transformers" not in said
+
+
+def _list_ours(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """List what the toolkit logged; other libraries say things of their own."""
+    return [record.getMessage() for record in caplog.records if record.name.startswith("screening")]
 
 
 def remember(screener: Screener, shift: float = 0.0) -> tuple[tuple[float, ...], ...]:

@@ -1,12 +1,13 @@
 """Logits come back in input order, whatever the batches were."""
 
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from screening.inference.forward import Logits, compute_logits, pad_batch
+from screening.inference.forward import Logits, compute_logits, pad_batch, run_engine
 from screening.inference.windows import split_into_windows
 
 TEXTS = ["so tired today", "i", "my dog is happy " * 12, "no sleep tonight", "", "i feel so tired " * 40]
@@ -112,3 +113,53 @@ def test_padding_stays_inside_the_window() -> None:
     assert input_ids.shape == (2, 12)  # 16 would be the next multiple of eight
     assert attention_mask.sum(dim=1).tolist() == [9, 3]
     assert input_ids[1, 3:].eq(0).all()
+
+
+def test_chunks_of_posts_give_what_one_chunk_gives(pair: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _run(*pair, TEXTS)
+    monkeypatch.setattr("screening.inference.forward.POSTS_PER_CHUNK", 2)
+    done: list[tuple[int, int]] = []
+    found = _run(*pair, TEXTS, on_progress=lambda *counts: done.append(counts))
+    for name in ("logits", "valence", "intensity"):
+        np.testing.assert_allclose(getattr(found, name), getattr(whole, name), atol=TOLERANCE)
+    assert found.n_tokens.tolist() == whole.n_tokens.tolist()
+    assert found.n_windows.tolist() == whole.n_windows.tolist()
+    assert done == sorted(done)
+    assert done[-1] == (len(TEXTS), len(TEXTS))
+
+
+def test_posts_are_tokenised_while_those_before_are_computed(
+    bert_classifier: Any, bert_tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("screening.inference.forward.POSTS_PER_CHUNK", 2)
+    is_last_read = threading.Event()
+
+    class Recording:
+        """The tokenizer, which tells when it reads the last post."""
+
+        def __call__(self, texts: list[str] | str, **options: Any) -> Any:
+            if TEXTS[-1] in texts:
+                is_last_read.set()
+            return bert_tokenizer(texts, **options)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(bert_tokenizer, name)
+
+    waited: list[bool] = []
+
+    class Waiting:
+        """An engine that computes nothing of the second chunk before the third is tokenised."""
+
+        n_classes, device_type = 5, "cpu"
+
+        def __call__(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+            if not waited:
+                waited.append(True)
+            else:
+                waited.append(is_last_read.wait(30))
+            n = len(input_ids)
+            return {"logits": np.zeros((n, 5)), "valence": np.zeros(n), "intensity": np.zeros(n)}
+
+    run_engine(Waiting(), Recording(), TEXTS, max_tokens=60, max_tokens_per_batch=10_000)
+    assert len(waited) > 2
+    assert all(waited)
