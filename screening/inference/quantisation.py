@@ -136,5 +136,5 @@ def _import_nncf() -> Any:
             import nncf
     finally:
         logging.setLoggerClass(logger_class)
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # its own function would also set handlers that others added
     return nncf
