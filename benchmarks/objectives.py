@@ -133,6 +133,7 @@ def run_cell(cell: Cell, console: Console) -> list[dict[str, Any]]:
     taxonomy = load_taxonomy(config.data.taxonomy)
     folder = run_stages(config, ("prepare",), Console(quiet=True))
     posts = {name: load_split(folder.split(name)) for name in ("train", "validation", "calibration", "test")}
+    is_resumed = cell.folder.exists() and any(cell.folder.iterdir())
     started, worked = time.perf_counter(), time.process_time()
     if cell.system == BASELINE:
         outputs = fit_baseline(posts, taxonomy, cell.seed)
@@ -146,8 +147,8 @@ def run_cell(cell: Cell, console: Console) -> list[dict[str, Any]]:
         "epochs": outputs.epochs,
         "n_parameters": outputs.n_parameters,
         "precision": outputs.precision,
-        "seconds": round(time.perf_counter() - started, 1),
-        "processor_seconds": round(time.process_time() - worked, 1),
+        "seconds": None if is_resumed else round(time.perf_counter() - started, 1),
+        "processor_seconds": None if is_resumed else round(time.process_time() - worked, 1),
         "hardware": describe_hardware(),
     }
     lines = [{"data": cell.data, "system": cell.system, **measure(outputs, posts, taxonomy, config), **facts}]

@@ -15,7 +15,6 @@ PLAIN = "cross_entropy"
 BASELINE = "tfidf"
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1", "macro_recall": "macro recall"}
 N_REPEATS = 1_000
-MINUTES_NOTE = "Processor minutes of a cell that was killed and resumed count its last call only."
 INTERVALS_NOTE = (
     "Intervals are over posts, for these trained models: they say nothing of another seed, and they are not corrected "
     "for the number of rows."
@@ -51,8 +50,9 @@ def print_data_set(data: str, systems: dict[str, list[Line]]) -> None:
     first = next(iter(systems.values()))[0]
     print(f"\n**{data}**, {first['n']['test']:,} test posts, {first['n']['train']:,} to train on", end="")
     print(f"; target {first['target']['name']}. Mean over seeds ± standard deviation, in %.\n")
-    heads = ["system", "seeds", *METRICS.values(), "target: recall, precision (most probable class)"]
+    heads = ["system", "seeds", "validation: macro F1, weighted F1, average precision", *METRICS.values()]
     heads += [
+        "target: recall, precision (most probable class)",
         "target: average precision",
         "target: recall, precision, alerts per 1,000 at the promise",
         "processor min",
@@ -61,7 +61,6 @@ def print_data_set(data: str, systems: dict[str, list[Line]]) -> None:
     print_row(["---"] * len(heads))
     for name, lines in systems.items():
         print_row([name, str(len(lines)), *format_system(lines)])
-    print(f"\n{MINUTES_NOTE}")
     plain = systems.get(PLAIN, [])
     print_differences(PLAIN, {name: (lines, plain) for name, lines in systems.items() if name != PLAIN})
     ensembles = {name_ensemble(name): name for name in systems}
@@ -75,13 +74,21 @@ def format_system(lines: list[Line]) -> list[str]:
     """Format the figures of one system."""
     argmax = [line["target"]["argmax"] for line in lines]
     promised = [line["target"]["promised"] for line in lines]
+    chosen_by = ("macro_f1", "weighted_f1", "average_precision")
     return [
+        ", ".join(format_mean([line["validation"][metric] for line in lines]) for metric in chosen_by),
         *(format_mean([line["test"][metric] for line in lines]) for metric in METRICS),
         ", ".join(format_mean([part[key] for part in argmax]) for key in ("recall", "precision")),
         format_mean([line["test"]["average_precision"] for line in lines]),
         format_promised(promised),
-        f"{mean(line['processor_seconds'] for line in lines) / 60:.1f}",
+        format_minutes([line["processor_seconds"] for line in lines]),
     ]
+
+
+def format_minutes(seconds: list[float | None]) -> str:
+    """Format the mean time of the cells that were trained in one go."""
+    whole = [value for value in seconds if value is not None]
+    return f"{mean(whole) / 60:.1f}" if whole else ""
 
 
 def format_promised(parts: list[dict[str, float] | None]) -> str:
