@@ -11,6 +11,8 @@ from torch.nn import functional
 from screening.models.classifier import RiskClassifierOutput
 from screening.objectives.registry import ObjectiveContext, register
 
+_LEAST_TRUST = 1e-6  # keeps logarithms and quotients finite where nothing can be believed
+
 
 def compute_continuous_contrast(
     queries: Tensor,
@@ -20,8 +22,9 @@ def compute_continuous_contrast(
     temperature: float,
     coordinate_scale: float,
     is_normalised: bool = True,
+    key_trust: Tensor | None = None,
 ) -> Tensor:
-    """Compute ``−Σ_j w_ij log( e^{q_i·k_j/τ} / Σ_l e^{q_i·k_l/τ} )``, ``w_ij = e^{−d_ij²/2σ²} / Σ_l e^{−d_il²/2σ²}``.
+    """Compute ``−Σ_j w_ij log( e^{q_i·k_j/τ} / Σ_l e^{q_i·k_l/τ} )``, ``w_ij ∝ c_j e^{−d_ij²/2σ²}`` with sum 1.
 
     Parameters
     ----------
@@ -37,6 +40,9 @@ def compute_continuous_contrast(
         ``σ``, above 0. The smaller, the more only the nearest key counts.
     is_normalised : bool
         Divide queries and keys by their length first.
+    key_trust : Tensor of shape (n_keys,), optional
+        ``c``, in [0, 1]: how far the place of a key's label can be believed. Equally by default. A key of 0 is nobody's
+        neighbour, and is still one of those that a query is compared with.
 
     Returns
     -------
@@ -49,12 +55,15 @@ def compute_continuous_contrast(
         if is_normalised:
             vectors, others = functional.normalize(vectors, dim=1), functional.normalize(others, dim=1)
         log_shares = functional.log_softmax(vectors @ others.T / temperature, dim=1)  # (n_posts, n_keys)
-        weights = functional.softmax(-squared_distances.float() / (2 * coordinate_scale**2), dim=1)
+        nearness = -squared_distances.float() / (2 * coordinate_scale**2)
+        if key_trust is not None:
+            nearness = nearness + key_trust.float().clamp(min=_LEAST_TRUST).log()
+        weights = functional.softmax(nearness, dim=1)
         return -(weights * log_shares).sum(dim=1)
 
 
 class ContinuousContrast(nn.Module):
-    """``L_MCCL``: the mean of :func:`compute_continuous_contrast` over the batch.
+    """``L_MCCL``: the mean of :func:`compute_continuous_contrast` over the batch, each query weighted as its label is.
 
     Keys are what the momentum network makes of the batch itself (a post's own key, at distance 0, is one) and, in
     training, of earlier batches. An evaluation compares within each batch alone: its losses would otherwise grow with
@@ -66,15 +75,26 @@ class ContinuousContrast(nn.Module):
         Valence and arousal of each class; ``None`` where labels are coordinates themselves.
     temperature, coordinate_scale, is_normalised
         See :func:`compute_continuous_contrast`.
+    coordinate_weight : Tensor of shape (n_classes,), optional
+        In [0, 1], lower where a class's coordinates are uncertain: a post of such a class counts less, as a query and
+        as a neighbour. All alike by default. A batch without any weight has a loss of 0.
     """
 
     coordinates: Tensor | None
+    coordinate_weight: Tensor | None
 
     def __init__(
-        self, coordinates: Tensor | None, temperature: float, coordinate_scale: float, *, is_normalised: bool = True
+        self,
+        coordinates: Tensor | None,
+        temperature: float,
+        coordinate_scale: float,
+        *,
+        is_normalised: bool = True,
+        coordinate_weight: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.register_buffer("coordinates", coordinates, persistent=False)
+        self.register_buffer("coordinate_weight", coordinate_weight, persistent=False)
         self.temperature = temperature
         self.coordinate_scale = coordinate_scale
         self.is_normalised = is_normalised
@@ -94,8 +114,12 @@ class ContinuousContrast(nn.Module):
             temperature=self.temperature,
             coordinate_scale=self.coordinate_scale,
             is_normalised=self.is_normalised,
+            key_trust=None if self.coordinate_weight is None else self.coordinate_weight[key_labels],
         )
-        return contrast.mean()
+        if self.coordinate_weight is None:
+            return contrast.mean()
+        trust = self.coordinate_weight[labels]
+        return (trust * contrast).sum() / trust.sum().clamp(min=_LEAST_TRUST)
 
     def _locate(self, labels: Tensor) -> Tensor:
         return labels if self.coordinates is None else self.coordinates[labels]
@@ -105,7 +129,11 @@ class ContinuousContrast(nn.Module):
 def build_continuous_contrast(context: ObjectiveContext) -> ContinuousContrast:
     """Build from a config, with the labels' places in the taxonomy."""
     preset = context.preset
-    coordinates = torch.tensor([[label.valence, label.arousal] for label in context.taxonomy.labels])
+    labels = context.taxonomy.labels
     return ContinuousContrast(
-        coordinates, preset.temperature, preset.coordinate_scale, is_normalised=preset.is_normalised
+        torch.tensor([[label.valence, label.arousal] for label in labels]),
+        preset.temperature,
+        preset.coordinate_scale,
+        is_normalised=preset.is_normalised,
+        coordinate_weight=torch.tensor([label.coordinate_weight for label in labels]),
     )

@@ -24,6 +24,7 @@ from screening.objectives import (
     build_objective,
     resolve_preset,
 )
+from screening.objectives.unread_settings import refuse_unread_settings
 from screening.taxonomy import Taxonomy
 from screening.threads import limit_threads
 from screening.training.arguments import build_arguments
@@ -112,12 +113,13 @@ def fit_classifier(
     Raises
     ------
     ConfigError
-        If the batch cannot be divided among the processes, or a preset needs rated sentences or teachers and none are
-        named.
+        If the batch cannot be divided among the processes, a preset needs rated sentences or teachers and none are
+        named, or a setting of the objective is read by none of its terms.
     SchemaError
         If rated sentences are not as the config says.
     """
     config = _choose_seed(config)
+    refuse_unread_settings(config.objective, is_pretrained=config.pretraining.path is not None)
     ratings = load_pretraining_ratings(config)
     keep_freed_memory()
     torch.set_num_threads(config.training.n_threads or limit_threads())

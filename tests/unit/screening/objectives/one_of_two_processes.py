@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from screening.models.classifier import RiskClassifierOutput
 from screening.models.momentum import KeyQueue
 from screening.objectives.gathering import NOT_COUNTED, gather_batch
+from screening.objectives.lcl import LabelAwareContrastive
 from screening.objectives.mccl import ContinuousContrast
 from screening.objectives.ptd import PerTokenDetection
+from screening.objectives.scl import SupervisedContrastive
 
 N_COUNTED = 7  # of eight rows, so that the last one of the second process only fills its half
 WIDTHS = (3, 5)  # tokens of the longest post of each process
+TRUST = torch.tensor([1.0, 0.3, 0.6])
 COORDINATES = torch.tensor([[-0.6, -0.3], [0.8, 0.5], [-0.5, 0.6]])
 
 
@@ -25,6 +28,7 @@ class SmallClassifier(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.encoder, self.class_head, self.valence_head = nn.Linear(6, 4), nn.Linear(4, 3), nn.Linear(4, 1)
+        self.weighting_head = nn.Linear(4, 3)
         self.detection_head, self.key_encoder = nn.Linear(4, max(WIDTHS)), nn.Linear(6, 4).requires_grad_(False)
 
     def forward(self, features: Tensor, n_tokens: int = max(WIDTHS)) -> RiskClassifierOutput:
@@ -33,6 +37,7 @@ class SmallClassifier(nn.Module):
             logits=self.class_head(pooled),
             valence=self.valence_head(pooled).squeeze(1),
             pooled=pooled,
+            weighting_logits=self.weighting_head(pooled),
             momentum_keys=self.key_encoder(features),
             detection_logits=self.detection_head(pooled)[:, :n_tokens],
         )
@@ -59,15 +64,14 @@ def make_queue() -> KeyQueue:
 
 
 def compute_loss(outputs: RiskClassifierOutput, labels: Tensor) -> Tensor:
-    """Couple every post with every other, and weigh classes unevenly: no mean over shares gives this."""
+    """Every loss that couples a post with others, and classes weighed unevenly: no mean over shares gives this."""
     weights = torch.tensor([1.0, 2.0, 5.0])
-    similarities = outputs.pooled @ outputs.pooled.T
-    is_same = labels[:, None] == labels[None, :]
-    contrast = torch.logsumexp(similarities, dim=1) - (similarities * is_same).sum(dim=1)
+    contrast = SupervisedContrastive(0.3)(outputs, labels) + LabelAwareContrastive(0.3)(outputs, labels)
     keys, key_labels = make_queue().read()
     outputs = RiskClassifierOutput(**outputs, queued_keys=keys, queued_labels=key_labels)
-    carl = ContinuousContrast(COORDINATES, 0.3, 0.4)(outputs, labels) + PerTokenDetection()(outputs, labels)
-    return nn.functional.cross_entropy(outputs.logits, labels, weight=weights) + contrast.mean() + carl
+    carl = ContinuousContrast(COORDINATES, 0.3, 0.4, coordinate_weight=TRUST)(outputs, labels)
+    carl = carl + PerTokenDetection()(outputs, labels)
+    return nn.functional.cross_entropy(outputs.logits, labels, weight=weights) + contrast + carl
 
 
 def gradients_of(model: nn.Module) -> dict[str, Tensor]:

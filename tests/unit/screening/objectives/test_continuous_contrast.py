@@ -139,3 +139,37 @@ def test_ratings_as_labels_give_the_loss_of_classes_that_lie_there() -> None:
     outputs = make_outputs(0)
     by_class = ContinuousContrast(coordinates, 0.3, 0.2)(outputs, labels)
     assert torch.equal(ContinuousContrast(None, 0.3, 0.2)(outputs, coordinates[labels]), by_class)
+
+
+def test_equal_weights_of_coordinates_change_nothing() -> None:
+    coordinates, labels = draw(3, 2).tanh(), torch.tensor([0, 1, 2, 0])
+    plain = ContinuousContrast(coordinates, 0.3, 0.2)(make_outputs(5), labels)
+    halves = ContinuousContrast(coordinates, 0.3, 0.2, coordinate_weight=torch.full((3,), 0.5))
+    torch.testing.assert_close(halves(make_outputs(5), labels), plain)
+
+
+def test_a_class_whose_place_is_made_up_has_no_say() -> None:
+    labels = torch.tensor([0, 1, 2, 0])
+    outputs = make_outputs(0)
+    found = []
+    for place in ((0.0, 0.0), (0.9, -0.9)):  # of the last class
+        coordinates = torch.tensor([[-0.6, -0.3], [0.8, 0.5], place])
+        objective = ContinuousContrast(coordinates, 0.3, 0.2, coordinate_weight=torch.tensor([1.0, 0.5, 0.0]))
+        found.append(objective(outputs, labels))
+    torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=0)  # a weight of 0 is computed as 1e-6
+
+
+def test_weights_of_coordinates_are_those_of_the_formula() -> None:
+    coordinates, trust, labels = draw(3, 2).tanh(), torch.tensor([1.0, 0.2, 0.6]), torch.tensor([0, 1, 2, 0])
+    outputs = make_outputs(0)
+    near = torch.exp(-distances(coordinates[labels], coordinates[labels]) / (2 * 0.2**2)) * trust[labels]
+    logits = torch.nn.functional.normalize(outputs.pooled) @ torch.nn.functional.normalize(outputs.momentum_keys).T
+    contrast = -(near / near.sum(dim=1, keepdim=True) * torch.log_softmax(logits / 0.3, dim=1)).sum(dim=1)
+    expected = (trust[labels] * contrast).sum() / trust[labels].sum()
+    found = ContinuousContrast(coordinates, 0.3, 0.2, coordinate_weight=trust)(outputs, labels)
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_batch_without_any_known_place_costs_nothing() -> None:
+    objective = ContinuousContrast(torch.zeros(3, 2), 0.3, 0.2, coordinate_weight=torch.zeros(3))
+    assert objective(make_outputs(5), torch.tensor([0, 1, 2, 0])).item() == 0
