@@ -22,6 +22,18 @@ def _is_none(value: Any) -> bool:
     return value in (None, ())
 
 
+class BackgroundConfig(Record):
+    """Posts from elsewhere as a class of their own; a classifier of a few communities otherwise never meets one."""
+
+    label: str = Field(description="label of the taxonomy they get; of no risk target (taxonomy mh5_elsewhere has one)")
+    fraction: Fraction = Field(
+        0.2, gt=0, lt=1, description="share of data.controls that becomes the class; alerts count on the rest"
+    )
+    group_column: str | None = Field(
+        None, description="controls of one group (community) stay on one side; default: single posts are drawn"
+    )
+
+
 class DataConfig(Record):
     """Where posts come from and how they are divided."""
 
@@ -32,7 +44,7 @@ class DataConfig(Record):
     hub_id: str | None = Field(None, description="Hugging Face data set id, read with the user's own token")
     taxonomy: str = Field(
         "mh5",
-        description="shipped taxonomy (mh5, emotion6, goemotions27, empathetic32, sst5) or path of a YAML file",
+        description="shipped taxonomy (mh5, mh5_elsewhere, emotion6, goemotions27, empathetic32, sst5) or path of a YAML file",
     )
     text_column: str = "text"
     label_column: str = "label"
@@ -41,6 +53,9 @@ class DataConfig(Record):
     date_column: str | None = None
     group_columns: tuple[str, ...] = Field((), description="columns to report subgroups by")
     controls: Path | None = Field(None, description="file of posts from outside the task, to count false alarms on")
+    background: BackgroundConfig | None = Field(
+        None, exclude_if=_is_none, description="make a share of the controls a class that is learnt; default: none"
+    )
     external: Path | None = Field(
         None, description="labelled file from another place or time, with the same columns: scored, never trained on"
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -111,6 +111,9 @@ class Taxonomy(Record):
 def load_taxonomy(name_or_path: str | Path) -> Taxonomy:
     """Load a shipped taxonomy by name, or any YAML file by path.
 
+    A file may say ``extends: NAME`` of a shipped taxonomy: what it says stands in place of what that one says, and its
+    labels and incompatible pairs behind those of that one.
+
     Raises
     ------
     ConfigError
@@ -120,12 +123,16 @@ def load_taxonomy(name_or_path: str | Path) -> Taxonomy:
     --------
     >>> load_taxonomy("mh5").names
     ('depression', 'suicidewatch', 'anxiety', 'offmychest', 'bipolar')
+    >>> load_taxonomy("mh5_elsewhere").names[-1]
+    'elsewhere'
     """
     folder = resources.files("screening") / "taxonomies"
     shipped = {Path(entry.name).stem: entry for entry in folder.iterdir() if entry.name.endswith(".yaml")}
     entry = shipped.get(str(name_or_path), Path(name_or_path))
     try:
-        return Taxonomy.model_validate(yaml.safe_load(entry.read_text(encoding="utf-8")))
+        tree = yaml.safe_load(entry.read_text(encoding="utf-8"))
+        extended = tree.pop("extends", None) if isinstance(tree, dict) else None
+        return Taxonomy.model_validate(tree if extended is None else _extend(load_taxonomy(extended), tree))
     except OSError as error:
         message = (
             f"taxonomy {str(name_or_path)!r} is neither shipped ({', '.join(sorted(shipped))}) nor a readable file"
@@ -134,3 +141,12 @@ def load_taxonomy(name_or_path: str | Path) -> Taxonomy:
     except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
         message = f"taxonomy {str(name_or_path)!r} is not valid: {error}"
         raise ConfigError(message) from error
+
+
+def _extend(taxonomy: Taxonomy, tree: dict[str, Any]) -> dict[str, Any]:
+    """Put what a file says over a taxonomy; its labels and pairs behind those there are."""
+    extended = taxonomy.model_dump() | tree
+    for name in ("labels", "incompatible_pairs"):
+        own = tree.get(name, [])
+        extended[name] = [*getattr(taxonomy, name), *own] if isinstance(own, list) else own  # refused as no list
+    return extended

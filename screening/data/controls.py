@@ -1,4 +1,4 @@
-"""Posts from outside the task that train a first stage, apart from those its cost is counted on."""
+"""Posts from outside the task that are learnt from, apart from those that false alarms are counted on."""
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,14 @@ from screening.exceptions import ConfigError
 
 
 def divide_controls(
-    controls: pd.DataFrame, *, training_fraction: float, group_column: str | None, rng: np.random.Generator
+    controls: pd.DataFrame,
+    *,
+    training_fraction: float,
+    group_column: str | None,
+    rng: np.random.Generator,
+    setting: str = "cascade.control_group_column",
 ) -> NDArray[np.bool_]:
-    """Draw the controls a first stage may learn from; the others are for counting alerts.
+    """Draw the controls that may be learnt from, by a first stage or as a class; the others are for counting alerts.
 
     Parameters
     ----------
@@ -19,10 +24,12 @@ def divide_controls(
     training_fraction : float
         In (0, 1); the share to learn from, of the groups of each kind.
     group_column : str or None
-        Posts with the same value stay together, so that alerts are counted on groups (communities) the first stage has
-        never seen, a group with posts of several kinds too: it counts as of the kind most of its posts are of. A
+        Posts with the same value stay together, so that alerts are counted on groups (communities) that were never
+        learnt from, a group with posts of several kinds too: it counts as of the kind most of its posts are of. A
         missing value is a group of its own. ``None`` draws single posts: both sides are then alike.
     rng : numpy.random.Generator
+    setting : str
+        What names the group column, for the error.
 
     Returns
     -------
@@ -35,7 +42,9 @@ def divide_controls(
     ConfigError
         If the column is absent, or nothing would be left on one side.
     """
-    names, group, sizes = np.unique(_read_groups(controls, group_column), return_inverse=True, return_counts=True)
+    names, group, sizes = np.unique(
+        _read_groups(controls, group_column, setting), return_inverse=True, return_counts=True
+    )
     main_kind = _find_main_kinds(group, controls["control_kind"])
     is_drawn = np.zeros(len(names), dtype=bool)  # a group is drawn once, whatever kinds its posts are of
     for kind in np.unique(main_kind):
@@ -48,7 +57,7 @@ def divide_controls(
     if not is_training.any():
         message = (
             f"expected controls of at least two groups of {group_column or 'one post'} in some control_kind, found "
-            f"{len(controls)} controls and no kind with two; give more controls or another cascade.control_group_column"
+            f"{len(controls)} controls and no kind with two; give more controls or another {setting}"
         )
         raise ConfigError(message)
     return is_training
@@ -62,13 +71,13 @@ def _find_main_kinds(group: NDArray[np.intp], kinds: pd.Series) -> NDArray[np.in
     return n_posts.argmax(axis=1)
 
 
-def _read_groups(controls: pd.DataFrame, column: str | None) -> NDArray[np.str_]:
+def _read_groups(controls: pd.DataFrame, column: str | None, setting: str) -> NDArray[np.str_]:
     if column is None:
         return np.array([f"{i:09d}" for i in range(len(controls))])
     if column not in controls:
         present = ", ".join(str(name) for name in controls if name not in ("post_id", "text"))
         message = (
-            f"cascade.control_group_column names {column!r}, which the controls do not have; columns present: "
+            f"{setting} names {column!r}, which the controls do not have; columns present: "
             f"{present}. Add it to data.group_columns and prepare again"
         )
         raise ConfigError(message)

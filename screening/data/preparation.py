@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from screening.config import DataConfig
+from screening.data.background import assign_background
 from screening.data.card import (
     DataCard,
     FilterCount,
@@ -88,6 +89,8 @@ def prepare_posts(config: DataConfig, taxonomy: Taxonomy, seed: int) -> Prepared
     ]
     posts = _drop_conflicts(posts, plan, config, filters)
     posts["split"] = _assign_splits(posts, plan, np.random.default_rng(seed))
+    if config.background:
+        posts = assign_background(posts, config, taxonomy, np.random.default_rng([seed, 1]))
     _validate_training_classes(posts.loc[posts["split"] == "train", "label"], taxonomy)
     filters.append(count_posts("kept", "posts left, by final split", posts, "split"))
     frames = _divide(posts)

@@ -61,10 +61,17 @@ def plan_splits(present: set[str], config: DataConfig) -> SplitPlan:
             message = f"splits {list(missing)} have to be carved, but the source gives only {sorted(present)}, all kept"
             raise ConfigError(message)
         kept, missing = kept[1:], ("train", *missing)
-    return SplitPlan(kept=kept, carved=_share_pool(missing, config))
+    return SplitPlan(kept=kept, carved=share_splits(missing, config))
 
 
-def _share_pool(missing: tuple[Split, ...], config: DataConfig) -> dict[Split, float]:
+def share_splits(missing: tuple[Split, ...], config: DataConfig) -> dict[Split, float]:
+    """Say which share of pooled posts each missing split gets; they sum to 1.
+
+    Raises
+    ------
+    ConfigError
+        If the fractions leave nothing for training.
+    """
     fractions: dict[Split, float] = {
         "validation": config.validation_fraction,
         "calibration": config.calibration_fraction,

@@ -137,9 +137,41 @@ def test_taxonomies_with_loose_ends_are_refused(changes: dict[str, object], expe
 
 
 def test_unknown_taxonomy_lists_the_shipped_ones() -> None:
-    with pytest.raises(ConfigError, match=r"shipped \(emotion6, empathetic32, goemotions27, mh5, sst5\)"):
+    with pytest.raises(ConfigError, match=r"shipped \(emotion6, empathetic32, goemotions27, mh5, mh5_elsewhere, sst5\)"):
         load_taxonomy("mh6")
 
 
 def test_labels_are_encoded_in_any_accepted_spelling() -> None:
     assert load_taxonomy("mh5").encode(["bipolar", "self.Anxiety"]) == [4, 2]
+
+
+def test_a_taxonomy_that_extends_another_adds_labels_and_pairs_behind(tmp_path: Path) -> None:
+    own = {
+        "extends": "mh5",
+        "name": "mine",
+        "labels": [{"name": "news", "risk": False, "valence": 0, "arousal": 0, "source": "ours"}],
+        "incompatible_pairs": [["suicidewatch", "news"]],
+    }
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(own), encoding="utf-8")
+    found, base = load_taxonomy(path), load_taxonomy("mh5")
+    assert found.name == "mine"
+    assert found.labels[:-1] == base.labels
+    assert found.names[-1] == "news"
+    assert found.incompatible_pairs == (*base.incompatible_pairs, ("suicidewatch", "news"))
+    assert found.targets == base.targets
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        ({"extends": "mh6"}, "neither shipped"),
+        ({"extends": "mh5", "labels": 5}, "not valid"),
+        ({"extends": "mh5", "labels": [{"name": "anxiety", "risk": False}]}, "not valid"),
+    ],
+)
+def test_a_taxonomy_that_extends_another_wrongly_is_refused(tmp_path: Path, own: dict[str, object], found: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(own), encoding="utf-8")
+    with pytest.raises(ConfigError, match=found):
+        load_taxonomy(path)
