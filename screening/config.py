@@ -44,7 +44,7 @@ class DataConfig(Record):
     hub_id: str | None = Field(None, description="Hugging Face data set id, read with the user's own token")
     taxonomy: str = Field(
         "mh5",
-        description="shipped taxonomy (mh5, mh5_elsewhere, emotion6, goemotions27, empathetic32, sst5) or path of a YAML file",
+        description="shipped: mh5, mh5_elsewhere, emotion6, goemotions27, empathetic32, sst5; or path of a YAML file",
     )
     text_column: str = "text"
     label_column: str = "label"

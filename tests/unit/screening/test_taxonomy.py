@@ -137,7 +137,7 @@ def test_taxonomies_with_loose_ends_are_refused(changes: dict[str, object], expe
 
 
 def test_unknown_taxonomy_lists_the_shipped_ones() -> None:
-    with pytest.raises(ConfigError, match=r"shipped \(emotion6, empathetic32, goemotions27, mh5, mh5_elsewhere, sst5\)"):
+    with pytest.raises(ConfigError, match=r"shipped \(emotion6, .*, mh5, mh5_elsewhere, sst5\)"):
         load_taxonomy("mh6")
 
 
