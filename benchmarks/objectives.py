@@ -51,6 +51,7 @@ WORK = Path("runs/objectives")
 RECURRENT = ("objective.preset=cross_entropy", "training.learning_rate=3e-3", "training.epochs=8")
 PLAIN = ("objective.preset=cross_entropy",)
 CMHL = ("objective.preset=cmhl",)
+LONGER = ("training.epochs=4", "training.ema_decay=0.99")
 
 SHORT = ("model.max_tokens=64", "training.epochs=2", "training.save_every_steps=200")
 DATA: dict[str, tuple[str, ...]] = {
@@ -79,8 +80,10 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "cmhl, no contradiction": (*CMHL, "objective.weights.contradiction=0"),
     "cmhl, no valence_intensity": (*CMHL, "objective.weights.valence_intensity=0"),
     "cmhl, with scl": (*CMHL, "objective.weights.scl=0.1"),
+    "cmhl, 4 epochs, averaged": (*CMHL, *LONGER),
+    "cmhl, 4 epochs, averaged, r_drop": (*CMHL, *LONGER, "objective.n_views=2", "objective.weights.r_drop=0.5"),
 }
-"""Names and what they change in the configuration; ``tfidf`` is no encoder."""
+"""Names and what they change in the configuration, later ones over earlier ones; ``tfidf`` is no encoder."""
 
 
 @dataclass(frozen=True)
