@@ -14,6 +14,7 @@ from reports.recall import build_performance, compute_result, flag_posts
 from reports.results import RunResults, control_groups, once_per_run
 from reports.tables import Column, Kind, Table
 from reports.thresholds import build_triage_counts
+from screening.config import BackgroundConfig
 from screening.metrics.workload import compute_alert_rate, compute_deployment_table
 
 if TYPE_CHECKING:
@@ -65,8 +66,21 @@ def build_alerts(results: RunResults) -> Table:
         Column("n_flagged", "Flagged", "count"),
         Column("alerts_per_1000", "Alerts per 1,000", "number", interval=True, n_key="alerts_per_1000_n"),
     )
-    note = "Controls come from outside the task's communities; every alert on them is counted as a false alarm."
+    note = describe_controls(results.config.data.background)
     return Table("alerts", "Alerts per 1,000 posts", pd.DataFrame(rows), columns, "test split and controls", note)
+
+
+def describe_controls(background: BackgroundConfig | None) -> str:
+    """Say where controls come from, and how far the classifier knows their like."""
+    note = "Controls come from outside the task's communities; every alert on them is counted as a false alarm."
+    if background is None:
+        return note
+    if background.group_column is None:
+        return f"{note} Other posts from the same places were learnt, as the class {background.label}."
+    return (
+        f"{note} Posts from other places were learnt, as the class {background.label}: none of these has the "
+        f"{background.group_column} of a control."
+    )
 
 
 @once_per_run

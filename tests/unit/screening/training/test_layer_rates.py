@@ -9,7 +9,7 @@ import torch
 from screening.exceptions import ConfigError
 from screening.models.classifier import RiskClassifier
 from screening.training.layer_rates import compute_depths, split_by_depth
-from tests.unit.screening.training.test_resume import encoder, fit, make_config, posts  # noqa: F401  fixtures
+from tests.unit.screening.training.small_training import Interrupted, InterruptEvaluation, fit, make_config
 
 
 def test_depth_counts_down_from_the_heads_to_the_word_embeddings(bert_classifier: Any) -> None:
@@ -44,14 +44,14 @@ def test_an_encoder_without_a_stack_of_layers_is_refused(cell: str) -> None:
         split_by_depth(groups, classifier, 0.5)
 
 
-def test_a_training_that_cannot_tell_layers_apart_is_refused(posts: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_a_training_that_cannot_tell_layers_apart_is_refused(posts: Any, tmp_path: Path) -> None:
     config = make_config(Path("gru"), layer_decay=0.8)
     with pytest.raises(ConfigError, match="no stack of layers"):
         fit(config, posts, tmp_path / "run")
     fit(make_config(Path("gru"), epochs=1), posts, tmp_path / "plain")
 
 
-def test_a_steep_decay_trains_heads_and_hardly_the_encoder(encoder: Path, posts: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_a_steep_decay_trains_heads_and_hardly_the_encoder(encoder: Path, posts: Any, tmp_path: Path) -> None:
     def measure_change(decay: float | None) -> tuple[float, float]:
         from screening.models.encoder import load_encoder
 
@@ -68,9 +68,7 @@ def test_a_steep_decay_trains_heads_and_hardly_the_encoder(encoder: Path, posts:
     assert 0.02 * flat[1] < steep[1] < 0.5 * flat[1]
 
 
-def test_an_interrupted_training_with_layer_rates_ends_alike(encoder: Path, posts: Any, tmp_path: Path) -> None:  # noqa: F811
-    from tests.unit.screening.training.test_resume import Interrupted, InterruptEvaluation
-
+def test_an_interrupted_training_with_layer_rates_ends_alike(encoder: Path, posts: Any, tmp_path: Path) -> None:
     config = make_config(encoder, layer_decay=0.8)
     whole = fit(config, posts, tmp_path / "whole")
     with pytest.raises(Interrupted):

@@ -6,73 +6,25 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from transformers import TrainerCallback
 
-from screening.config import RunConfig, load_config
+from screening.config import RunConfig
 from screening.objectives import PRESETS
-from screening.taxonomy import load_taxonomy
-from screening.training.fitting import FittedClassifier, fit_classifier, summarise_history
+from screening.training.fitting import summarise_history
 from screening.training.phases import frozen_encoder, plan_phases
 from screening.training.views import repeat_posts
-
-TAXONOMY = load_taxonomy("mh5")
-WORDS = ["tired", "today", "happy", "sleep", "dog"]
-
-
-class Interrupted(Exception):  # noqa: N818  stands for a kill
-    pass
-
-
-class InterruptEvaluation(TrainerCallback):
-    """Break off in the middle of the n-th evaluation, as a kill would."""
-
-    def __init__(self, at: int) -> None:
-        self.at, self.n_evaluations = at, 0
-
-    def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
-        self.n_evaluations += 1
-
-    def on_prediction_step(self, *args: Any, **kwargs: Any) -> None:
-        if self.n_evaluations == self.at:
-            raise Interrupted
+from tests.unit.screening.training.small_training import (
+    WORDS,
+    Interrupted,
+    InterruptEvaluation,
+    Starts,
+    fit,
+    make_config,
+)
 
 
-class WeightsAtStart(TrainerCallback):
-    """Copy the weights at the start of each phase."""
-
-    def __init__(self) -> None:
-        self.phases: list[dict[str, torch.Tensor]] = []
-
-    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
-        self.phases.append({name: value.clone() for name, value in kwargs["model"].state_dict().items()})
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory, bert_classifier: Any, bert_tokenizer: Any) -> Path:
-    folder = tmp_path_factory.mktemp("encoder")
-    bert_classifier.encoder.save_pretrained(folder)
-    bert_tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def posts() -> pd.DataFrame:
-    labels = [name for name in TAXONOMY.names for _ in range(8)]
-    texts = [f"i feel {WORDS[i // 8]} my {'so ' * (i % 4)}{WORDS[i % 5]}" for i in range(len(labels))]
-    return pd.DataFrame({"text": texts, "label": labels})
-
-
-def make_config(encoder: Path, preset: str, *more: str) -> RunConfig:
-    settings = ["epochs=2", "batch_size=8", "learning_rate=0.003", "save_every_steps=5", "n_threads=1"]
-    training = [f"training.{setting}" for setting in settings]
-    model = [f"model.encoder={encoder}", "model.max_tokens=16"]
+def make_preset_config(encoder: Path, preset: str, *more: str) -> RunConfig:
     objective = [f"objective.preset={preset}", "objective.classifier_epochs=2"]
-    return load_config(overrides=[*model, *training, *objective, *more])
-
-
-def fit(config: RunConfig, posts: pd.DataFrame, folder: Path, *callbacks: Any) -> FittedClassifier:
-    folder.mkdir(exist_ok=True)
-    return fit_classifier(config, TAXONOMY, posts, posts.iloc[::2], folder, callbacks=callbacks)
+    return make_config(encoder, *objective, *more, batch_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -83,21 +35,13 @@ def ratings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def teacher(tmp_path: Path, bert_classifier: Any, bert_tokenizer: Any) -> Path:
-    folder = tmp_path / "teacher"
-    bert_classifier.save_pretrained(folder)
-    bert_tokenizer.save_pretrained(folder)
-    return folder
-
-
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_every_preset_trains_and_logs_its_parts(
     preset: str, encoder: Path, teacher: Path, posts: pd.DataFrame, ratings: Path, tmp_path: Path
 ) -> None:
     needed = (f"pretraining.path={ratings}",) if PRESETS[preset].is_pretrained else ()
     needed += (f"objective.teachers=[{teacher}]",) if preset == "distillation" else ()
-    fitted = fit(make_config(encoder, preset, *needed), posts, tmp_path / "run")
+    fitted = fit(make_preset_config(encoder, preset, *needed), posts, tmp_path / "run")
     history = summarise_history(fitted.history)
     assert {f"train_loss_{term}" for term in PRESETS[preset].weights} <= set(history)
     assert {"validation_effective_rank", "validation_is_collapsed"} <= set(history)
@@ -112,7 +56,7 @@ def test_every_preset_trains_and_logs_its_parts(
 
 @pytest.mark.parametrize("name", ["gru", "rnn"])
 def test_recurrent_encoders_train_like_any_other(name: str, posts: pd.DataFrame, tmp_path: Path) -> None:
-    fitted = fit(make_config(Path(name), "cross_entropy", "training.epochs=1"), posts, tmp_path / "run")
+    fitted = fit(make_preset_config(Path(name), "cross_entropy", "training.epochs=1"), posts, tmp_path / "run")
     fitted.classifier.save_pretrained(tmp_path / "saved")
     loaded = type(fitted.classifier).from_pretrained(tmp_path / "saved").eval()
     ids = torch.tensor([[101, 2651, 102]])
@@ -122,9 +66,9 @@ def test_recurrent_encoders_train_like_any_other(name: str, posts: pd.DataFrame,
 def test_second_phase_changes_the_heads_and_leaves_the_encoder(
     encoder: Path, posts: pd.DataFrame, tmp_path: Path
 ) -> None:
-    starts = WeightsAtStart()
-    fitted = fit(make_config(encoder, "scl_two_phase"), posts, tmp_path / "run", starts)
-    first, second = starts.phases
+    starts = Starts()
+    fitted = fit(make_preset_config(encoder, "scl_two_phase"), posts, tmp_path / "run", starts)
+    first, second = starts.weights
     after = fitted.classifier.state_dict()
     moved = {name for name in after if not torch.equal(second[name], after[name])}
     assert moved == {"class_head.weight", "class_head.bias"}
@@ -139,7 +83,7 @@ def test_second_phase_changes_the_heads_and_leaves_the_encoder(
 def test_training_broken_off_in_any_phase_ends_with_the_same_weights(
     preset: str, at: int, encoder: Path, posts: pd.DataFrame, tmp_path: Path
 ) -> None:
-    config = make_config(encoder, preset, "training.ema_decay=0.9")
+    config = make_preset_config(encoder, preset, "training.ema_decay=0.9")
     alone = fit(config, posts, tmp_path / "alone")
     with pytest.raises(Interrupted):
         fit(config, posts, tmp_path / "broken", InterruptEvaluation(at))

@@ -1,65 +1,26 @@
 """CARL's stage before training: what the training starts from, what is left of the stage, and kills."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 import torch
-from transformers import TrainerCallback
 
 from screening.config import RunConfig, load_config
 from screening.exceptions import ConfigError
-from screening.taxonomy import load_taxonomy
-from screening.training.fitting import FittedClassifier, fit_classifier, summarise_history
+from screening.training.fitting import fit_classifier, summarise_history
 from screening.training.pretraining import plan_pretraining
+from tests.unit.screening.training.small_training import (
+    TAXONOMY,
+    WORDS,
+    Interrupted,
+    InterruptStep,
+    Starts,
+    fit,
+    make_config,
+)
 
-TAXONOMY = load_taxonomy("mh5")
-WORDS = ["tired", "today", "happy", "sleep", "dog"]
 EXPECTED_PARTS = {"encoder", "class_head", "valence_head", "intensity_head"}
-
-
-class Interrupted(Exception):  # noqa: N818  stands for a kill
-    pass
-
-
-class InterruptStep(TrainerCallback):
-    """Break off after the n-th step of all phases, as a kill would."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-
-    def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise Interrupted
-
-
-class Starts(TrainerCallback):
-    """Copy the weights at the start of each phase, and note what the phase is called."""
-
-    def __init__(self) -> None:
-        self.weights: list[dict[str, torch.Tensor]] = []
-        self.names: list[str] = []
-
-    def on_train_begin(self, args: Any, *others: Any, **kwargs: Any) -> None:
-        self.names.append(args.run_name)
-        self.weights.append({name: value.clone() for name, value in kwargs["model"].state_dict().items()})
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory, bert_classifier: Any, bert_tokenizer: Any) -> Path:
-    folder = tmp_path_factory.mktemp("encoder")
-    bert_classifier.encoder.save_pretrained(folder)
-    bert_tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def posts() -> pd.DataFrame:
-    labels = [name for name in TAXONOMY.names for _ in range(8)]
-    texts = [f"i feel {WORDS[i // 8]} my {'so ' * (i % 4)}{WORDS[i % 5]}" for i in range(len(labels))]
-    return pd.DataFrame({"text": texts, "label": labels})
 
 
 @pytest.fixture(scope="module")
@@ -70,25 +31,17 @@ def ratings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def make_config(encoder: Path, ratings: Path | None, *more: str) -> RunConfig:
-    settings = ["epochs=1", "batch_size=8", "learning_rate=0.003", "save_every_steps=2", "n_threads=1"]
-    training = [f"training.{setting}" for setting in settings]
-    model = [f"model.encoder={encoder}", "model.max_tokens=16"]
+def make_carl_config(encoder: Path, ratings: Path | None, *more: str) -> RunConfig:
     carl = ["objective.preset=carl", "objective.queue_size=20", "pretraining.epochs=2", "pretraining.low=0"]
     rated = [f"pretraining.path={ratings}"] if ratings else []
-    return load_config(overrides=[*model, *training, *carl, *rated, *more])
-
-
-def fit(config: RunConfig, posts: pd.DataFrame, folder: Path, *callbacks: Any) -> FittedClassifier:
-    folder.mkdir(exist_ok=True)
-    return fit_classifier(config, TAXONOMY, posts, posts.iloc[::2], folder, callbacks=callbacks)
+    return make_config(encoder, *carl, *rated, *more, epochs=1, batch_size=8, save_every_steps=2)
 
 
 def test_training_starts_from_the_pretrained_encoder_and_fresh_heads(
     encoder: Path, ratings: Path, posts: pd.DataFrame, tmp_path: Path
 ) -> None:
     starts = Starts()
-    fitted = fit(make_config(encoder, ratings), posts, tmp_path / "run", starts)
+    fitted = fit(make_carl_config(encoder, ratings), posts, tmp_path / "run", starts)
     before, after = starts.weights
     assert starts.names == ["pre-training", "training"]
     heads = {name for name in after if not name.startswith(("encoder.", "training_parts."))}
@@ -107,7 +60,7 @@ def test_training_starts_from_the_pretrained_encoder_and_fresh_heads(
 
 
 def test_history_has_rows_of_both_stages(encoder: Path, ratings: Path, posts: pd.DataFrame, tmp_path: Path) -> None:
-    history = summarise_history(fit(make_config(encoder, ratings), posts, tmp_path / "run").history)
+    history = summarise_history(fit(make_carl_config(encoder, ratings), posts, tmp_path / "run").history)
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history["train_loss_ce"].notna().tolist() == [False, False, True]
     for column in ("train_loss_mccl", "train_loss_ptd", "validation_loss"):
@@ -119,7 +72,7 @@ def test_history_has_rows_of_both_stages(encoder: Path, ratings: Path, posts: pd
 def test_training_broken_off_in_either_stage_ends_with_the_same_weights(
     at: int, encoder: Path, ratings: Path, posts: pd.DataFrame, tmp_path: Path
 ) -> None:
-    config = make_config(encoder, ratings, "training.ema_decay=0.9")
+    config = make_carl_config(encoder, ratings, "training.ema_decay=0.9")
     alone = fit(config, posts, tmp_path / "alone")
     with pytest.raises(Interrupted):
         fit(config, posts, tmp_path / "broken", InterruptStep(at))
@@ -131,7 +84,7 @@ def test_training_broken_off_in_either_stage_ends_with_the_same_weights(
 
 def test_other_presets_can_be_pretrained_too(encoder: Path, ratings: Path, posts: pd.DataFrame, tmp_path: Path) -> None:
     starts = Starts()
-    config = make_config(encoder, ratings, "objective.preset=cross_entropy", "pretraining.detection_weight=0")
+    config = make_carl_config(encoder, ratings, "objective.preset=cross_entropy", "pretraining.detection_weight=0")
     history = summarise_history(fit(config, posts, tmp_path / "run", starts).history)
     assert starts.names == ["pre-training", "training"]
     assert not any(name.startswith("training_parts.") for name in starts.weights[1])
@@ -143,7 +96,7 @@ def test_other_presets_can_be_pretrained_too(encoder: Path, ratings: Path, posts
 def test_recurrent_encoders_and_bf16_go_through_both_stages(
     name: str, precision: str, encoder: Path, ratings: Path, posts: pd.DataFrame, tmp_path: Path
 ) -> None:
-    config = make_config(Path(name) if name else encoder, ratings, "pretraining.epochs=1")
+    config = make_carl_config(Path(name) if name else encoder, ratings, "pretraining.epochs=1")
     fitted = fit_classifier(config, TAXONOMY, posts, posts.iloc[::2], tmp_path, precision=precision)
     losses = summarise_history(fitted.history)[["train_loss_mccl", "train_loss_ptd", "validation_loss"]]
     assert losses.notna().all(axis=None)
@@ -154,7 +107,7 @@ def test_preset_without_rated_sentences_is_refused_with_what_to_set(
     encoder: Path, posts: pd.DataFrame, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=r"--set pretraining\.path=FILE.*preset=cross_entropy .*weights\.mccl=0\.1"):
-        fit(make_config(encoder, None), posts, tmp_path / "run")
+        fit(make_carl_config(encoder, None), posts, tmp_path / "run")
     assert not list((tmp_path / "run").iterdir())
 
 
@@ -165,7 +118,7 @@ def test_terms_can_be_put_on_any_preset(
     weights = ("objective.preset=cmhl", "objective.weights.mccl=0.2", "objective.weights.ptd=0.1")
     settings = ("objective.classifier_epochs=1", "objective.n_views=2")
     history = summarise_history(
-        fit(make_config(encoder, None, *weights, *settings, *more), posts, tmp_path / "run").history
+        fit(make_carl_config(encoder, None, *weights, *settings, *more), posts, tmp_path / "run").history
     )
     assert {"train_loss_mccl", "train_loss_ptd", "train_loss_valence_intensity"} <= set(history)
 

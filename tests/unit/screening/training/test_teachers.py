@@ -8,57 +8,27 @@ import pandas as pd
 import pytest
 import torch
 
-from screening.config import RunConfig, load_config
+from screening.config import RunConfig
 from screening.exceptions import ConfigError
 from screening.inference.forward import compute_logits
-from screening.taxonomy import load_taxonomy
-from screening.training.fitting import FittedClassifier, fit_classifier, tokenize_posts
+from screening.training.fitting import tokenize_posts
 from screening.training.teachers import add_teachers
+from tests.unit.screening.training.small_training import TAXONOMY, fit, make_config, save_classifier
 
-TAXONOMY = load_taxonomy("mh5")
 TEXTS = [f"{word} {letter} no sleep" for word in ("happy", "my dog", "tired", "today") for letter in "abcxyz"]
 
 
 @pytest.fixture
 def posts() -> pd.DataFrame:
+    """In place of the shared posts: few enough words for a student to agree about."""
     return pd.DataFrame({"text": TEXTS, "label": [TAXONOMY.names[i % 5] for i in range(len(TEXTS))]})
 
 
-def save_teacher(folder: Path, classifier: Any, tokenizer: Any) -> Path:
-    classifier.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture
-def teacher(tmp_path: Path, bert_classifier: Any, bert_tokenizer: Any) -> Path:
-    return save_teacher(tmp_path / "teacher", bert_classifier, bert_tokenizer)
-
-
-@pytest.fixture
-def encoder(tmp_path: Path, bert_classifier: Any, bert_tokenizer: Any) -> Path:
-    return save_teacher(tmp_path / "encoder", bert_classifier.encoder, bert_tokenizer)
-
-
-def make_config(encoder: Path, *teachers: Path, **objective: Any) -> RunConfig:
+def make_student_config(encoder: Path, *teachers: Path, **objective: Any) -> RunConfig:
     settings = {"teachers": f"[{', '.join(map(str, teachers))}]", "preset": "distillation"} | objective
-    training = ["epochs=30", "batch_size=8", "learning_rate=0.003", "n_threads=1", "early_stopping_patience=30"]
-    return load_config(
-        overrides=[
-            f"model.encoder={encoder}",
-            "model.max_tokens=16",
-            "model.dropout=0",
-            *(f"training.{setting}" for setting in training),
-            *(f"objective.{name}={value}" for name, value in settings.items()),
-        ]
-    )
-
-
-def fit(
-    config: RunConfig, posts: pd.DataFrame, folder: Path, validation: pd.DataFrame | None = None
-) -> FittedClassifier:
-    folder.mkdir()
-    return fit_classifier(config, TAXONOMY, posts, posts if validation is None else validation, folder)
+    overrides = ["model.dropout=0", *(f"objective.{name}={value}" for name, value in settings.items())]
+    training = {"epochs": 30, "batch_size": 8, "early_stopping_patience": 30, "save_every_steps": 50}
+    return make_config(encoder, *overrides, **training)
 
 
 def test_training_posts_carry_the_mean_probabilities_of_all_teachers(
@@ -68,8 +38,8 @@ def test_training_posts_carry_the_mean_probabilities_of_all_teachers(
 
     with torch.no_grad():
         bert_classifier.class_head.bias += torch.arange(5.0)
-    other = save_teacher(tmp_path / "other", bert_classifier, bert_tokenizer)
-    config = make_config(encoder, teacher, other)
+    other = save_classifier(tmp_path / "other", bert_classifier, bert_tokenizer)
+    config = make_student_config(encoder, teacher, other)
     dataset = tokenize_posts(posts, bert_tokenizer, TAXONOMY, 16)
     given = add_teachers(dataset, TEXTS, config, TAXONOMY.names, "fp32")["teacher_probabilities"]
     second = compute_logits(bert_classifier, bert_tokenizer, TEXTS, precision="fp32", max_tokens=16).logits
@@ -82,12 +52,12 @@ def test_a_student_of_teachers_alone_comes_to_agree_with_them(
 ) -> None:
     with torch.no_grad():
         bert_classifier.class_head.weight *= 60  # opinions of its own about every post
-    teacher = save_teacher(tmp_path / "teacher", bert_classifier, bert_tokenizer)
+    teacher = save_classifier(tmp_path / "teacher", bert_classifier, bert_tokenizer)
     expected = compute_logits(bert_classifier, bert_tokenizer, TEXTS, precision="fp32", max_tokens=16).logits
     said = [TAXONOMY.names[i] for i in expected.argmax(1)]
     wrong = posts.assign(label=[TAXONOMY.names[i] for i in (expected.argmax(1) + 1) % 5])
-    config = make_config(encoder, teacher, weights="{ce: 0, distillation: 1}")
-    student = fit(config, wrong, tmp_path / "student", posts.assign(label=["suicidewatch", *said[1:]]))
+    config = make_student_config(encoder, teacher, weights="{ce: 0, distillation: 1}")
+    student = fit(config, wrong, tmp_path / "student", validation=posts.assign(label=["suicidewatch", *said[1:]]))
     found = compute_logits(student.classifier, bert_tokenizer, TEXTS, precision="fp32", max_tokens=16).logits
     assert np.mean(found.argmax(1) == expected.argmax(1)) > 0.8
     assert "loss_distillation" in student.history
@@ -96,9 +66,11 @@ def test_a_student_of_teachers_alone_comes_to_agree_with_them(
 def test_two_views_of_a_post_share_its_teachers(
     posts: pd.DataFrame, teacher: Path, encoder: Path, tmp_path: Path
 ) -> None:
-    config = make_config(encoder, teacher, weights="{ce: 1, r_drop: 1, distillation: 1}", n_views=2)
+    config = make_student_config(encoder, teacher, weights="{ce: 1, r_drop: 1, distillation: 1}", n_views=2)
     config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 1})})
-    assert np.isfinite(fit(config, posts, tmp_path / "student").history["loss_distillation"].dropna()).all()
+    assert np.isfinite(
+        fit(config, posts, tmp_path / "student", validation=posts).history["loss_distillation"].dropna()
+    ).all()
 
 
 @pytest.mark.parametrize(
@@ -113,13 +85,13 @@ def test_refusals_say_what_to_set(
     posts: pd.DataFrame, teacher: Path, encoder: Path, tmp_path: Path, changes: dict[str, str], expected: str
 ) -> None:
     with pytest.raises(ConfigError, match=expected):
-        fit(make_config(encoder, teacher, **changes), posts, tmp_path / "student")
+        fit(make_student_config(encoder, teacher, **changes), posts, tmp_path / "student")
 
 
 def test_a_teacher_of_other_classes_is_refused(
     posts: pd.DataFrame, encoder: Path, tmp_path: Path, bert_classifier: Any, bert_tokenizer: Any
 ) -> None:
     bert_classifier.config.id2label = dict(enumerate("abcde"))
-    other = save_teacher(tmp_path / "other", bert_classifier, bert_tokenizer)
+    other = save_classifier(tmp_path / "other", bert_classifier, bert_tokenizer)
     with pytest.raises(ConfigError, match="other tells a, b, c, d, e apart, expected depression, suicidewatch"):
-        fit(make_config(encoder, other), posts, tmp_path / "student")
+        fit(make_student_config(encoder, other), posts, tmp_path / "student")
