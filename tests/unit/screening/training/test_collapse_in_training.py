@@ -21,7 +21,7 @@ NAIVE = ("training.learning_rate=0.03", "objective.temperature=10", "objective.i
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """In place of the shared encoder, two random layers: large enough to learn the synthetic posts a little, small enough for a test."""
+    """In place of the shared encoder: two random layers that learn the synthetic posts a little, small for a test."""
     folder = tmp_path_factory.mktemp("encoder")
     AutoTokenizer.from_pretrained(locate_embedded_encoder()).save_pretrained(folder)
     sizes: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}

@@ -39,7 +39,7 @@ def ratings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_preset_trains_and_logs_its_parts(
     preset: str, encoder: Path, teacher: Path, posts: pd.DataFrame, ratings: Path, tmp_path: Path
 ) -> None:
-    needed = (f"pretraining.path={ratings}",) if PRESETS[preset].is_pretrained else ()
+    needed: tuple[str, ...] = (f"pretraining.path={ratings}",) if PRESETS[preset].is_pretrained else ()
     needed += (f"objective.teachers=[{teacher}]",) if preset == "distillation" else ()
     fitted = fit(make_preset_config(encoder, preset, *needed), posts, tmp_path / "run")
     history = summarise_history(fitted.history)

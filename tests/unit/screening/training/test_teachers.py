@@ -20,7 +20,7 @@ TEXTS = [f"{word} {letter} no sleep" for word in ("happy", "my dog", "tired", "t
 
 @pytest.fixture
 def posts() -> pd.DataFrame:
-    """In place of the shared posts: few enough words for a student to agree about."""
+    """In place of the shared posts: those whose texts the teachers are asked about."""
     return pd.DataFrame({"text": TEXTS, "label": [TAXONOMY.names[i % 5] for i in range(len(TEXTS))]})
 
 
@@ -68,9 +68,8 @@ def test_two_views_of_a_post_share_its_teachers(
 ) -> None:
     config = make_student_config(encoder, teacher, weights="{ce: 1, r_drop: 1, distillation: 1}", n_views=2)
     config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 1})})
-    assert np.isfinite(
-        fit(config, posts, tmp_path / "student", validation=posts).history["loss_distillation"].dropna()
-    ).all()
+    student = fit(config, posts, tmp_path / "student", validation=posts)
+    assert np.isfinite(student.history["loss_distillation"].dropna()).all()
 
 
 @pytest.mark.parametrize(
