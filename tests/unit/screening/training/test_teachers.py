@@ -1,5 +1,6 @@
 """Teachers: what a student is given, what it learns from it, and what is refused."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -36,24 +37,26 @@ def test_training_posts_carry_the_mean_probabilities_of_all_teachers(
 ) -> None:
     from scipy.special import softmax
 
+    changed = copy.deepcopy(bert_classifier)
     with torch.no_grad():
-        bert_classifier.class_head.bias += torch.arange(5.0)
-    other = save_classifier(tmp_path / "other", bert_classifier, bert_tokenizer)
+        changed.class_head.bias += torch.arange(5.0)
+    other = save_classifier(tmp_path / "other", changed, bert_tokenizer)
     config = make_student_config(encoder, teacher, other)
     dataset = tokenize_posts(posts, bert_tokenizer, TAXONOMY, 16)
     given = add_teachers(dataset, TEXTS, config, TAXONOMY.names, "fp32")["teacher_probabilities"]
-    second = compute_logits(bert_classifier, bert_tokenizer, TEXTS, precision="fp32", max_tokens=16).logits
-    first = second - np.arange(5)
+    first = compute_logits(bert_classifier, bert_tokenizer, TEXTS, precision="fp32", max_tokens=16).logits
+    second = first + np.arange(5)
     np.testing.assert_allclose(np.array(given), (softmax(first, 1) + softmax(second, 1)) / 2, atol=1e-5)
 
 
 def test_a_student_of_teachers_alone_comes_to_agree_with_them(
     posts: pd.DataFrame, encoder: Path, tmp_path: Path, bert_classifier: Any, bert_tokenizer: Any
 ) -> None:
+    opinionated = copy.deepcopy(bert_classifier)
     with torch.no_grad():
-        bert_classifier.class_head.weight *= 60  # opinions of its own about every post
-    teacher = save_classifier(tmp_path / "teacher", bert_classifier, bert_tokenizer)
-    expected = compute_logits(bert_classifier, bert_tokenizer, TEXTS, precision="fp32", max_tokens=16).logits
+        opinionated.class_head.weight *= 60  # of its own about every post
+    teacher = save_classifier(tmp_path / "teacher", opinionated, bert_tokenizer)
+    expected = compute_logits(opinionated, bert_tokenizer, TEXTS, precision="fp32", max_tokens=16).logits
     said = [TAXONOMY.names[i] for i in expected.argmax(1)]
     wrong = posts.assign(label=[TAXONOMY.names[i] for i in (expected.argmax(1) + 1) % 5])
     config = make_student_config(encoder, teacher, weights="{ce: 0, distillation: 1}")
@@ -90,7 +93,8 @@ def test_refusals_say_what_to_set(
 def test_a_teacher_of_other_classes_is_refused(
     posts: pd.DataFrame, encoder: Path, tmp_path: Path, bert_classifier: Any, bert_tokenizer: Any
 ) -> None:
-    bert_classifier.config.id2label = dict(enumerate("abcde"))
-    other = save_classifier(tmp_path / "other", bert_classifier, bert_tokenizer)
+    renamed = copy.deepcopy(bert_classifier)
+    renamed.config.id2label = dict(enumerate("abcde"))
+    other = save_classifier(tmp_path / "other", renamed, bert_tokenizer)
     with pytest.raises(ConfigError, match="other tells a, b, c, d, e apart, expected depression, suicidewatch"):
         fit(make_student_config(encoder, other), posts, tmp_path / "student")
