@@ -28,7 +28,9 @@ class Parts:
 
 @contextmanager
 def keep_parts(out_path: Path, fingerprint: str) -> Iterator[Parts]:
-    """Work in parts in a hidden folder beside an output; it goes once the work is done, and stays if it is not.
+    """Work in parts in a hidden folder beside an output; they go once the work is done, and stay if it is not.
+
+    Parts of other work for the same output stay: it may be gone on with.
 
     Parameters
     ----------
@@ -46,6 +48,4 @@ def keep_parts(out_path: Path, fingerprint: str) -> Iterator[Parts]:
         folder = root / fingerprint
         folder.mkdir(exist_ok=True)
         yield Parts(folder)
-        for finished in root.iterdir():
-            if finished.is_dir():
-                shutil.rmtree(finished)
+        shutil.rmtree(folder)

@@ -96,7 +96,10 @@ def _read_spans(text: str, starts: Sequence[int], ends: Sequence[int]) -> list[S
 
 
 def _read_numbers(cell: object) -> list[int]:
-    """Read a whole number or a list of them; nothing where the cell is empty."""
+    """Read a whole number or a list of them; nothing where the cell is empty.
+
+    A column of whole numbers with gaps comes from pandas as 4.0, in CSV too.
+    """
     if isinstance(cell, str):
         try:
             cell = json.loads(cell) if cell.strip() else None
@@ -106,11 +109,16 @@ def _read_numbers(cell: object) -> list[int]:
         values = list(cell)
     else:
         values = [] if cell is None or cell is pd.NA or cell != cell else [cell]  # noqa: PLR0124  # NaN differs from itself
-    is_whole = [isinstance(value, (int, np.integer)) and not isinstance(value, bool) for value in values]
-    if not all(is_whole):
+    if not all(_is_whole(value) for value in values):
         message = "rationale offsets are not whole numbers or lists of them (in CSV: 4 or [4, 14])"
         raise ValueError(message)
     return [int(value) for value in values]
+
+
+def _is_whole(value: object) -> bool:
+    if isinstance(value, (float, np.floating)):
+        return float(value).is_integer()
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _refuse(reasons: dict[str, list[int]], posts: pd.DataFrame, where: str) -> None:

@@ -61,20 +61,35 @@ def merge_pieces(text: str, offsets: ArrayLike, weights: ArrayLike) -> list[Word
     -------
     list of WordWeight
         In reading order, only words with pieces (of a cut post, those before the cut). The weights sum to those of the
-        pieces. Empty if there are no pieces or no words.
+        pieces. Words that one piece covers together, as an unknown word with an emoji behind it, are one: nothing says
+        which of them the piece's weight belongs to. Empty if there are no pieces or no words.
 
     Examples
     --------
     >>> merge_pieces("so tired", [(0, 2), (3, 6), (6, 8)], [0.25, 0.5, -0.25])
     [WordWeight(start=0, end=2, weight=0.25), WordWeight(start=3, end=8, weight=0.25)]
     """
-    words = find_words(text)
     spans = np.asarray(offsets, dtype=np.int64).reshape(-1, 2)
+    words = _join_words(find_words(text), spans)
     if not words or len(spans) == 0:
         return []
     owner = _assign_pieces(spans, words)
     totals = np.bincount(owner, weights=np.asarray(weights, dtype=np.float64), minlength=len(words))
     return [WordWeight(start=words[i][0], end=words[i][1], weight=float(totals[i])) for i in np.unique(owner)]
+
+
+def _join_words(words: list[tuple[int, int]], spans: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Join neighbouring words that a piece covers together."""
+    starts, ends = (np.array(side, dtype=np.int64) for side in (zip(*words, strict=True) if words else ((), ())))
+    first = np.searchsorted(ends, spans[:, 0], side="right")
+    last = np.searchsorted(starts, spans[:, 1], side="left") - 1
+    is_joined = np.zeros(len(words) + 1, dtype=bool)  # whether a word belongs to the one before
+    for i in np.flatnonzero(first < last):
+        is_joined[first[i] + 1 : last[i] + 1] = True
+    joined: list[tuple[int, int]] = []
+    for (start, end), belongs in zip(words, is_joined, strict=False):
+        joined = [*joined[:-1], (joined[-1][0], end)] if belongs else [*joined, (start, end)]
+    return joined
 
 
 def _assign_pieces(spans: NDArray[np.int64], words: Sequence[tuple[int, int]]) -> NDArray[np.int64]:

@@ -77,7 +77,7 @@ class AttributionSettings:
         Steps start at the first number and triple until the limit is met; never more than the second. At least 2.
     max_tokens_per_batch : int
         Memory budget of one forward and backward pass, padding included. A post with more tokens, in all its windows,
-        goes step by step.
+        goes step by step, some windows at a time.
     """
 
     delta_limit: float = DELTA_LIMIT
@@ -169,7 +169,7 @@ def _refine(
     word_spans: Sequence[NDArray[np.int64]],
 ) -> list[Attribution]:
     """Take more steps of the posts whose sum is still off."""
-    ends = _score_ends(classifier, score, batch)
+    ends = _score_ends(classifier, score, batch, settings.max_tokens_per_batch)
     integral = PathIntegral(
         classifier, score, batch, n_steps=settings.first_steps, max_tokens_per_batch=settings.max_tokens_per_batch
     )
@@ -189,12 +189,25 @@ def _refine(
         integral.refine()
 
 
-def _score_ends(classifier: Any, score: ScoreFunction, batch: PostBatch) -> list[tuple[float, float]]:
+def _score_ends(
+    classifier: Any, score: ScoreFunction, batch: PostBatch, max_tokens_per_batch: int
+) -> list[tuple[float, float]]:
     """Score each post and its masked baseline, to whose logits no word of a word model adds anything."""
     no_words = WordLogits(torch.zeros_like(batch.words[0]), batch.words[1]) if batch.words else ()
     with torch.inference_mode():
         scores, baseline_scores = (
-            score_posts(classifier, score, ids, batch.attention_mask, batch.shares, *words).double().cpu().tolist()
+            score_posts(
+                classifier,
+                score,
+                ids,
+                batch.attention_mask,
+                batch.shares,
+                *words,
+                max_tokens_per_batch=max_tokens_per_batch,
+            )
+            .double()
+            .cpu()
+            .tolist()
             for ids, words in ((batch.input_ids, batch.words), (batch.baseline_ids, no_words))
         )
     return list(zip(scores, baseline_scores, strict=True))

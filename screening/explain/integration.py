@@ -1,14 +1,12 @@
 """Integrated gradients over all windows of a post at once, by Captum, in steps that are added to and never repeated."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from captum.attr import IntegratedGradients
 
 from screening.explain.heads import ScoreFunction
-from screening.explain.paths import PostBatch, score_posts
+from screening.explain.paths import PostBatch, build_forward, list_fixed
 
 METHOD = "riemann_middle"
 GROWTH = 3
@@ -26,7 +24,7 @@ class PathIntegral:
     n_steps : int
         Steps of the first pass.
     max_tokens_per_batch : int
-        Memory budget; a post with more tokens, in all its windows, goes step by step.
+        Memory budget; a post with more tokens, in all its windows, goes step by step, some windows at a time.
 
     Attributes
     ----------
@@ -63,32 +61,18 @@ class PathIntegral:
     def _integrate(self, shift: float) -> tuple[torch.Tensor, ...]:
         """Integrate along the path moved by a share of its length; words go from nothing to their shares."""
         embedding, batch = self._classifier.get_input_embeddings(), self._batch
-        word_shares, intercept = batch.words[:1], batch.words[1:]  # nothing without a word model
+        word_shares = batch.words[:1]  # nothing without a word model
         with torch.no_grad():
             posts = (embedding(batch.input_ids), *word_shares)
             blanks = (embedding(batch.baseline_ids), *(torch.zeros_like(shares) for shares in word_shares))
             moved = [shift * (post - blank) for post, blank in zip(posts, blanks, strict=True)]
-
-        def forward(embedded: torch.Tensor, *inputs: torch.Tensor) -> torch.Tensor:
-            shares, windows = inputs[: len(word_shares)], inputs[len(word_shares) :]
-            with _replace_output(embedding, embedded.flatten(0, 1)):
-                return score_posts(self._classifier, self._score, *windows[:3], *shares, *windows[3:])
-
+        forward = build_forward(self._classifier, self._score, batch, self._max_tokens_per_batch)
         by_dimension = IntegratedGradients(forward).attribute(
             tuple(post + move for post, move in zip(posts, moved, strict=True)),
             baselines=tuple(blank + move for blank, move in zip(blanks, moved, strict=True)),
-            additional_forward_args=(batch.input_ids, batch.attention_mask, batch.shares, *intercept),
+            additional_forward_args=list_fixed(batch),
             n_steps=self.n_steps,
             method=METHOD,
             internal_batch_size=max(len(batch.shares), self._max_tokens_per_batch // batch.input_ids[0].numel()),
         )  # (n_posts, n_windows, n_tokens, n_embedding), and (n_posts, n_padded_words, n_classes)
         return tuple(part.detach().sum(dim=-1) for part in by_dimension)
-
-
-@contextmanager
-def _replace_output(layer: torch.nn.Module, output: torch.Tensor) -> Iterator[None]:
-    hook = layer.register_forward_hook(lambda *_: output)
-    try:
-        yield
-    finally:
-        hook.remove()

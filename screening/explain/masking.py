@@ -95,10 +95,11 @@ class MaskedScorer:
 
     def mask_words(self, text: str, words: Sequence[WordWeight], counts: Sequence[int]) -> str:
         """Put as many mask tokens in the place of each word as it has pieces."""
-        places = sorted(zip(words, counts, strict=True), reverse=True)
-        for word, count in places:  # from the end, so that earlier offsets stay right
-            text = text[: word.start] + count * str(self.tokenizer.mask_token) + text[word.end :]
-        return text
+        kept, reached = [], 0
+        for word, count in sorted(zip(words, counts, strict=True)):
+            kept += [text[reached : word.start], count * str(self.tokenizer.mask_token)]
+            reached = word.end
+        return "".join([*kept, text[reached:]])
 
     def compute_scores(self, versions: Sequence[MaskedPost]) -> NDArray[np.float64]:
         """Score each different version once, shape (n_versions,); short posts give the same version many times."""

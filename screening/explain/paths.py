@@ -1,12 +1,14 @@
 """The straight line from a masked post to the post itself, over all windows of the post at once."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from screening.explain.heads import ScoreFunction
 from screening.inference.forward import pad_batch
@@ -82,17 +84,92 @@ def score_posts(
     attention_mask: torch.Tensor,
     shares: torch.Tensor,
     *words: torch.Tensor,
+    max_tokens_per_batch: int,
+    embedded: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Score posts from all their windows, shape (n_posts,): the score of the mean that the screener takes.
 
-    ``words`` are empty, or the two tensors of :class:`WordLogits`, which are added to the mean once.
+    ``words`` are empty, or the two tensors of :class:`WordLogits`, which are added to the mean once; ``embedded``, of
+    shape (n_posts, n_windows, n_padded_tokens, n_embedding), takes the place of what the word embeddings give.
+
+    Notes
+    -----
+    Windows beyond the memory budget are read some at a time, and read again for the gradient, so that a long post takes
+    more time but no more memory than its budget and its embeddings.
     """
-    output = classifier(input_ids=input_ids.flatten(0, 1), attention_mask=attention_mask.flatten(0, 1))
-    mean = average_windows(output, shares)
+    mean = average_windows(_read_windows(classifier, input_ids, attention_mask, embedded, max_tokens_per_batch), shares)
     if words:
         added = WordLogits(*words)
         mean.logits = mean.logits + added.intercept + added.shares.sum(dim=1)
     return score(mean)
+
+
+def build_forward(
+    classifier: Any, score: ScoreFunction, batch: PostBatch, max_tokens_per_batch: int
+) -> Callable[..., torch.Tensor]:
+    """Build what Captum differentiates: a function of a batch's embeddings and, of an ensemble, its words' shares.
+
+    It takes these first, then the batch's ids, mask and window shares and, of an ensemble, the intercept: those that
+    :func:`list_fixed` lists.
+    """
+    n_changed = len(batch.words[:1])
+
+    def forward(embedded: torch.Tensor, *inputs: torch.Tensor) -> torch.Tensor:
+        word_shares, fixed = inputs[:n_changed], inputs[n_changed:]
+        return score_posts(
+            classifier,
+            score,
+            *fixed[:3],
+            *word_shares,
+            *fixed[3:],
+            embedded=embedded,
+            max_tokens_per_batch=max_tokens_per_batch,
+        )
+
+    return forward
+
+
+def list_fixed(batch: PostBatch) -> tuple[torch.Tensor, ...]:
+    """List what stays the same along a path."""
+    return batch.input_ids, batch.attention_mask, batch.shares, *batch.words[1:]
+
+
+def _read_windows(
+    classifier: Any,
+    input_ids: torch.Tensor,
+    attention_mask: torch.Tensor,
+    embedded: torch.Tensor | None,
+    max_tokens_per_batch: int,
+) -> SimpleNamespace:
+    tensors = [tensor.flatten(0, 1) for tensor in (input_ids, attention_mask, embedded) if tensor is not None]
+    n_windows = max(1, max_tokens_per_batch // input_ids.shape[-1])
+    read = partial(_read, classifier)
+    if len(tensors[0]) <= n_windows:
+        parts = [read(*tensors)]
+    else:
+        parts = [
+            checkpoint(read, *part, use_reentrant=False, preserve_rng_state=False)
+            for part in zip(*(tensor.split(n_windows) for tensor in tensors), strict=True)
+        ]
+    joined = (torch.cat(values) for values in zip(*parts, strict=True))
+    return SimpleNamespace(**dict(zip(OUTPUTS, joined, strict=True)))
+
+
+def _read(
+    classifier: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, embedded: torch.Tensor | None = None
+) -> tuple[torch.Tensor, ...]:
+    with nullcontext() if embedded is None else _replace_output(classifier.get_input_embeddings(), embedded):
+        output = classifier(input_ids=input_ids, attention_mask=attention_mask)
+    return tuple(getattr(output, name) for name in OUTPUTS)
+
+
+@contextmanager
+def _replace_output(layer: torch.nn.Module, output: torch.Tensor) -> Iterator[None]:
+    hook = layer.register_forward_hook(lambda *_: output)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def average_windows(output: Any, shares: torch.Tensor) -> SimpleNamespace:

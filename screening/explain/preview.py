@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from captum.attr import LayerGradientXActivation
+from captum.attr import InputXGradient
 from numpy.typing import NDArray
 
 from screening.allocator import keep_freed_memory
@@ -16,7 +16,7 @@ from screening.explain.aggregation import WordWeight
 from screening.explain.attribution import MAX_TOKENS_PER_BATCH, plan_posts
 from screening.explain.explanations import ExplainedBundle, select_urgent_head, weigh_words
 from screening.explain.heads import ScoreFunction, build_score
-from screening.explain.paths import PostBatch, build_post_batch, frozen, score_posts
+from screening.explain.paths import PostBatch, build_forward, build_post_batch, frozen, list_fixed
 from screening.explain.word_part import WordPart, add_words, list_words, select_word_part
 from screening.inference.windows import split_into_windows
 
@@ -109,27 +109,28 @@ def preview_tokens(
         for posts in plan_posts(windows, max_tokens_per_batch):
             batch = build_post_batch(windows, posts, tokenizer, max_tokens, device)
             batch, spans = add_words(batch, words, [texts[post] for post in posts])
-            found.update(zip(posts, _preview(classifier, score, batch, spans), strict=True))
+            found.update(zip(posts, _preview(classifier, score, batch, spans, max_tokens_per_batch), strict=True))
     return [found[post] for post in range(len(texts))]
 
 
 def _preview(
-    classifier: Any, score: ScoreFunction, batch: PostBatch, word_spans: Sequence[NDArray[np.int64]]
+    classifier: Any,
+    score: ScoreFunction,
+    batch: PostBatch,
+    word_spans: Sequence[NDArray[np.int64]],
+    max_tokens_per_batch: int,
 ) -> list[Preview]:
-    word_layer = torch.nn.Identity()  # stands for what the word model adds, as the embeddings stand for the tokens
-
-    def forward(*inputs: torch.Tensor) -> torch.Tensor:
-        windows, words = inputs[:3], inputs[3:]
-        return score_posts(classifier, score, *windows, *(word_layer(part) for part in words[:1]), *words[1:])
-
-    layers = [classifier.get_input_embeddings(), *([word_layer] if batch.words else [])]
-    by_dimension = LayerGradientXActivation(forward, layers).attribute(
-        batch.input_ids, additional_forward_args=(batch.attention_mask, batch.shares, *batch.words)
-    )  # (n_posts * n_windows, n_tokens, n_embedding), and (n_posts, n_padded_words, n_classes)
+    with torch.no_grad():
+        embedded = classifier.get_input_embeddings()(batch.input_ids)
+    changed = tuple(tensor.clone().requires_grad_() for tensor in (embedded, *batch.words[:1]))
+    forward = build_forward(classifier, score, batch, max_tokens_per_batch)
+    by_dimension = InputXGradient(forward).attribute(
+        changed, additional_forward_args=list_fixed(batch)
+    )  # (n_posts, n_windows, n_tokens, n_embedding), and (n_posts, n_padded_words, n_classes)
     tokens, *words = (part.detach().sum(dim=-1).double().cpu().numpy() for part in by_dimension)
     is_special = (batch.input_ids == batch.baseline_ids).cpu().numpy()
     is_token = batch.attention_mask.bool().cpu().numpy()  # (n_posts, n_windows, n_tokens)
-    kept = np.where(is_special, 0.0, tokens.reshape(is_special.shape))
+    kept = np.where(is_special, 0.0, tokens)
     if not words:
         return [Preview(post[mask]) for post, mask in zip(kept, is_token, strict=True)]
     return [

@@ -31,13 +31,15 @@ def test_a_finished_part_is_not_made_again_after_an_interruption(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_parts_of_other_work_are_not_taken_and_go_with_it(tmp_path: Path) -> None:
+def test_parts_of_other_work_are_not_taken_and_stay(tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     with pytest.raises(KeyboardInterrupt):
         work_and_stop(out)
     with keep_parts(out, "other") as parts:
         made = parts.take("first", lambda: TABLE.assign(x=0))
     assert made["x"].tolist() == [0, 0]
+    with keep_parts(out, "work") as parts:
+        pd.testing.assert_frame_equal(parts.take("first", refuse), TABLE)
     assert list(tmp_path.iterdir()) == []
 
 

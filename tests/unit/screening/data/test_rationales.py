@@ -57,6 +57,15 @@ def test_a_parquet_file_holds_lists(tmp_path: Path) -> None:
     assert read(path) == {"a": [(3, 8)]}
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_whole_numbers_with_gaps_as_pandas_writes_them(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"posts{suffix}"
+    table = pd.DataFrame({"post_id": ["a", "b"], "text": ["so tired", "fine"]})
+    table = table.assign(rationale_start=[3, None], rationale_end=[8, None])  # float64, for the gap
+    table.to_csv(path, index=False) if suffix == ".csv" else table.to_parquet(path)
+    assert read(path) == {"a": [(3, 8)]}
+
+
 def test_a_file_without_the_columns_has_no_rationales(tmp_path: Path) -> None:
     path = tmp_path / "posts.csv"
     pd.DataFrame({"text": ["so tired"]}).to_csv(path, index=False)

@@ -65,3 +65,16 @@ def test_a_piece_of_white_space_counts_for_the_next_word() -> None:
 
 def test_words_after_the_cut_of_a_long_post_have_no_weight() -> None:
     assert [word.end for word in merge_pieces("one two three", [(0, 3)], [1.0])] == [3]
+
+
+def test_words_that_one_piece_covers_are_one() -> None:
+    text = "so tired😭 and now 💔 gone..."
+    offsets = [(0, 2), (3, 9), (10, 13), (14, 17), (18, 19), (20, 22), (22, 26), (26, 27)]  # an unknown word, "ne..."
+    merged = merge_pieces(text, offsets, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0])
+    found = [(text[word.start : word.end], word.weight) for word in merged]
+    assert found == [("so", 1), ("tired😭", 2), ("and", 4), ("now", 8), ("💔", 16), ("gone...", 224)]
+
+
+def test_pieces_that_begin_with_white_space_join_nothing() -> None:
+    merged = merge_pieces("a b c", [(0, 1), (1, 3), (3, 5)], [1.0, 2.0, 4.0])
+    assert [tuple(word) for word in merged] == [(0, 1, 1.0), (2, 3, 2.0), (4, 5, 4.0)]

@@ -148,6 +148,33 @@ def test_a_preview_of_a_linear_score_is_the_product_of_gradient_and_embedding(
         np.testing.assert_allclose(post.weights, expected, atol=1e-6)  # float32
 
 
+def test_a_post_of_many_windows_is_read_some_windows_at_a_time(bert_classifier: Any, bert_tokenizer: Any) -> None:
+    read: list[int] = []
+    hook = bert_classifier.register_forward_pre_hook(
+        lambda _, __, kwargs: read.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    score = build_score("class:suicidewatch", load_taxonomy("mh5"), 1.0)
+    found = {}
+    try:
+        for budget in (48, 100_000):
+            read.clear()
+            settings = AttributionSettings(max_tokens_per_batch=budget)
+            (post,) = attribute_tokens(
+                bert_classifier, bert_tokenizer, [LONG * 3], score, max_tokens=MAX_TOKENS, settings=settings
+            )
+            (preview,) = preview_tokens(
+                bert_classifier, bert_tokenizer, [LONG * 3], score, max_tokens=MAX_TOKENS, max_tokens_per_batch=budget
+            )
+            found[budget] = (max(read), post.weights, preview.weights)
+    finally:
+        hook.remove()
+    few, many = found[48], found[100_000]
+    assert few[0] <= 48 < many[0]
+    for one, other in zip(few[1:], many[1:], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-7)  # float32: sums in another order
+        assert np.abs(one).max() > 1e-5
+
+
 @given(
     text=st.text(alphabet="ab ."),
     n=st.integers(0, 40),
