@@ -174,13 +174,13 @@ def explain(  # noqa: PLR0913  # every parameter is an option of the command
         str | None, typer.Option(help="class:TARGET (default: the most urgent), valence, intensity, or all of them.")
     ] = None,
     measured_posts: Annotated[
-        int,
+        int | None,
         typer.Option(
             help="For a run: mask words of so many explained posts (single words of at most 50) and explain at most 24 "
-            "with random weights. 100 cost about as much as explaining 200 posts; 0 leaves it out.",
+            "with random weights. 100, the default, cost about as much as explaining 200 posts; 0 leaves it out.",
             min=0,
         ),
-    ] = 100,
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing output file; a run's is always replaced.")
     ] = False,
@@ -197,9 +197,11 @@ def explain(  # noqa: PLR0913  # every parameter is an option of the command
     """
     from pipelines.stages.explain import ExplainOptions, explain_file, explain_run
 
-    options = ExplainOptions(
-        method=method, limit=limit, head=head, overwrite=overwrite, n_measured_posts=measured_posts
-    )
+    measured = {} if measured_posts is None else {"n_measured_posts": measured_posts}
+    options = ExplainOptions(method=method, limit=limit, head=head, overwrite=overwrite, **measured)
+    if run_folder is None and measured_posts is not None:
+        message = "--measured-posts is for a run (screening explain RUN): nothing is measured on files; leave it out"
+        raise ConfigError(message)
     files = {"--scores": scores, "--posts": posts, "--bundle": bundle, "--out": out}
     if run_folder is not None and not any(files.values()):
         _describe_explained(explain_run(run_folder, options))

@@ -25,11 +25,15 @@ def lock_folder(folder: Path, refusal: str) -> Iterator[None]:
     Raises
     ------
     ConfigError
-        If another process works there.
+        If another process works there, or the folder cannot be made.
     """
     from filelock import FileLock, Timeout
 
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{folder.parent} cannot be written to: {error.strerror}; name another output"
+        raise ConfigError(message) from error
     try:
         with FileLock(folder / LOCK, timeout=0):
             try:

@@ -29,6 +29,7 @@ def test_help_teaches_the_first_command_and_lists_every_other() -> None:
         (("run", "--config", "demo", "--set", "data.sauce=x"), "did you mean 'source'"),
         (("run", "--config", "."), "found the folder"),
         (("report", "--config", "demo", "--set", "name=absent"), "screening prepare"),
+        (("explain", "--measured-posts", "5", "--out", "spans.parquet"), "--measured-posts is for a run"),
     ],
 )
 def test_wrong_input_exits_2_with_the_next_step_and_writes_nothing(

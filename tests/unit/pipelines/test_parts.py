@@ -47,3 +47,12 @@ def test_two_works_on_one_output_are_refused(tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     with keep_parts(out, "work"), pytest.raises(ConfigError, match="another process writes"), keep_parts(out, "work"):
         pass
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with (
+        pytest.raises(ConfigError, match=r"cannot be written to: .*; name another output"),
+        keep_parts(tmp_path / "file" / "out.parquet", "work"),
+    ):
+        pass
