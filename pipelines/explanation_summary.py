@@ -28,8 +28,9 @@ SENTENCES = {
 class ExplainSummary(Record):
     """What explaining came to.
 
-    Posts without words (``n_flagged - n_explained``) have no explanation. ``median_steps`` is the median number of
-    integration steps, ``None`` if nothing was explained. ``estimates`` are those of
+    Of ``n_flagged`` posts, ``n_chosen`` were to be explained, those of highest risk; posts without words
+    (``n_chosen - n_explained``) have no explanation. ``median_steps`` is the median number of integration steps,
+    ``None`` if nothing was explained. ``estimates`` are those of
     :func:`reports.explanation_estimates.estimate_explanations`; a file has no others than ``reliable_…`` and
     ``plausibility_…``, and other methods than ``words`` have neither steps nor estimates.
     """
@@ -38,6 +39,7 @@ class ExplainSummary(Record):
     model_version: str
     heads: tuple[str, ...]
     n_flagged: int
+    n_chosen: int
     n_explained: int
     median_steps: float | None
     estimates: dict[str, Estimate] = Field(default_factory=dict)
@@ -46,9 +48,7 @@ class ExplainSummary(Record):
 
 def describe_summary(done: ExplainSummary) -> list[str]:
     """Write a summary as lines, every number with its interval and n."""
-    without = done.n_flagged - done.n_explained
-    said = f" ({without:,} more hold no word)" if without else ""
-    lines = [f"explained {done.n_explained:,} flagged posts, highest risk first, {', '.join(done.heads)}{said}"]
+    lines = [f"explained {_name_posts(done)}"]
     if done.median_steps is not None:
         lines.append(f"{done.median_steps:.0f} steps in the median")
     for name, found in done.estimates.items():
@@ -58,6 +58,15 @@ def describe_summary(done: ExplainSummary) -> list[str]:
     known = [(sentence, done.estimates[name]) for name, sentence in SENTENCES.items() if name in done.estimates]
     lines += [sentence.format(_write(found)) for sentence, found in known if found.value is not None]
     return [*lines, f"{WRITTEN[done.method]}: {done.out_path}"]
+
+
+def _name_posts(done: ExplainSummary) -> str:
+    without, heads = done.n_chosen - done.n_explained, ", ".join(done.heads)
+    if done.n_chosen < done.n_flagged:
+        said = f" ({without:,} of them hold no word)" if without else ""
+        return f"the {done.n_chosen:,} of highest risk of {done.n_flagged:,} flagged posts, {heads}{said}"
+    said = f" ({without:,} more hold no word)" if without else ""
+    return f"{done.n_explained:,} flagged posts, highest risk first, {heads}{said}"
 
 
 def _write(found: Estimate) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from reports.estimates import spread_estimate
+from reports.explained_posts import ALL, count_explained_posts
 from reports.explanation_estimates import (
     AGREEMENT,
     estimate_explanations,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from reports.results import RunResults
     from screening.types import Estimate
 
-SPLIT = "flagged test posts"
 TITLE = "Words the score depended on"
 WORDS = ("Marked words are words the score depended on. They are not reasons.",)
 KINDS = {"comprehensiveness": "Fall without them", "sufficiency": "Fall with them alone"}
@@ -42,7 +42,7 @@ def build_explanation_section(results: RunResults) -> Section | None:
     masking = build_faithfulness(results)
     built = (build_explanations(results), masking, build_word_order(results), build_plausibility(results))
     tables = tuple(table for table in built if table is not None)
-    pictures = () if masking is None else (plot_masking(masking.frame, SPLIT),)
+    pictures = () if masking is None else (plot_masking(masking.frame, masking.split),)
     return Section("explanations", TITLE, WORDS, tables, pictures=pictures) if tables else None
 
 
@@ -71,7 +71,8 @@ def build_explanations(results: RunResults) -> Table | None:
     note = "Reliable: integrated gradients add up to the change of score within 5%. Exact 95% intervals."
     if results.faithfulness is None:
         note += " Whether marked words matter more than random words was not measured here."
-    return Table("explanations", "Reliability of explanations", pd.DataFrame(rows), tuple(columns), SPLIT, note)
+    split, about = _describe_posts(results)
+    return Table("explanations", "Reliability of explanations", pd.DataFrame(rows), tuple(columns), split, note + about)
 
 
 def build_faithfulness(results: RunResults) -> Table | None:
@@ -96,8 +97,9 @@ def build_faithfulness(results: RunResults) -> Table | None:
             for suffix, whose in (("", ", marked"), ("_random", ", random"), ("_gain", ": marked less random"))
         ),
     )
-    return Table("faithfulness", "Marked words against random words", pd.DataFrame(rows), columns, SPLIT,
-                 _write_note(posts))  # fmt: skip
+    split, about = _describe_posts(results)
+    return Table("faithfulness", "Marked words against random words", pd.DataFrame(rows), columns, split,
+                 _write_note(posts) + about)  # fmt: skip
 
 
 def build_word_order(results: RunResults) -> Table | None:
@@ -124,7 +126,8 @@ def build_word_order(results: RunResults) -> Table | None:
         "so the first need not be near 1. An explanation that stays the same when the weights of the model are random "
         "shows the text and not the model; long and rare words weigh more in any model, so the last need not be 0."
     )
-    return Table("word_order", "Order of words by weight", pd.DataFrame(rows), columns, SPLIT, note)
+    split, about = _describe_posts(results)
+    return Table("word_order", "Order of words by weight", pd.DataFrame(rows), columns, split, note + about)
 
 
 def build_plausibility(results: RunResults) -> Table | None:
@@ -150,7 +153,15 @@ def build_plausibility(results: RunResults) -> Table | None:
         "on average; a run of words is found if it shares half of its union with one of theirs; average precision of "
         "all weights. Higher is better. Agreement with people is not faithfulness. 95% Student intervals over posts."
     )
-    return Table("plausibility", "Marked words against people's rationales", pd.DataFrame(rows), columns, SPLIT, note)
+    split, about = _describe_posts(results)
+    title = "Marked words against people's rationales"
+    return Table("plausibility", title, pd.DataFrame(rows), columns, split, note + about)
+
+
+def _describe_posts(results: RunResults) -> tuple[str, str]:
+    """Name the posts, and say what intervals over them are about."""
+    explained = count_explained_posts(results)
+    return (ALL, "") if explained is None else (explained.name, explained.note)
 
 
 def _write_note(posts: pd.DataFrame) -> str:

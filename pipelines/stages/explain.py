@@ -88,8 +88,8 @@ def explain_run(run_dir: Path, options: ExplainOptions = DEFAULTS, *, console: C
         replacing = options.model_copy(update={"overwrite": True})
         return explain_flagged(pd.read_parquet(scores), texts, folder.bundle, out_path, replacing, console=console)
     rationales = read_run_rationales(folder, texts)
-    bundle = load_bundle(folder.bundle)
-    work = plan_work(pd.read_parquet(scores), texts, bundle, head=options.head, limit=options.limit)
+    bundle, scored = load_bundle(folder.bundle), pd.read_parquet(scores)
+    work = plan_work(scored, texts, bundle, head=options.head, limit=options.limit)
     shown = choose_console(console, is_shown=options.progress)
     with keep_parts(folder.explanations, work.fingerprint) as parts:
         spans = _explain_in_parts(work, parts, shown)
@@ -97,7 +97,7 @@ def explain_run(run_dir: Path, options: ExplainOptions = DEFAULTS, *, console: C
         tables = {"explanations": spans, **measured}
         for name in ("explanations", *MEASURES):
             _replace(getattr(folder, name), tables.get(name))
-    return _summarise(work, tables, folder.explanations)
+    return _summarise(work, tables, folder.explanations, n_flagged=_count_flagged(scored))
 
 
 def explain_file(
@@ -187,7 +187,7 @@ def explain_flagged(
         write_table_whole(spans, out_path)
         if "plausibility" in tables:
             write_table_whole(tables["plausibility"], beside)
-    return _summarise(work, tables, out_path, options.method)
+    return _summarise(work, tables, out_path, options.method, n_flagged=_count_flagged(scores))
 
 
 def _explain_in_parts(work: Work, parts: Parts, console: Console, method: Method = "words") -> pd.DataFrame:
@@ -240,7 +240,13 @@ def _replace(path: Path, table: pd.DataFrame | None) -> None:
         write_table_whole(table, path)
 
 
-def _summarise(work: Work, tables: dict[str, pd.DataFrame], out_path: Path, method: Method = "words") -> ExplainSummary:
+def _count_flagged(scores: pd.DataFrame) -> int:
+    return int((scores["triage"] != "no_flag").sum())
+
+
+def _summarise(
+    work: Work, tables: dict[str, pd.DataFrame], out_path: Path, method: Method = "words", *, n_flagged: int
+) -> ExplainSummary:
     spans = tables["explanations"]
     is_checked = method == "words" and not spans.empty
     explained = spans.drop_duplicates(["post_id", "head"])
@@ -248,7 +254,8 @@ def _summarise(work: Work, tables: dict[str, pd.DataFrame], out_path: Path, meth
         out_path=out_path,
         model_version=work.bundle.version,
         heads=work.heads,
-        n_flagged=len(work.post_ids),
+        n_flagged=n_flagged,
+        n_chosen=len(work.post_ids),
         n_explained=spans["post_id"].nunique(),
         median_steps=float(median(explained["n_steps"])) if is_checked else None,
         estimates=estimate_explanations(tables) if method == "words" else {},

@@ -6,6 +6,7 @@ from pipelines.run import RunContext
 from pipelines.stages.report import load_results
 from pipelines.summary import compute_headline_metrics
 from pipelines.tracking import Tracker, find_tracked_run, track_run
+from reports.explained_posts import count_explained_posts
 from reports.explanation_estimates import estimate_explanations
 from reports.explanations import collect_tables
 from reports.promised_recall import judge_target
@@ -22,7 +23,7 @@ def run(context: RunContext) -> None:
     with track_run(config.tracking, config.name, params, tags) as tracker:
         tracker.log_epoch_history(results.history)
         tracker.log_metrics(compute_headline_metrics(results))
-        tracker.log_estimates(estimate_explanations(collect_tables(results)), "explanation")
+        _log_explanations(tracker, results)
         _log_files(tracker, context)
         broken = find_broken_promises(results)
         name, alias = config.tracking.registered_model, config.tracking.register_alias
@@ -50,7 +51,7 @@ def log_explanations(context: RunContext) -> None:
         return
     if tracker is None:
         return
-    tracker.log_estimates(estimate_explanations(collect_tables(results)), "explanation")
+    _log_explanations(tracker, results)
     context.console.print("explanations: numbers logged to MLflow", highlight=False, soft_wrap=True)
 
 
@@ -58,6 +59,14 @@ def find_broken_promises(results: RunResults) -> list[str]:
     """Name the targets whose whole recall interval on test lies below what was promised."""
     verdicts = {target.name: judge_target(results, target, results.test, "test") for target in results.targets}
     return [name for name, verdict in verdicts.items() if verdict == "contradicted"]
+
+
+def _log_explanations(tracker: Tracker, results: RunResults) -> None:
+    """Log the estimates, and beside them of how many flagged posts how many have an explanation."""
+    tracker.log_estimates(estimate_explanations(collect_tables(results)), "explanation")
+    posts = count_explained_posts(results)
+    if posts is not None:
+        tracker.log_metrics({"explanation_n_flagged": posts.n_flagged, "explanation_n_explained": posts.n_explained})
 
 
 def _log_files(tracker: Tracker, context: RunContext) -> None:

@@ -62,7 +62,9 @@ def test_main_job_writes_everything_once_and_no_text_outside_the_data_folder(
     assert explained.returncode == 0, explained.stderr
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
         logged = dict(store.execute("select key, value from latest_metrics where key like 'explanation%'"))
-    assert logged["explanation_comprehensiveness_gain_n"] == 3
+    assert logged["explanation_comprehensiveness_gain_n"] == logged["explanation_n_explained"] == 3
+    flagged = pd.read_parquet(run / "evaluation" / "test.parquet")["triage"] != "no_flag"
+    assert logged["explanation_n_flagged"] == flagged.sum() > 3
 
     (tmp_path / "new.csv").unlink()
     shown = [done.stdout + done.stderr for done in (first, scored, explained)]

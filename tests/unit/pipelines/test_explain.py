@@ -56,7 +56,7 @@ def test_flagged_posts_and_no_others_are_explained_highest_risk_first(
     assert 0 < len(expected) < len(scores)  # some are flagged, some are not
     table = pd.read_parquet(out)
     assert list(dict.fromkeys(table["post_id"])) == expected
-    assert summary.n_flagged == summary.n_explained == len(expected)
+    assert summary.n_flagged == summary.n_chosen == summary.n_explained == len(expected)
     assert summary.heads == ("class:suicidewatch",)
     per_post = table.drop_duplicates("post_id")
     reliable = summary.estimates["reliable_suicidewatch"]
@@ -167,7 +167,7 @@ def test_other_methods_write_beside_a_runs_explanations_and_leave_them(
     run.explanations.write_bytes(b"as it was")
     for limit in (2, 3):  # the second call replaces the first one's result
         shown = _invoke("explain", str(run.root), "--method", method, "--limit", str(limit))
-        assert f"explained {limit} flagged posts" in shown
+        assert f"explained the {limit} of highest risk of " in shown
     table = pd.read_parquet(run.explanations.with_name(f"{method}.parquet"))
     assert list(dict.fromkeys(table["post_id"])) == _flagged(scores)["post_id"].tolist()[:3]
     assert table[weight].abs().max() > 0
@@ -242,10 +242,30 @@ def test_the_summary_says_every_number_with_its_interval_and_n(
     options = ExplainOptions(limit=5, progress=False)
     done = explain_flagged(scores, posts, bundle_dir, out, options, rationales=rationales)
     lines = describe_summary(done)
-    assert lines[0] == "explained 5 flagged posts, highest risk first, class:suicidewatch"
+    n_flagged = len(_flagged(scores))
+    assert lines[0] == f"explained the 5 of highest risk of {n_flagged} flagged posts, class:suicidewatch"
     numbers = [line for line in lines if "reliable" in line or "F1" in line]
     assert len(numbers) == 3
     assert all("n = 5" in line and " to " in line for line in numbers)
+
+
+@pytest.mark.parametrize(
+    ("n_chosen", "n_explained", "said"),
+    [
+        (9, 9, "explained 9 flagged posts, highest risk first, valence"),
+        (9, 8, "explained 8 flagged posts, highest risk first, valence (1 more hold no word)"),
+        (4, 4, "explained the 4 of highest risk of 9 flagged posts, valence"),
+        (4, 2, "explained the 4 of highest risk of 9 flagged posts, valence (2 of them hold no word)"),
+    ],
+)
+def test_the_summary_says_of_how_many_flagged_posts_how_many_were_explained(
+    n_chosen: int, n_explained: int, said: str, tmp_path: Path
+) -> None:
+    done = ExplainSummary(
+        out_path=tmp_path, model_version="0", heads=("valence",), n_flagged=9, n_chosen=n_chosen,
+        n_explained=n_explained, median_steps=None,
+    )  # fmt: skip
+    assert describe_summary(done)[0] == said
 
 
 def test_the_command_explains_a_run_or_a_scored_file_and_nothing_between(bundle_dir: Path, tmp_path: Path) -> None:
@@ -259,19 +279,20 @@ def test_the_command_explains_a_run_or_a_scored_file_and_nothing_between(bundle_
         with pytest.raises(ConfigError, match="expected either RUN or all of --scores, --posts, --bundle, --out"):
             _invoke("explain", *arguments)
     shown = _invoke("explain", *files, *columns, "--flagged", "--limit", "2")
-    assert "explained 2 flagged posts" in shown
+    assert "explained the 2 of highest risk of " in shown
     table = pd.read_parquet(out)
     assert table["post_id"].isin(IDS).all()
     with pytest.raises(ConfigError, match="exists already"):
         _invoke("explain", *files, *columns)
-    assert "explained 1 flagged posts" in _invoke("explain", *files, *columns, "--limit", "1", "--overwrite")
+    assert "explained the 1 of highest risk of " in _invoke("explain", *files, *columns, "--limit", "1", "--overwrite")
 
 
 def test_explaining_a_run_renews_its_report_if_that_is_done_and_else_says_how(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     summary = ExplainSummary(
-        out_path=tmp_path, model_version="0", heads=("valence",), n_flagged=0, n_explained=0, median_steps=None
+        out_path=tmp_path, model_version="0", heads=("valence",), n_flagged=0, n_chosen=0, n_explained=0,
+        median_steps=None,
     )  # fmt: skip
     monkeypatch.setattr(stage, "explain_run", lambda *_: summary)
     contexts: list[RunContext] = []

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, ttest_rel
 
+from reports.explained_posts import count_explained_posts
 from reports.explanation_estimates import STAGES, estimate_explanations
 from reports.explanations import (
     build_explanation_section,
@@ -119,6 +120,55 @@ def test_agreement_with_people_stands_beside_that_of_random_words(measured: RunR
         assert row["marked"] == pytest.approx(posts[name].mean())
         assert row["gain"] == pytest.approx((posts[name] - posts[f"{name}_random"]).mean())
         assert row["marked_n"] == 30
+
+
+def explain_highest(measured: RunResults, n_posts: int | None, *, without: int | None = None) -> RunResults:
+    """Explain so many flagged posts, highest risk first; the one at ``without`` holds no word."""
+    test = measured.test
+    flagged = test[test["triage"] != "no_flag"].sort_values("risk_any_risk", ascending=False)["post_id"].iloc[:n_posts]
+    if without is not None:
+        flagged = flagged.drop(flagged.index[without])
+    spans = pd.DataFrame(
+        {"post_id": flagged, "head": "class:any_risk", "n_steps": 12, "delta_relative": 0.01, "is_reliable": True}
+    )
+    return dataclasses.replace(measured, explanations=spans)
+
+
+@pytest.mark.parametrize(("without", "n_explained"), [(None, 16), (3, 15)])
+def test_explanations_of_the_highest_risk_are_not_called_those_of_all_flagged_posts(
+    measured: RunResults, without: int | None, n_explained: int
+) -> None:
+    n_flagged = int((measured.test["triage"] != "no_flag").sum())
+    section = build_explanation_section(explain_highest(measured, 16, without=without))
+    assert section is not None
+    name = f"the 16 of highest risk of {n_flagged} flagged test posts"
+    assert {table.split for table in section.tables} == {name}
+    assert all("posts like these" in table.note for table in section.tables)
+    assert name in section.pictures[0].svg
+    assert section.tables[0].frame["n_posts"].tolist() == [n_explained]
+
+
+@pytest.mark.parametrize("without", [None, 3])
+def test_explanations_of_all_flagged_posts_are_called_so(measured: RunResults, without: int | None) -> None:
+    section = build_explanation_section(explain_highest(measured, None, without=without))
+    assert section is not None
+    assert {table.split for table in section.tables} == {"flagged test posts"}
+    assert not any("posts like these" in table.note for table in section.tables)
+
+
+def test_valence_is_explained_in_the_order_of_the_most_urgent_target(measured: RunResults) -> None:
+    urgent = measured.taxonomy.targets[0].name
+    flagged = measured.test[measured.test["triage"] != "no_flag"].nlargest(7, f"risk_{urgent}")
+    spans = pd.DataFrame({"post_id": flagged["post_id"], "head": "valence"})
+    posts = count_explained_posts(dataclasses.replace(measured, explanations=spans))
+    assert posts is not None
+    assert (posts.n_reached, posts.n_explained) == (7, 7)
+
+
+def test_explained_posts_that_these_scores_do_not_flag_are_not_counted_among_the_flagged(measured: RunResults) -> None:
+    nobody = dataclasses.replace(measured, test=measured.test.assign(triage="no_flag"))
+    assert count_explained_posts(nobody) is None
+    assert count_explained_posts(dataclasses.replace(measured, explanations=None)) is None
 
 
 def test_stages_are_those_of_the_library() -> None:
