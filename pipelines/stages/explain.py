@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pipelines.artifacts import RunFolder
 from pipelines.explanation_summary import ExplainSummary, Method
-from pipelines.explanation_work import Work, plan_work
+from pipelines.explanation_work import Work, explain_part, plan_work
 from pipelines.faithfulness import Explained, measure_masking, measure_random_models, measure_single_words
 from pipelines.parts import Parts, keep_parts
 from pipelines.plausibility import Rationales, measure_plausibility, read_rationales, read_run_rationales
@@ -172,7 +172,8 @@ def explain_flagged(
     ConfigError
         If an output may not be written, another process writes it, or the bundle knows no such head.
     SchemaError
-        If the scores lack a column, come from another bundle, or name a post that is not among the posts.
+        If the scores lack a column, come from another bundle, name a post that is not among the posts, or are of
+        other texts.
     BundleError
         See :func:`screening.bundle.load_bundle`.
     """
@@ -200,7 +201,7 @@ def _explain_in_parts(work: Work, parts: Parts, console: Console, method: Method
             on_progress(0, len(work.post_ids))
             for start in range(0, len(work.post_ids), size):
                 stop = min(start + size, len(work.post_ids))
-                make = partial(explain, work.bundle, work.texts[start:stop], work.post_ids[start:stop], head=head)
+                make = partial(explain_part, work, explain, slice(start, stop), head)
                 tables.append(parts.take(f"{method}-{head.replace(':', '-')}-{start:06d}", make))
                 on_progress(stop, len(work.post_ids))
     return pd.concat(tables, ignore_index=True)
