@@ -6,9 +6,11 @@ marks that draw nothing, which could hide words or reorder a line, are replaced 
 
 import html
 import itertools
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 Span = tuple[int, int, float]
 
@@ -95,6 +97,42 @@ def render_highlights(text: str, spans: Iterable[Span]) -> str:
     return f'<div class="post-text" dir="auto">{"".join(parts)}</div>'
 
 
+@dataclass(frozen=True)
+class HighlightedPost:
+    """A post with its highlights that a notebook shows by itself, style sheet included.
+
+    A notebook keeps what it shows: clear the outputs before it goes where the post may not.
+
+    Attributes
+    ----------
+    text : str
+        The post, exactly as it was explained; not in the ``repr``.
+    spans : iterable of (start, end, weight)
+        As :func:`render_highlights` takes them, but with weights in any unit: the largest, whatever its sign, is shown
+        as 1 and the others in proportion. Kept as a tuple, so scaled.
+
+    Raises
+    ------
+    ValueError
+        If a span lies outside the text, overlaps another (as those of two heads do), or its weight is not finite.
+
+    Examples
+    --------
+    >>> HighlightedPost("a long day", [(2, 6, -3.0), (7, 10, 1.5)])
+    HighlightedPost(spans=((2, 6, -1.0), (7, 10, 0.5)))
+    """
+
+    text: str = field(repr=False)
+    spans: Iterable[Span]
+
+    def __post_init__(self) -> None:
+        """Scale the weights and refuse spans that do not fit."""
+        object.__setattr__(self, "spans", tuple(_validate_spans(_scale_weights(self.spans), len(self.text))))
+
+    def _repr_html_(self) -> str:
+        return f"<style>{HIGHLIGHT_CSS}</style>{render_highlights(self.text, self.spans)}"
+
+
 def escape_visibly(text: str) -> str:
     r"""Escape text for HTML and show signs that are invisible or reorder the line by their names.
 
@@ -156,6 +194,17 @@ def _render_mark(text: str, weight: float) -> str:
         f'<mark class="{direction} level-{level}">{escape_visibly(text)}'
         f'<span class="for-screen-readers">{spoken}</span></mark>'
     )
+
+
+def _scale_weights(spans: Iterable[Span]) -> list[Span]:
+    """Divide weights by the largest absolute one."""
+    found = [(int(start), int(end), float(weight)) for start, end, weight in spans]
+    for start, end, weight in found:
+        if not math.isfinite(weight):
+            message = f"the weight of a highlight must be a finite number, found {weight} at [{start}, {end})"
+            raise ValueError(message)
+    largest = max((abs(weight) for _, _, weight in found), default=0.0) or 1.0
+    return [(start, end, weight / largest) for start, end, weight in found]
 
 
 def _validate_spans(spans: Iterable[Span], n_characters: int) -> Sequence[Span]:

@@ -2,11 +2,18 @@ import html
 import re
 import unicodedata
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screening.explain.rendering import escape_visibly, render_highlights, show_visibly
+from screening.explain.rendering import (
+    HIGHLIGHT_CSS,
+    HighlightedPost,
+    escape_visibly,
+    render_highlights,
+    show_visibly,
+)
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -121,3 +128,65 @@ def test_spans_that_do_not_fit_are_refused(span: tuple[int, int, float]) -> None
 def test_overlapping_spans_are_refused() -> None:
     with pytest.raises(ValueError, match="not overlap"):
         render_highlights("abcd", [(0, 3, 1.0), (2, 4, 1.0)])
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_hostile_post_in_a_notebook_comes_out_as_the_same_text(text: str) -> None:
+    page = HighlightedPost(text, [(0, 4, 7.5), (4, len(text), -2.0)])._repr_html_()
+    assert page == f"<style>{HIGHLIGHT_CSS}</style>" + render_highlights(text, [(0, 4, 1.0), (4, len(text), -2 / 7.5)])
+    shown = page.removeprefix(f"<style>{HIGHLIGHT_CSS}</style>")
+    shown = re.sub(r'<span class="for-screen-readers">.*?</span>|</?(?:div|mark|span)\b[^<>]*>', "", shown)
+    assert "<" not in shown
+    assert html.unescape(shown) == text
+
+
+def test_the_style_sheet_for_notebooks_cannot_be_closed_by_itself() -> None:
+    assert "<" not in HIGHLIGHT_CSS
+
+
+@pytest.mark.parametrize(
+    ("weights", "levels"),
+    [
+        ((3.0, 1.5), ["raises level-4", "raises level-3"]),
+        ((-3.0, -0.3), ["lowers level-4", "lowers level-1"]),
+        ((0.02, -0.01), ["raises level-4", "lowers level-3"]),
+        ((1.7e308, -1.7e308), ["raises level-4", "lowers level-4"]),
+        ((5e-324, -5e-324), ["raises level-4", "lowers level-4"]),
+        ((0.0, 0.0), []),
+        ((0.0, -9.0), ["lowers level-4"]),
+    ],
+)
+def test_in_a_notebook_the_largest_weight_of_either_sign_is_the_strongest(
+    weights: tuple[float, float], levels: list[str]
+) -> None:
+    page = HighlightedPost("a long day", [(2, 6, weights[0]), (7, 10, weights[1])])._repr_html_()
+    assert re.findall(r'<mark class="([^"]+)"', page) == levels
+    assert re.findall(r"\((raises|lowers) the score", page) == [level.split()[0] for level in levels]
+
+
+def test_a_post_without_spans_is_shown_plain() -> None:
+    assert HighlightedPost("a <b> day", [])._repr_html_().endswith(">a &lt;b&gt; day</div>")
+
+
+def test_rows_of_a_table_are_spans_and_may_be_shown_twice() -> None:
+    table = pd.DataFrame({"start": [2, 7], "end": [6, 10], "weight": [4.0, -1.0]})
+    post = HighlightedPost("a long day", table.itertuples(index=False))
+    assert post._repr_html_() == post._repr_html_()
+    assert post.spans == ((2, 6, 1.0), (7, 10, -0.25))
+
+
+def test_the_words_of_a_post_are_not_in_its_repr() -> None:
+    assert "long" not in repr(HighlightedPost("a long day", [(2, 6, 1.0)]))
+
+
+@pytest.mark.parametrize(
+    "span", [(-1, 2, 9.0), (0, 5, 9.0), (2, 2, 9.0), (3, 1, 9.0), (0, 1, float("nan")), (0, 1, float("inf"))]
+)
+def test_spans_that_do_not_fit_are_refused_in_a_notebook_too(span: tuple[int, int, float]) -> None:
+    with pytest.raises(ValueError, match="highlight"):
+        HighlightedPost("abcd", [span])
+
+
+def test_spans_of_two_heads_at_once_are_refused() -> None:
+    with pytest.raises(ValueError, match="not overlap"):
+        HighlightedPost("abcd", [(0, 3, 5.0), (0, 3, 2.0)])
