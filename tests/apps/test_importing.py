@@ -226,6 +226,48 @@ def test_highlights_appear_after_the_first_judgement_and_are_imported_once(
     assert [(span.start, span.end, span.weight) for span in revealed.highlights] == [(0, 1, -1.0)]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+@pytest.mark.parametrize(
+    ("reason", "kept"), [("no_change", None), ("delta", [1.0]), ("<script>alert(1)</script>", [1.0])]
+)
+def test_why_an_explanation_is_unreliable_is_kept_and_noise_marks_no_word(
+    filled: ReviewContext, operator: SignedIn, sign_in: SignIn, tmp_path: Path, suffix: str, reason: str,
+    kept: list[float] | None,
+) -> None:  # fmt: skip
+    spans = pd.DataFrame(
+        {
+            "post_id": ["p3", "p2"],
+            "head": "class:urgent",
+            "start": 0,
+            "end": 1,
+            "weight": 1e-9,
+            "model_version": "0123456789ab",
+            "is_reliable": [False, True],
+            "unreliable_because": [reason, ""],
+        }
+    )
+    file = tmp_path / f"spans.{suffix}"
+    if suffix == "csv":
+        spans.to_csv(file, index=False)
+    elif suffix == "parquet":
+        spans.to_parquet(file)
+    else:
+        spans.to_json(file, orient="records", lines=True)
+    import_explanations(filled, operator, read_numbers(file))
+    with filled.store.read() as session:
+        rows = session.execute(select(Highlight.post_id, Highlight.unreliable_because).order_by(Highlight.post_id))
+        known = reason if reason in ("no_change", "delta") else None
+        assert [tuple(row) for row in rows] == [("p2", None), ("p3", known)]
+    ada = sign_in()
+    for post_id, weights, is_reliable in (("p3", kept or [], False), ("p2", [1.0], True)):
+        claim_post(filled, ada, post_id)
+        record_decision(filled, ada, post_id, "unsure")
+        revealed = load_post(filled, ada, post_id).revealed
+        assert revealed is not None
+        assert [span.weight for span in revealed.highlights] == weights
+        assert (revealed.is_reliable, revealed.is_unchanged) == (is_reliable, not weights)
+
+
 def test_highlights_of_another_model_than_the_posts_are_left_out_and_counted(
     filled: ReviewContext, operator: SignedIn
 ) -> None:

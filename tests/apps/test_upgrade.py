@@ -17,6 +17,7 @@ from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.history import load_history
 from apps.review.services.import_rows import DIGESTED_FIELDS
 from apps.review.services.judging import revise_decision
+from apps.review.services.posts import load_post
 from apps.review.services.queue import load_queue
 from apps.review.services.verifying import verify_chain
 from apps.review.store.database import MIGRATIONS, Store, open_store
@@ -81,6 +82,7 @@ def old_database(tmp_path: Path) -> Path:
             bare.execute(f"INSERT INTO posts ({names}) VALUES ({', '.join(':' + name for name in row)})", row)  # noqa: S608  # our own names
             bare.execute("INSERT INTO post_texts VALUES (?, ?, 'salt')", (post["post_id"], words))
         bare.execute("INSERT INTO queue VALUES ('b', 0.5, 'refer', NULL, NULL)")
+        bare.execute("INSERT INTO highlights VALUES ('a', 'class:any', 0, 4, 1.0, 0)")
         decided = append(
             bare, "decision", {"is_blind": True, "note_digest": compute_text_digest("a note", "s")},
             post_id="a", decision="escalate",
@@ -109,13 +111,16 @@ def test_an_old_database_is_upgraded_where_it_stands(
         1,
         True,
     )
+    revealed = load_post(context, ada, "a").revealed
+    assert revealed is not None
+    assert (revealed.is_reliable, revealed.is_unchanged, len(revealed.highlights)) == (False, False, 1)
     revise_decision(context, ada, "a", "no_concern")
     assert verify_chain(context, operator).is_intact
     context.store.engine.dispose()
 
 
 def test_the_upgrade_can_be_taken_back_and_made_again(old_database: Path, operator: SignedIn) -> None:
-    run_migrations(old_database, "0003", "0002", "0003")
+    run_migrations(old_database, "0004", "0003", "0002", "0004")
     store = open_store(str(old_database))
     assert verify_chain(ReviewContext(store), operator).is_intact
     store.engine.dispose()

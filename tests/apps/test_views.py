@@ -1,11 +1,13 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
+from apps.review.services.importing import import_explanations
 from apps.review.services.verifying import verify_chain
 from tests.apps.opened_app import APP, OpenApp, click, decide, read_page
 
@@ -67,6 +69,29 @@ def test_a_post_is_hidden_then_shown_then_judged_then_revealed_then_the_next_one
     assert "p2" in page
     assert "What the model said" not in page
     assert "quiet walk" not in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "unsaid"),
+    [
+        ("no_change", "no word stands out", "did not converge"),
+        ("delta", "did not converge", "no word stands out"),
+        ("", "They are not reasons.", "did not converge"),
+    ],
+)
+def test_a_page_says_why_an_explanation_marks_nothing_or_is_not_to_be_relied_on(
+    open_app: OpenApp, context: ReviewContext, operator: SignedIn, reason: str, said: str, unsaid: str
+) -> None:
+    span = {"post_id": "p3", "head": "class:urgent", "start": 2, "end": 7, "weight": 1.0}
+    told = {"model_version": "0123456789ab", "is_reliable": not reason, "unreliable_because": reason}
+    import_explanations(context, operator, pd.DataFrame([span | told]))
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    assert said not in read_page(app)
+    page = read_page(decide(app, "p3", "unsure"))
+    assert said in page
+    assert unsaid not in page
+    assert ("<mark" in page) == (reason != "no_change")
+    assert "quiet" in page
 
 
 def test_the_text_can_be_hidden_again_or_always_shown_by_choice(open_app: OpenApp) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from apps.review.services.posts import HighlightSpan
+from apps.review.services.posts import HighlightSpan, Revealed
 from screening.config import ReportConfig
 from screening.explain.rendering import render_highlights, show_visibly
 
+UNCHANGED = "The score did not change when words were masked: no word stands out."
 _STAND_IN = "Nothing of the post itself stands here before you ask to see it. "
 _SIZES = {"Normal": "size-normal", "Large": "size-large", "Larger": "size-larger"}
 _SIZE = "text_size"
@@ -40,9 +41,13 @@ def show_size_choice() -> None:
     st.segmented_control("Text size", list(_SIZES), default="Normal", key=_SIZE, required=True, persist_state="session")
 
 
-def show_legend(*, is_reliable: bool) -> None:
-    """Explain the marks; says what they are not."""
-    unsure = "" if is_reliable else " <strong>This explanation did not converge; do not rely on it.</strong>"
+def show_legend(revealed: Revealed) -> None:
+    """Explain the marks, and what they are not; or why there are none, where an explanation found no word."""
+    if revealed.is_unchanged:
+        st.html(f'<div class="legend">{html.escape(UNCHANGED)}</div>')
+    if not revealed.highlights:
+        return
+    unsure = "" if revealed.is_reliable else " <strong>This explanation did not converge; do not rely on it.</strong>"
     st.html(
         '<div class="legend post-text" style="line-height:1.5">'
         'Words the score depended on: <mark class="raises level-3">solid line, raised it</mark>, '

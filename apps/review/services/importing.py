@@ -29,6 +29,7 @@ from screening.types import Record
 
 SCORE_TOLERANCE = 1e-6  # what a risk may change by on its way through a CSV file
 N_SHOWN_IDS = 10
+_REASONS = ("delta", "no_change")  # why an explanation may be unreliable
 _N_IDS = 500  # ids in one query
 _QUEUE_FIELDS = ("post_id", "priority", "triage", "import_seq", "imported_at", "community", "n_characters", "is_audit")
 
@@ -237,6 +238,7 @@ def _is_same_score(row: Row, found: Any) -> bool:
 
 
 def _to_highlight(record: dict[Hashable, Any]) -> dict[str, Any]:
+    reason = record.get("unreliable_because")
     return {
         "post_id": str(record["post_id"]),
         "head": str(record["head"]),
@@ -244,6 +246,7 @@ def _to_highlight(record: dict[Hashable, Any]) -> dict[str, Any]:
         "end": int(record["end"]),
         "weight": float(record["weight"]),
         "is_reliable": bool(record.get("is_reliable", True)),
+        "unreliable_because": reason if reason in _REASONS else None,
     }
 
 

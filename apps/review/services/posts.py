@@ -26,7 +26,11 @@ class HighlightSpan(Record):
 
 
 class Revealed(Record):
-    """What stays hidden until the first judgement."""
+    """What stays hidden until the first judgement.
+
+    Where ``is_unchanged``, the score did not change when words were masked: weights are noise, and there are no
+    ``highlights``.
+    """
 
     triage: str
     risk: float
@@ -36,6 +40,7 @@ class Revealed(Record):
     is_reliable: bool
     highlights: tuple[HighlightSpan, ...]
     is_audit: bool = False
+    is_unchanged: bool = False
 
 
 class Judgement(Record):
@@ -162,6 +167,7 @@ def _reveal(session: Session, post: Post) -> Revealed:
     spans = list(session.scalars(query))
     head = choose_head({span.head for span in spans}, post)
     chosen = [span for span in spans if span.head == head]
+    is_unchanged = any(span.unreliable_because == "no_change" for span in chosen)
     largest = max((abs(span.weight) for span in chosen), default=0.0) or 1.0
     return Revealed(
         triage=post.triage,
@@ -171,8 +177,10 @@ def _reveal(session: Session, post: Post) -> Revealed:
         head=head,
         is_reliable=all(span.is_reliable for span in chosen),
         is_audit=post.is_audit,
+        is_unchanged=is_unchanged,
         highlights=tuple(
-            HighlightSpan(start=span.start, end=span.end, weight=span.weight / largest) for span in chosen
+            HighlightSpan(start=span.start, end=span.end, weight=span.weight / largest)
+            for span in ([] if is_unchanged else chosen)
         ),
     )
 

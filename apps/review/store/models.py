@@ -151,7 +151,11 @@ class Note(Base):
 
 
 class Highlight(Base):
-    """How much the score depended on the characters ``[start, end)`` of a post."""
+    """How much the score depended on the characters ``[start, end)`` of a post.
+
+    ``unreliable_because`` is ``delta`` or ``no_change`` as in explanation tables; ``None`` where it is reliable, or the
+    table did not say.
+    """
 
     __tablename__ = "highlights"
 
@@ -161,6 +165,7 @@ class Highlight(Base):
     end: Mapped[int]
     weight: Mapped[float]
     is_reliable: Mapped[bool]
+    unreliable_because: Mapped[str | None]
 
 
 class QueueItem(Base):

@@ -58,8 +58,8 @@ def _show_post(context: ReviewContext, post: PostDetail) -> None:
         show_facts(facts + ([("from", post.community)] if post.community is not None else []))
         highlights = post.revealed.highlights if post.revealed else ()
         show_text(post.text, highlights)
-        if highlights and post.revealed is not None:
-            show_legend(is_reliable=post.revealed.is_reliable)
+        if post.revealed is not None:
+            show_legend(post.revealed)
         st.subheader("What the readers said", anchor=False)
         for read in post.reads:
             show_judgement(context, read, is_own=False)

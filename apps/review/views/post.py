@@ -131,8 +131,8 @@ def _show_post(post: PostDetail, *, is_shown: bool) -> None:
     show_text(post.text, highlights)
     if post.is_truncated:
         st.caption("The model read only the beginning of this post.")
-    if highlights and post.revealed is not None:
-        show_legend(is_reliable=post.revealed.is_reliable)
+    if post.revealed is not None:
+        show_legend(post.revealed)
 
 
 def _list_facts(post: PostDetail) -> list[tuple[str, str]]:
