@@ -1,7 +1,7 @@
 """As many threads as this process has cores, which in a container is fewer than the machine has."""
 
-import joblib
 import torch
+from joblib import cpu_count
 
 
 def limit_threads() -> int:
@@ -16,7 +16,7 @@ def limit_threads() -> int:
     int
         Threads torch uses from now on.
     """
-    n_threads = min(torch.get_num_threads(), joblib.cpu_count())
+    n_threads = min(torch.get_num_threads(), cpu_count())
     if n_threads != torch.get_num_threads():
         torch.set_num_threads(n_threads)
     return n_threads

@@ -11,6 +11,7 @@ PACKAGES = ("screening", "pipelines", "apps", "reports")
 MODULES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 PICKLING_MODULES = {"pickle", "cPickle", "_pickle", "joblib", "cloudpickle", "dill", "shelve", "marshal"}
 PICKLING_CALLS = {"torch.load", "torch.save"}
+HARMLESS = {"joblib.cpu_count"}
 PICKLING_METHODS = {"to_pickle", "read_pickle"}
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc"}
 
@@ -21,11 +22,10 @@ def find_pickling(source: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] in PICKLING_MODULES)
         elif isinstance(node, ast.ImportFrom):
-            if (node.module or "").split(".")[0] in PICKLING_MODULES:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            if (node.module or "").split(".")[0] in PICKLING_MODULES and not names <= HARMLESS:
                 yield str(node.module)
-            yield from (
-                f"{node.module}.{alias.name}" for alias in node.names if f"{node.module}.{alias.name}" in PICKLING_CALLS
-            )
+            yield from sorted(names & PICKLING_CALLS)
         elif isinstance(node, ast.Attribute):
             if ast.unparse(node) in PICKLING_CALLS or node.attr in PICKLING_METHODS:
                 yield ast.unparse(node)
@@ -42,6 +42,9 @@ def name_module(file: Path) -> str:
     [
         ("import pickle", ["pickle"]),
         ("from joblib import dump", ["joblib"]),
+        ("from joblib import cpu_count", []),
+        ("from joblib import cpu_count, load", ["joblib"]),
+        ("import joblib", ["joblib"]),
         ("import torch\ntorch.load('x')", ["torch.load"]),
         ("from torch import load", ["torch.load"]),
         ("table.to_pickle('x')", ["table.to_pickle"]),
