@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reports.checks import Check
+    from reports.checks.check import Check
     from reports.svg import Picture
     from reports.tables import Table
 
