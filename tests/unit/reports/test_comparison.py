@@ -16,6 +16,7 @@ from reports.comparison_tables import build_alert_differences, build_probabiliti
 from reports.promotion import is_met, judge_promotion
 from reports.results import RunResults
 from screening.exceptions import ConfigError, SchemaError
+from screening.taxonomy import load_taxonomy
 from tests.unit.reports.conftest import clear_posts
 
 
@@ -61,8 +62,13 @@ def test_other_labels_of_the_same_posts_are_refused_with_their_number(results: R
 
 def test_other_targets_are_refused(results: RunResults, weaker: RunResults) -> None:
     taxonomy = weaker.taxonomy.model_copy(update={"targets": weaker.taxonomy.targets[:1]})
-    with pytest.raises(SchemaError, match="same labels and risk targets"):
+    with pytest.raises(SchemaError, match="same risk targets in both runs"):
         pair_runs(results, dataclasses.replace(weaker, taxonomy=taxonomy))
+
+
+def test_runs_of_other_classes_are_refused_by_their_names(results: RunResults, weaker: RunResults) -> None:
+    with pytest.raises(SchemaError, match=r"offmychest, bipolar and depression, .*, bipolar, elsewhere; runs of other"):
+        pair_runs(results, dataclasses.replace(weaker, taxonomy=load_taxonomy("mh5_elsewhere")))
 
 
 @pytest.mark.parametrize("target", ["suicidewatch", "any_risk"])
