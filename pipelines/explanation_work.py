@@ -7,6 +7,7 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from screening.bundle import Bundle
 from screening.exceptions import ConfigError, SchemaError
@@ -140,20 +141,16 @@ def _validate_texts(work: Work, rows: slice) -> None:
 def _score_again(work: Work, rows: slice) -> NDArray[np.float64]:
     """Risk scores of some posts as explanations see them: in fp32, on torch; shape (n_posts,)."""
     from screening.inference.backends import load_engine
-    from screening.inference.scoring_path import ScoringPath
-    from screening.scoring import compute_risk_scores
+    from screening.scoring import Screener, compute_risk_scores
 
     bundle, manifest = work.bundle, work.bundle.manifest
-    engine = load_engine(bundle.classifier, "torch", "fp32")
-    words = (bundle.words, manifest.words_weight)
-    path = ScoringPath(engine, bundle.tokenizer, manifest.max_tokens, manifest.long_posts, *words)
+    path = Screener(bundle, load_engine(bundle.classifier, "torch", "fp32")).path
     probabilities = manifest.temperature.compute_probabilities(path.compute_logits(work.texts[rows]).logits)
     return compute_risk_scores(probabilities, manifest.taxonomy)[work.target]
 
 
 def _to_log_odds(risks: NDArray[np.float64]) -> NDArray[np.float64]:
-    clipped = np.clip(risks, _NEAREST_TO_CERTAIN, 1 - _NEAREST_TO_CERTAIN)
-    log_odds: NDArray[np.float64] = np.log(clipped) - np.log1p(-clipped)
+    log_odds: NDArray[np.float64] = logit(np.clip(risks, _NEAREST_TO_CERTAIN, 1 - _NEAREST_TO_CERTAIN))
     return log_odds
 
 

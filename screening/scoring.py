@@ -24,7 +24,7 @@ from screening.thresholds.operating_point import OperatingPoint
 from screening.thresholds.triage import assign_triage
 
 MAX_CHARACTERS = 1_000_000  # a longer text is a file in the wrong place, not a post
-CHUNK_SIZE = 10_000  # posts held as tokens at a time
+CHUNK_SIZE = 10_000  # posts whose words a first stage or word model holds at a time
 
 logger = logging.getLogger(__name__)
 
