@@ -137,10 +137,16 @@ def _read_events(server: Server, kind: str, post_id: str | None = None) -> list[
         return [(actor, decision) for actor, decision in session.execute(query)]
 
 
+def _settle(page: Any) -> None:
+    """Wait until the page is drawn: a button that still moves between pressing and releasing is not clicked."""
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+
+
 def _press(page: Any, label: str) -> None:
     """Press the key that stands on a button, once it is active and nothing of the page before is left."""
     from playwright.sync_api import expect
 
+    _settle(page)
     button = page.get_by_role("button", name=label, disabled=False)
     expect(button).to_have_count(1, timeout=60_000)
     page.keyboard.press(button.inner_text().split()[-1].lower())
@@ -151,6 +157,7 @@ def _open_text(page: Any, post_id: str) -> None:
     page.locator(".facts", has_text=post_id).wait_for()
     _press(page, "Show the text")
     page.locator(".post-box .post-text", has_text=f"Walk number {int(post_id[1:])}:").wait_for()
+    _settle(page)
 
 
 def _open_from_queue(page: Any, post_id: str) -> None:

@@ -102,9 +102,11 @@ def _load(context: ReviewContext, actor: SignedIn) -> PostDetail | None:
 
 
 def _show_side(context: ReviewContext, post: PostDetail, *, is_shown: bool) -> None:
-    with st.container():  # a place of its own, whether it is filled or not
-        if post.revealed is not None:
+    if post.revealed is not None:
+        with st.container():
             show_revealed(post.revealed)
+    else:
+        st.empty()  # clears that place at once: the buttons below do not move when the page is finished
     if post.is_on_desk:
         st.subheader("Your judgement", anchor=False)
         show_decision_buttons(context, post.post_id, is_ready=is_shown)
