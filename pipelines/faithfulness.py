@@ -15,7 +15,6 @@ from screening.bundle import Bundle
 
 if TYPE_CHECKING:
     from screening.explain.aggregation import WordWeight
-    from screening.explain.masking import MaskedScorer
 
 SEED = 13
 POSTS_PER_PART = 4  # what an interruption may cost; each such part meets its own random models
@@ -63,10 +62,11 @@ def measure_masking(explained: Explained, parts: Parts, n_posts: int, console: C
     Each post is scored up to 61 times, in the precision and windows it was scored in.
     """
     from screening.explain.faithfulness import compute_faithfulness
+    from screening.explain.masking import build_masked_scorer
 
     if explained.bundle.tokenizer.mask_token is None:
         return None
-    scorer = _build_scorer(explained, explained.bundle.manifest.precision)
+    scorer = build_masked_scorer(explained.bundle, explained.head, explained.bundle.manifest.precision)
 
     def measure(post_ids: list[str], k: int) -> pd.DataFrame:
         texts, words = [explained.text_by_id[i] for i in post_ids], explained.select_words(post_ids)
@@ -82,10 +82,11 @@ def measure_single_words(explained: Explained, parts: Parts, n_posts: int, conso
     Each post is scored up to 41 times, in fp32: one word changes a score by less than bf16 resolves.
     """
     from screening.explain.leave_one_out import compute_leave_one_out
+    from screening.explain.masking import build_masked_scorer
 
     if explained.bundle.tokenizer.mask_token is None:
         return None
-    scorer = _build_scorer(explained, "fp32")
+    scorer = build_masked_scorer(explained.bundle, explained.head)
 
     def measure(post_ids: list[str], k: int) -> pd.DataFrame:
         texts, words = [explained.text_by_id[i] for i in post_ids], explained.select_words(post_ids)
@@ -117,24 +118,6 @@ def group_words(spans: pd.DataFrame) -> "dict[str, list[WordWeight]]":
         str(post_id): [WordWeight(*row) for row in part[["start", "end", "weight"]].itertuples(index=False)]
         for post_id, part in spans.groupby("post_id", sort=False)
     }
-
-
-def _build_scorer(explained: Explained, precision: str) -> "MaskedScorer":
-    from screening.explain.heads import build_score
-    from screening.explain.masking import MaskedScorer
-    from screening.explain.word_part import select_word_part
-
-    bundle, manifest = explained.bundle, explained.bundle.manifest
-    score = build_score(explained.head, manifest.taxonomy, manifest.temperature.temperature)
-    return MaskedScorer(
-        bundle.classifier,
-        bundle.tokenizer,
-        score,
-        manifest.max_tokens,
-        manifest.long_posts,
-        precision=precision,
-        words=select_word_part(bundle, explained.head),
-    )
 
 
 def _measure_in_parts(

@@ -18,6 +18,11 @@ class WordWeight(NamedTuple):
     end: int
     weight: float
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """Its characters ``[start, end)``."""
+        return self.start, self.end
+
 
 def find_words(text: str) -> list[tuple[int, int]]:
     """Split a post into words and runs of symbols.

@@ -51,7 +51,7 @@ def compute_faithfulness(
     """
     versions: list[MaskedPost] = []
     for text, post in zip(texts, words, strict=True):
-        versions += scorer.list_versions(text, post, _choose_rows(post, rng, n_draws))
+        versions += scorer.list_versions(text, [word.span for word in post], _choose_rows(post, rng, n_draws))
     n_per_post = 1 + (1 + n_draws) * len(FRACTIONS) * len(KINDS)
     scores = scorer.compute_scores(versions).reshape(len(texts), n_per_post)
     falls = (scores[:, :1] - scores[:, 1:]).reshape(len(texts), 1 + n_draws, len(FRACTIONS), len(KINDS))

@@ -47,7 +47,7 @@ def compute_leave_one_out(
     chosen = [np.sort(rng.permutation(len(post))[:max_words]) for post in words]
     versions: list[MaskedPost] = []
     for text, post, rows in zip(texts, words, chosen, strict=True):
-        versions += scorer.list_versions(text, post, rows.reshape(-1, 1))
+        versions += scorer.list_versions(text, [word.span for word in post], rows.reshape(-1, 1))
     ends = np.cumsum([1 + len(rows) for rows in chosen])
     scores = np.split(scorer.compute_scores(versions), ends[:-1])
     correlations = [

@@ -1,4 +1,4 @@
-"""Posts with some words masked, scored the way the whole post is scored."""
+"""Posts with some words or sentences masked, scored the way the whole post is scored."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,23 @@ import torch
 from numpy.typing import NDArray
 
 from screening.config import LongPosts
-from screening.explain.aggregation import WordWeight
-from screening.explain.heads import ScoreFunction
-from screening.explain.word_part import WordPart
-from screening.inference.forward import compute_logits
+from screening.explain.explanations import ExplainedBundle
+from screening.explain.heads import ScoreFunction, build_score
+from screening.explain.word_part import WordPart, select_word_part
+from screening.inference.backends import Engine, load_engine
+from screening.inference.forward import run_windows
+from screening.inference.precision import resolve_precision
+from screening.inference.windows import PostWindows, locate_tokens, split_into_windows
 
 
 class MaskedPost(NamedTuple):
-    """A version of a post: its text with mask tokens in, and what the word model of an ensemble adds to its logits."""
+    """A version of a post: its windows' token ids with mask tokens in, and their shares in the mean.
 
-    text: str
+    In an ensemble also what the word model adds to its logits.
+    """
+
+    windows: tuple[tuple[int, ...], ...]
+    shares: tuple[float, ...]
     word_logits: tuple[float, ...] = ()
 
 
@@ -49,9 +56,10 @@ class MaskedScorer:
 
     Notes
     -----
-    A word of k pieces becomes k mask tokens. The post keeps its length, so its windows stay where they were, and a post
-    with every word masked is the baseline of its attributions. Masking is not removing: what a classifier makes of many
-    masks it rarely met in training is part of the result, for marked and for random words alike.
+    Every word piece of a masked word becomes a mask token, in the ids and not in the text: the post keeps its length,
+    its windows stay where they were, and a post with every word masked is the baseline of its attributions. Masking is
+    not removing: what a classifier makes of many masks it rarely met in training is part of the result, for marked and
+    for random words alike.
 
     To a word model, a masked word is gone and leaves a gap: no mask token is a word, and the words on both sides make
     no pair. With every word masked its intercept is left, where its path begins too.
@@ -68,54 +76,74 @@ class MaskedScorer:
     def __post_init__(self) -> None:
         """Refuse a tokenizer that cannot mask."""
         if self.tokenizer.mask_token is None:
-            message = "expected a tokenizer with a mask token, found none; words cannot be masked"
+            message = "expected a tokenizer with a mask token, found none; nothing can be masked"
             raise ValueError(message)
 
     def list_versions(
-        self, text: str, words: Sequence[WordWeight], chosen: Iterable[NDArray[np.int64]]
+        self, text: str, spans: Sequence[tuple[int, int]], chosen: Iterable[NDArray[np.int64]]
     ) -> list[MaskedPost]:
-        """List the whole post and then, for each choice of rows of its words, the post with these words masked."""
-        counts, choices = self.count_pieces(text, words), [np.zeros(0, dtype=np.int64), *chosen]
-        masked = [[words[row] for row in rows] for rows in choices]
-        pairs = zip(masked, choices, strict=True)
-        texts = [self.mask_words(text, part, counts[rows].tolist()) for part, rows in pairs]
+        """List the whole post and then, for each choice of rows of its spans, the post with these spans masked.
+
+        ``spans`` are characters ``[start, end)`` in reading order that do not overlap: words or sentences.
+        """
+        windows = split_into_windows(self.tokenizer, [text], self.max_tokens, self.long_posts)
+        owned = list(zip(windows.token_ids, self.assign_tokens(text, spans), strict=True))
+        choices = [np.zeros(0, dtype=np.int64), *chosen]
+        shares = tuple(windows.weights.tolist())
+        versions = [
+            MaskedPost(tuple(self._mask(ids, np.isin(owner, rows)) for ids, owner in owned), shares) for rows in choices
+        ]
         if self.words is None:
-            return [MaskedPost(version) for version in texts]
-        spans = [[(word.start, word.end) for word in part] for part in masked]
-        word_logits = self.words.compute_masked_logits(text, spans).tolist()
-        return [MaskedPost(version, tuple(row)) for version, row in zip(texts, word_logits, strict=True)]
+            return versions
+        added = self.words.compute_masked_logits(text, [[spans[row] for row in rows] for rows in choices]).tolist()
+        return [version._replace(word_logits=tuple(row)) for version, row in zip(versions, added, strict=True)]
 
-    def count_pieces(self, text: str, words: Sequence[WordWeight]) -> NDArray[np.int64]:
-        """Count the word pieces of each word of a post, shape (n_words,), at least 1; words in reading order."""
-        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        starts = [start for start, _ in encoded["offset_mapping"]]
-        owner = np.searchsorted([word.end for word in words], starts, side="right")
-        counts: NDArray[np.int64] = np.bincount(owner, minlength=len(words) + 1)[: len(words)]
-        return np.maximum(counts, 1)
+    def assign_tokens(self, text: str, spans: Sequence[tuple[int, int]]) -> list[NDArray[np.int64]]:
+        """Say which span each token of each window begins in, or is the next after: its row; -1 for special tokens.
 
-    def mask_words(self, text: str, words: Sequence[WordWeight], counts: Sequence[int]) -> str:
-        """Put as many mask tokens in the place of each word as it has pieces."""
-        kept, reached = [], 0
-        for word, count in sorted(zip(words, counts, strict=True)):
-            kept += [text[reached : word.start], count * str(self.tokenizer.mask_token)]
-            reached = word.end
-        return "".join([*kept, text[reached:]])
+        Tokens behind the last span have a row of ``len(spans)``, which is nobody's.
+        """
+        located = locate_tokens(self.tokenizer, text, self.max_tokens, self.long_posts)
+        ends = [end for _, end in spans]
+        windows = [np.array(window, dtype=np.int64).reshape(-1, 2) for window in located]
+        return [np.where(at[:, 1] > 0, np.searchsorted(ends, at[:, 0], side="right"), -1) for at in windows]
 
     def compute_scores(self, versions: Sequence[MaskedPost]) -> NDArray[np.float64]:
-        """Score each different version once, shape (n_versions,); short posts give the same version many times."""
-        row_by_version = {version: row for row, version in enumerate(dict.fromkeys(versions))}
-        outputs = compute_logits(
-            self.classifier,
-            self.tokenizer,
-            [version.text for version in row_by_version],
-            max_tokens=self.max_tokens,
-            long_posts=self.long_posts,
-            precision=self.precision,
+        """Score versions, shape (n_versions,); every different window is run once, however many versions hold it."""
+        held = [ids for version in versions for ids in version.windows]
+        row_by_window = {ids: row for row, ids in enumerate(dict.fromkeys(held))}
+        outputs = run_windows(self._load_engine(), list(row_by_window), self.tokenizer.pad_token_id, self.max_tokens)
+        windows = PostWindows(
+            token_ids=[list(ids) for ids in held],
+            post=np.repeat(np.arange(len(versions)), [len(version.windows) for version in versions]),
+            weights=np.array([share for version in versions for share in version.shares], dtype=np.float64),
+            n_tokens=np.zeros(len(versions), dtype=np.int64),
         )
-        tensors = {name: torch.from_numpy(getattr(outputs, name)) for name in ("logits", "valence", "intensity")}
+        rows = [row_by_window[ids] for ids in held]
+        means = {name: torch.from_numpy(windows.average(values[rows])) for name, values in outputs.items()}
         if self.words is not None:
-            added = torch.tensor([version.word_logits for version in row_by_version], dtype=torch.float32)
-            tensors["logits"] = tensors["logits"] + added.view(tensors["logits"].shape)
-        scores = self.score(SimpleNamespace(**tensors)).numpy().astype(np.float64)
-        chosen: NDArray[np.float64] = scores[[row_by_version[version] for version in versions]]
-        return chosen
+            added = torch.tensor([version.word_logits for version in versions], dtype=torch.float32)
+            means["logits"] = means["logits"] + added.view(means["logits"].shape)
+        scores: NDArray[np.float64] = self.score(SimpleNamespace(**means)).numpy().astype(np.float64)
+        return scores
+
+    def _mask(self, token_ids: Sequence[int], is_masked: NDArray[np.bool_]) -> tuple[int, ...]:
+        return tuple(np.where(is_masked, self.tokenizer.mask_token_id, token_ids).tolist())
+
+    def _load_engine(self) -> Engine:
+        device = next(self.classifier.parameters()).device
+        return load_engine(self.classifier, "torch", resolve_precision(self.precision, device.type))
+
+
+def build_masked_scorer(bundle: ExplainedBundle, head: str, precision: str = "fp32") -> MaskedScorer:
+    """Build what a head's score of a bundle's posts is computed with while parts of them are masked."""
+    manifest = bundle.manifest
+    return MaskedScorer(
+        bundle.classifier,
+        bundle.tokenizer,
+        build_score(head, manifest.taxonomy, manifest.temperature.temperature),
+        manifest.max_tokens,
+        manifest.long_posts,
+        precision=precision,
+        words=select_word_part(bundle, head),
+    )

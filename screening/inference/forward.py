@@ -111,7 +111,7 @@ def run_engine(
     A post's result depends on its batch only through the order of floating-point sums: below 1e-4 of a logit in fp32.
     """
     keep_freed_memory()
-    budget = max_tokens_per_batch or MAX_TOKENS_PER_BATCH.get(engine.device_type, MAX_TOKENS_PER_BATCH["cpu"])
+    budget = max_tokens_per_batch or _choose_budget(engine)
     prepare = partial(_prepare, tokenizer, max_tokens=max_tokens, long_posts=long_posts, max_tokens_per_batch=budget)
     starts = range(0, max(len(texts), 1), POSTS_PER_CHUNK)  # no texts: one empty chunk gives the empty result
     chunks = map_ahead(prepare, [texts[start : start + POSTS_PER_CHUNK] for start in starts])
@@ -121,6 +121,30 @@ def run_engine(
     ]
     arrays = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Logits)}
     return Logits(**arrays)
+
+
+def run_windows(
+    engine: Engine, token_ids: Sequence[Sequence[int]], pad_token_id: int, max_tokens: int
+) -> dict[str, NDArray[np.float32]]:
+    """Run a classifier over windows that are token ids already, in batches of like lengths.
+
+    Parameters
+    ----------
+    engine : Engine
+    token_ids : sequence of sequence of int, length n_windows
+        Special tokens included, at most ``max_tokens`` each; may be empty.
+    pad_token_id, max_tokens : int
+        The classifier's own.
+
+    Returns
+    -------
+    dict of str to ndarray of float32
+        ``logits`` of shape (n_windows, n_classes), ``valence`` and ``intensity`` of shape (n_windows,), in input order.
+    """
+    keep_freed_memory()
+    return _run_batches(
+        engine, len(token_ids), _build_batches(token_ids, pad_token_id, max_tokens, _choose_budget(engine))
+    )
 
 
 def pad_batch(
@@ -142,12 +166,15 @@ def pad_batch(
     return input_ids, attention_mask
 
 
+Batch = tuple[NDArray[np.int64], torch.Tensor, torch.Tensor]  # indices of its windows, input_ids, attention_mask
+
+
 @dataclass(frozen=True)
 class _Chunk:
-    """Posts ready to run: per batch the indices of its windows, ``input_ids`` and ``attention_mask``."""
+    """Posts ready to run."""
 
     windows: PostWindows
-    batches: list[tuple[NDArray[np.int64], torch.Tensor, torch.Tensor]]
+    batches: list[Batch]
     is_truncated: NDArray[np.bool_]
 
 
@@ -155,29 +182,54 @@ def _prepare(
     tokenizer: Any, texts: Sequence[str], *, max_tokens: int, long_posts: LongPosts, max_tokens_per_batch: int
 ) -> _Chunk:
     windows = split_into_windows(tokenizer, texts, max_tokens, long_posts)
-    batches = [
-        (batch, *pad_batch([windows.token_ids[i] for i in batch], tokenizer.pad_token_id, max_tokens))
-        for batch in plan_batches([len(ids) for ids in windows.token_ids], max_tokens_per_batch, PADDING_MULTIPLE)
-    ]
+    batches = _build_batches(windows.token_ids, tokenizer.pad_token_id, max_tokens, max_tokens_per_batch)
     return _Chunk(windows, batches, (windows.n_tokens > max_tokens) & (long_posts == "cut"))
+
+
+def _build_batches(
+    token_ids: Sequence[Sequence[int]], pad_token_id: int, max_tokens: int, max_tokens_per_batch: int
+) -> list[Batch]:
+    return [
+        (batch, *pad_batch([token_ids[i] for i in batch], pad_token_id, max_tokens))
+        for batch in plan_batches([len(ids) for ids in token_ids], max_tokens_per_batch, PADDING_MULTIPLE)
+    ]
 
 
 def _run_chunk(engine: Engine, chunk: _Chunk, report: Callable[[int], None]) -> Logits:
     """Run the batches, and average each output over the windows of a post."""
     windows = chunk.windows
-    outputs = _allocate(len(windows.token_ids), engine.n_classes)
     unread = windows.n_windows
-    for batch, input_ids, attention_mask in chunk.batches:
-        for name, values in engine(input_ids, attention_mask).items():
-            outputs[name][batch] = values
+
+    def count(batch: NDArray[np.int64]) -> None:
         np.subtract.at(unread, windows.post[batch], 1)
         report(int((unread == 0).sum()))
+
+    outputs = _run_batches(engine, len(windows.token_ids), chunk.batches, count)
     return Logits(
         **{name: windows.average(values) for name, values in outputs.items()},
         n_tokens=windows.n_tokens,
         n_windows=windows.n_windows,
         is_truncated=chunk.is_truncated,
     )
+
+
+def _run_batches(
+    engine: Engine,
+    n_windows: int,
+    batches: Sequence[Batch],
+    on_batch: Callable[[NDArray[np.int64]], None] | None = None,
+) -> dict[str, NDArray[np.float32]]:
+    outputs = _allocate(n_windows, engine.n_classes)
+    for batch, input_ids, attention_mask in batches:
+        for name, values in engine(input_ids, attention_mask).items():
+            outputs[name][batch] = values
+        if on_batch is not None:
+            on_batch(batch)
+    return outputs
+
+
+def _choose_budget(engine: Engine) -> int:
+    return MAX_TOKENS_PER_BATCH.get(engine.device_type, MAX_TOKENS_PER_BATCH["cpu"])
 
 
 def _report(on_progress: Progress | None, n_before: int, n_posts: int, n_done: int) -> None:

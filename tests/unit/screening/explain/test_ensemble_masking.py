@@ -12,12 +12,12 @@ import torch
 
 from screening.bundle import Bundle, load_bundle
 from screening.calibration.temperature import TemperatureScaling
-from screening.explain.aggregation import WordWeight, find_words
+from screening.explain.aggregation import find_words
 from screening.explain.attribution import attribute_tokens
 from screening.explain.explanations import explain_posts, weigh_words
 from screening.explain.faithfulness import compute_faithfulness
 from screening.explain.leave_one_out import compute_leave_one_out
-from screening.explain.masking import MaskedPost, MaskedScorer
+from screening.explain.masking import MaskedScorer
 from screening.explain.occlusion import occlude_sentences
 from screening.explain.sanity import SETTINGS, STAGES, compute_randomised, randomise_weights, randomise_words
 from screening.explain.word_part import WordPart
@@ -31,10 +31,6 @@ BuildWords = Callable[..., TfidfBaseline]
 
 def _difference(output: Any) -> torch.Tensor:
     return output.logits[:, 0] - output.logits[:, 1]
-
-
-def read_words(text: str) -> list[WordWeight]:
-    return [WordWeight(start, end, 0.0) for start, end in find_words(text)]
 
 
 def choose(*rows: int) -> np.ndarray:
@@ -59,16 +55,16 @@ def bundle(
 def test_a_masked_word_takes_its_term_and_both_its_pairs_along(scorer: MaskedScorer, build_word_model: Any) -> None:
     terms = {"so": (1.0, 0.0), "tired": (0.0, 1.0), "feel so": (5.0, 0.0), "so tired": (7.0, 0.0), "feel tired": (9, 9)}
     words = WordPart(build_word_model(terms, intercept=(0.5, -0.5)), 2.0)
-    versions = replace(scorer, words=words).list_versions("feel so tired", read_words("feel so tired"), [choose(1)])
-    assert versions[1].text == "feel [MASK] tired"
+    versions = replace(scorer, words=words).list_versions("feel so tired", find_words("feel so tired"), [choose(1)])
+    assert [ids.count(scorer.tokenizer.mask_token_id) for version in versions for ids in version.windows] == [0, 1]
     assert versions[1].word_logits == pytest.approx((1.0, 1.0))  # the intercept, and tired alone: twice (0, 1)
     assert versions[0].word_logits != versions[1].word_logits
 
 
 def test_the_mask_token_is_no_word(scorer: MaskedScorer, build_word_model: BuildWords) -> None:
     words = WordPart(build_word_model({"mask": (9.0, 0.0), "mask mask": (9.0, 0.0), "so mask": (9.0, 0.0)}), 1.0)
-    versions = replace(scorer, words=words).list_versions("so tired dog", read_words("so tired dog"), [choose(1, 2)])
-    assert "[MASK]" in versions[1].text
+    versions = replace(scorer, words=words).list_versions("so tired dog", find_words("so tired dog"), [choose(1, 2)])
+    assert versions[1].windows[0].count(scorer.tokenizer.mask_token_id) == 2
     assert {version.word_logits for version in versions} == {(0.25, -0.5)}
 
 
@@ -77,7 +73,9 @@ def test_each_word_alone_takes_its_weight_away_where_the_score_is_linear(scorer:
         scorer.classifier, scorer.tokenizer, [TEXT], _difference, max_tokens=60, words=scorer.words
     )
     words = weigh_words(scorer.tokenizer, TEXT, found, 60)
-    scores = scorer.compute_scores(scorer.list_versions(TEXT, words, (choose(row) for row in range(len(words)))))
+    scores = scorer.compute_scores(
+        scorer.list_versions(TEXT, [w.span for w in words], (choose(row) for row in range(len(words))))
+    )
     assert scores[0] == pytest.approx(found.score, abs=1e-5)  # float32
     np.testing.assert_allclose(scores[0] - scores[1:], [word.weight for word in words], atol=1e-5)
     table = compute_leave_one_out(scorer, [TEXT], [words], rng=np.random.default_rng(0))
@@ -90,7 +88,7 @@ def test_a_post_with_every_word_masked_is_the_baseline_of_its_attributions(bundl
     score, words = build_score("class:any_risk", bundle.manifest.taxonomy), WordPart(bundle.words, 3.0)  # type: ignore[arg-type]  # it holds one
     (found,) = attribute_tokens(bundle.classifier, bundle.tokenizer, [TEXT], score, max_tokens=40, words=words)
     scorer = MaskedScorer(bundle.classifier, bundle.tokenizer, score, 40, words=words)
-    spans = read_words(TEXT)
+    spans = find_words(TEXT)
     scores = scorer.compute_scores(scorer.list_versions(TEXT, spans, [np.arange(len(spans))]))
     np.testing.assert_allclose(scores, [found.score, found.baseline_score], atol=1e-4)  # float32
 
@@ -109,7 +107,7 @@ def test_marked_words_fall_by_their_weights_and_random_ones_do_not(scorer: Maske
 
 def test_no_versions_have_no_scores(scorer: MaskedScorer) -> None:
     assert scorer.compute_scores([]).shape == (0,)
-    assert scorer.compute_scores([MaskedPost("", (0.0, 0.0))]).shape == (1,)
+    assert scorer.compute_scores(scorer.list_versions("", [], [])).shape == (1,)
 
 
 @pytest.mark.parametrize(("long_posts", "n_sentences"), [("windows", 12), ("cut", 12)])

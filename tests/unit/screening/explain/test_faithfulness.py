@@ -11,7 +11,7 @@ from screening.explain.attribution import attribute_tokens
 from screening.explain.explanations import weigh_words
 from screening.explain.faithfulness import FRACTIONS, compute_faithfulness
 from screening.explain.heads import build_score
-from screening.explain.masking import MaskedPost, MaskedScorer
+from screening.explain.masking import MaskedScorer
 from screening.taxonomy import Label, RiskTarget, Taxonomy
 
 TEXTS = ["i feel so tired today my dog is happy no", "so tired today", ""]  # words of one piece each
@@ -101,6 +101,6 @@ def test_words_of_every_window_of_a_long_post_can_be_masked(explained: Explained
     text = "my dog is happy " * 8 + "tired"
     words = [WordWeight(start, end, float(end == len(text))) for start, end in find_words(text)]
     table = compute_faithfulness(long, [text], [words], rng=np.random.default_rng(0))
-    whole, masked = long.compute_scores([MaskedPost(text), MaskedPost(text.removesuffix("tired") + "[MASK]")])
+    whole, masked = long.compute_scores(long.list_versions(text, find_words(text), [np.array([len(words) - 1])]))
     assert table["comprehensiveness_1"][0] == pytest.approx(whole - masked, abs=1e-6)
     assert whole != masked

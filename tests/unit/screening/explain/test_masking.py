@@ -1,4 +1,4 @@
-"""A masked post keeps its length in tokens, and so its windows and everything that was not masked."""
+"""A masked post keeps its tokens' places, and so its windows and everything that was not masked."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from screening.explain.aggregation import WordWeight, find_words
-from screening.explain.masking import MaskedPost, MaskedScorer
+from screening.explain.aggregation import find_words
+from screening.explain.masking import MaskedScorer
 from screening.inference.windows import split_into_windows
 
 TEXTS = [
@@ -17,56 +17,77 @@ TEXTS = [
 ]
 
 
-def read_words(text: str) -> list[WordWeight]:
-    return [WordWeight(start, end, 0.0) for start, end in find_words(text)]
-
-
 @pytest.fixture
 def scorer(mean_of_words: Any, bert_tokenizer: Any) -> MaskedScorer:
     return MaskedScorer(mean_of_words, bert_tokenizer, lambda output: output.logits[:, 0], max_tokens=16)
 
 
+def _read(scorer: MaskedScorer, window: tuple[int, ...]) -> str:
+    return " ".join(scorer.tokenizer.convert_ids_to_tokens(list(window))[1:-1])
+
+
 @pytest.mark.parametrize("text", TEXTS)
-def test_masking_any_words_keeps_every_other_token_where_it_was(scorer: MaskedScorer, text: str) -> None:
-    words = read_words(text)
-    counts = scorer.count_pieces(text, words)
+def test_masking_any_words_changes_their_pieces_and_no_other_token(scorer: MaskedScorer, text: str) -> None:
+    words = find_words(text)
+    before = split_into_windows(scorer.tokenizer, [text], 16)
     rng = np.random.default_rng(0)
     for n in (1, len(words) // 2, len(words)):
         rows = np.sort(rng.permutation(len(words))[:n])
-        masked = scorer.mask_words(text, [words[i] for i in rows], counts[rows].tolist())
-        before, after = (split_into_windows(scorer.tokenizer, [version], 16) for version in (text, masked))
-        assert [len(ids) for ids in after.token_ids] == [len(ids) for ids in before.token_ids]
-        pairs = zip(np.concatenate(before.token_ids), np.concatenate(after.token_ids), strict=True)
+        whole, masked = scorer.list_versions(text, words, [rows])
+        assert [list(window) for window in whole.windows] == before.token_ids
+        assert masked.shares == whole.shares
+        pairs = list(zip(np.concatenate(whole.windows), np.concatenate(masked.windows), strict=True))
         assert all(new in (old, scorer.tokenizer.mask_token_id) for old, new in pairs)
+        assert masked.windows != whole.windows
 
 
-def test_pieces_are_counted_per_word(scorer: MaskedScorer) -> None:
-    text = "so happiest"
-    expected = [len(scorer.tokenizer.tokenize(word)) for word in text.split()]
-    assert scorer.count_pieces(text, read_words(text)).tolist() == expected
+def test_every_piece_of_a_word_is_masked(scorer: MaskedScorer) -> None:
+    text = "so happiest dog"
+    _, masked = scorer.list_versions(text, find_words(text), [np.array([1])])
+    n_pieces = len(scorer.tokenizer.tokenize("happiest"))
+    assert n_pieces > 1
+    assert _read(scorer, masked.windows[0]) == " ".join(["so", *n_pieces * ["[MASK]"], "dog"])
 
 
-def test_words_behind_those_given_are_nobodys(scorer: MaskedScorer) -> None:
-    assert scorer.count_pieces("so tired happiest happiest", read_words("so tired")).tolist() == [1, 1]
+def test_tokens_behind_the_last_span_are_nobodys(scorer: MaskedScorer) -> None:
+    text, spans = "so tired happiest dog", [(0, 2), (3, 8)]
+    _, masked = scorer.list_versions(text, spans, [np.array([0, 1])])
+    assert _read(scorer, masked.windows[0]).startswith("[MASK] [MASK] ")
+    assert "[MASK]" not in _read(scorer, masked.windows[0])[len("[MASK] [MASK] ") :]
+    (owners,) = scorer.assign_tokens(text, spans)
+    assert owners[0] == owners[-1] == -1  # special tokens
+    assert owners[1:3].tolist() == [0, 1]
+    assert set(owners[3:-1].tolist()) == {2}
 
 
-def test_masking_replaces_exactly_the_words(bert_tokenizer: Any) -> None:
-    scorer = MaskedScorer(None, bert_tokenizer, lambda _: None, max_tokens=16)  # type: ignore[arg-type, return-value]  # nothing is scored
-    words = [WordWeight(0, 1, 0.0), WordWeight(5, 9, 0.0)]
-    assert scorer.mask_words("😀 so tire...", words, [1, 2]) == "[MASK] so [MASK][MASK]..."
+def test_the_letters_of_a_mask_token_in_a_post_are_masked_like_any_word(
+    mean_of_words: Any, bert_tokenizer: Any
+) -> None:
+    """What a post says is no instruction: as the encoder's own tokenizer, this one reads it letter by letter."""
+    tokenizer = type(bert_tokenizer)(
+        tokenizer_object=bert_tokenizer.backend_tokenizer, **bert_tokenizer.special_tokens_map
+    )
+    tokenizer.split_special_tokens = True
+    scorer = MaskedScorer(mean_of_words, tokenizer, lambda output: output.logits[:, 0], max_tokens=16)
+    text = "so [MASK] dog"
+    whole, masked = scorer.list_versions(text, [(0, 2), (3, 9), (10, 13)], [np.array([1])])
+    assert "[MASK]" not in _read(scorer, whole.windows[0])
+    assert set(_read(scorer, masked.windows[0]).split()) == {"so", "[MASK]", "dog"}
 
 
-def test_a_version_that_comes_twice_gets_the_same_score_both_times(scorer: MaskedScorer) -> None:
-    scores = scorer.compute_scores([MaskedPost(text) for text in ("so tired", "my dog", "so tired")])
+def test_a_window_that_comes_twice_is_run_once_and_scored_the_same(scorer: MaskedScorer) -> None:
+    versions = [scorer.list_versions(text, [], [])[0] for text in ("so tired", "my dog", "so tired")]
+    scores = scorer.compute_scores(versions)
     assert scores[0] == scores[2] != scores[1]
 
 
 def test_a_long_post_is_scored_over_all_its_windows_or_its_first(mean_of_words: Any, bert_tokenizer: Any) -> None:
-    def build(long_posts: Any) -> MaskedScorer:
-        return MaskedScorer(mean_of_words, bert_tokenizer, lambda output: output.logits[:, 0], 16, long_posts)
+    def score(long_posts: Any) -> Any:
+        scorer = MaskedScorer(mean_of_words, bert_tokenizer, lambda output: output.logits[:, 0], 16, long_posts)
+        texts = ["my dog " * 6 + end for end in ("", "tired " * 20)]
+        return scorer.compute_scores([scorer.list_versions(text, [], [])[0] for text in texts])
 
-    texts = [MaskedPost("my dog " * 6 + end) for end in ("", "tired " * 20)]
-    cut, windows = build("cut").compute_scores(texts), build("windows").compute_scores(texts)
+    cut, windows = score("cut"), score("windows")
     assert cut[0] == pytest.approx(windows[0], abs=1e-6)
     assert abs(cut[1] - windows[1]) > 0.01  # the end of the post is read
 

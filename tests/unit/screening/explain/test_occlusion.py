@@ -85,7 +85,7 @@ def test_no_posts_give_an_empty_table_with_the_same_columns(linear_bundle: Simpl
 
 
 def test_a_tokenizer_without_a_mask_is_refused(linear_bundle: SimpleNamespace) -> None:
-    linear_bundle.tokenizer = SimpleNamespace(mask_token_id=None)
+    linear_bundle.tokenizer = SimpleNamespace(mask_token=None)
     with pytest.raises(ValueError, match="mask token"):
         occlude_sentences(linear_bundle, TEXTS, IDS)
 
