@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from pipelines import data_commands
 from pipelines.audit import commands as audit_commands
 from pipelines.scoring.limits import MAX_REJECTED, PART_ROWS
 from pipelines.unexpected import describe_system_error, describe_unexpected
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(data_commands.app, name="data")
 app.add_typer(audit_commands.app, name="audit")
 
 ConfigOption = Annotated[

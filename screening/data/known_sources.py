@@ -28,7 +28,7 @@ KNOWN_SOURCES: dict[str, KnownSource] = {
         licence="ODC Public Domain Dedication and License 1.0 (the collection; the posters' copyright is untouched)",
         date_column="created",
         group_columns=("subreddit",),
-        how_to_get="set data.path to the folder with train.csv, validation.csv and test.csv",
+        how_to_get="run `screening data reddit2013 --to data/reddit2013` and set data.path to that folder",
     ),
     "emotion": KnownSource(
         licence="educational and research purposes only (dair-ai/emotion_dataset)",
