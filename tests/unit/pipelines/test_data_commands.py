@@ -63,3 +63,34 @@ def test_a_crawl_with_a_file_missing_leaves_nothing(crawl: Path, tmp_path: Path)
     with pytest.raises(DataAccessError, match=r"jobs\.csv"):
         _call("--to", str(tmp_path / "made"), "--from", str(crawl))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["crawl"]
+
+
+def test_a_copy_without_identifiers_keeps_rows_order_and_other_columns(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"post_id": ["a", "b", "c"], "text": [f"{SECRET} u/nobody", "plain", ""], "label": ["x", "y", "z"]}
+    )
+    table.to_csv(tmp_path / "posts.csv", index=False)
+    result = CliRunner().invoke(
+        app, ["data", "deidentify", str(tmp_path / "posts.csv"), "-o", str(tmp_path / "out.parquet")]
+    )
+    assert result.exit_code == 0, result.exception
+    assert "3 posts, 1 changed; replaced: 0 e-mail, 0 link, 1 user, 0 phone" in result.output
+    assert "not anonymous" in result.output
+    assert SECRET not in result.output
+    copied = pd.read_parquet(tmp_path / "out.parquet")
+    assert copied["text"].tolist() == [f"{SECRET} [user]", "plain", ""]
+    pd.testing.assert_frame_equal(copied[["post_id", "label"]], table[["post_id", "label"]], check_dtype=False)
+
+
+def test_the_copy_never_takes_the_place_of_its_input(tmp_path: Path) -> None:
+    path = tmp_path / "posts.csv"
+    path.write_text("text\nhello u/nobody\n")
+    for arguments, message in (
+        (["-o", str(path), "--overwrite"], "both input and output"),
+        (["-o", str(tmp_path / "out.csv"), "--region", "nowhere"], "two capital letters"),
+        (["-o", str(tmp_path / "out.csv"), "--text-column", "body"], "body"),
+    ):
+        result = CliRunner().invoke(app, ["data", "deidentify", str(path), *arguments])
+        assert message in str(result.exception)
+    assert path.read_text() == "text\nhello u/nobody\n"
+    assert list(tmp_path.iterdir()) == [path]
