@@ -111,8 +111,17 @@ def run_stages(config: RunConfig, names: tuple[str, ...], console: Console, *, f
             if done and not force:
                 console.print(f"[dim]{stage.name}: done before, nothing changed[/dim]")
                 continue
+            if stage.name == "train" and "calibrate" in names:
+                _require_backend(config)
             _run_stage(context, stage, fingerprints[stage.name])
     return context.folder
+
+
+def _require_backend(config: RunConfig) -> None:
+    """Say before the long part what calibrating would refuse after it."""
+    from screening.inference.backends import require_backend
+
+    require_backend(config.inference.backend, config.inference.quantisation)
 
 
 def compute_fingerprints(config: RunConfig) -> dict[str, str]:

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from screening.config import Backend
+from screening.config import Backend, Quantisation
 from screening.exceptions import NotCalibratedError
 from screening.inference.openvino_models import OPENVINO_TYPES, OUTPUTS, compile_model, translate
 from screening.inference.precision import Precision
-from screening.inference.quantisation import read_quantised, require_int8_cpu, require_int8_layers
+from screening.inference.quantisation import read_quantised, require_int8_cpu, require_int8_layers, require_nncf
 from screening.models.quantised import QuantisedModel
 from screening.threads import limit_threads
 
@@ -131,13 +131,32 @@ def find_versions(backend: Backend) -> dict[str, str]:
     return {name: version(name).partition("+")[0] for name in packages}
 
 
-def _load_openvino(classifier: Any, precision: Precision, quantised: QuantisedModel | None = None) -> OpenVinoEngine:
+def require_backend(backend: Backend, quantisation: Quantisation) -> None:
+    """Refuse packages or a CPU that calibrating with this backend would lack, at a time when nothing is lost by it.
+
+    Raises
+    ------
+    NotCalibratedError
+        Says what is missing and what to do.
+    """
+    if backend == "openvino":
+        _require_openvino()
+    if quantisation == "int8":
+        require_int8_cpu()
+        require_nncf()
+
+
+def _require_openvino() -> None:
     if not is_installed("openvino"):
         message = (
             "backend 'openvino' is asked for and OpenVINO is not installed. Run: pip install 'screening[openvino]' "
             "-c constraints.txt; or calibrate again with inference.backend=torch"
         )
         raise NotCalibratedError(message)
+
+
+def _load_openvino(classifier: Any, precision: Precision, quantised: QuantisedModel | None = None) -> OpenVinoEngine:
+    _require_openvino()
     device = next(classifier.parameters()).device.type
     if device != "cpu":
         message = f"backend 'openvino' runs on the CPU alone, found a classifier on {device!r}; use device 'cpu'"

@@ -120,14 +120,19 @@ def _is_product(info: Any) -> bool:
     return info["layerType"].value in {"FullyConnected", "MatMul"}
 
 
-def _import_nncf() -> Any:
-    """Import NNCF without usage reports, log lines or its own class for every logger made later."""
+def require_nncf() -> None:
+    """Refuse an environment that cannot quantise."""
     if find_spec("nncf") is None:
         message = (
             "inference.quantisation=int8 is asked for and NNCF, which quantises, is not installed. Run: pip install "
             "'screening[int8]' -c constraints.txt; or calibrate again with inference.quantisation=none"
         )
         raise NotCalibratedError(message)
+
+
+def _import_nncf() -> Any:
+    """Import NNCF without usage reports, log lines or its own class for every logger made later."""
+    require_nncf()
     import_openvino()  # blocks usage reports: NNCF sends them through the same package
     logger_class = logging.getLoggerClass()
     try:

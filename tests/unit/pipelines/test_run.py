@@ -9,7 +9,8 @@ from pipelines import run as run_module
 from pipelines.artifacts import RunFolder
 from pipelines.run import STAGES, RunContext, Stage, compute_fingerprints, run_stages
 from screening.config import RunConfig, load_config
-from screening.exceptions import ConfigError, MissingArtifactError
+from screening.exceptions import ConfigError, MissingArtifactError, NotCalibratedError
+from screening.inference import backends
 from screening.whole_writes import write_folder_whole
 
 
@@ -44,6 +45,18 @@ def test_stage_without_the_one_before_it_says_what_to_run(config: RunConfig, cal
     with pytest.raises(MissingArtifactError, match="screening prepare"):
         run_stages(config, ("train",), Console(quiet=True))
     assert calls == []
+
+
+def test_what_calibrating_would_lack_is_said_before_training(
+    config: RunConfig, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "find_spec", lambda _: None)
+    faster = config.model_copy(update={"inference": config.inference.model_copy(update={"backend": "openvino"})})
+    with pytest.raises(NotCalibratedError, match=r"screening\[openvino\]"):
+        run_stages(faster, ("prepare", "train", "calibrate"), Console(quiet=True))
+    assert calls == ["prepare"]
+    run_stages(faster, ("train",), Console(quiet=True))  # it may be calibrated elsewhere
+    assert calls == ["prepare", "train"]
 
 
 def test_second_process_on_the_same_run_is_refused(config: RunConfig, calls: list[str]) -> None:
