@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reports.checks.check import Check, CheckKind
+from reports.explained_posts import ALL, count_explained_posts
 from reports.explanation_estimates import estimate_explanations, estimate_reliability
 from reports.explanations import collect_tables
 
@@ -33,7 +34,7 @@ def check_faithfulness(results: RunResults) -> Check:
     without, alone = found["comprehensiveness_gain"], found["sufficiency_gain"]
     if without.interval is None or alone.interval is None:
         return FAITHFUL.conclude("not_measured", f"Measured on {without.n_samples:,} posts, too few for an interval.")
-    words = f"{_write(without)}; {without.n_samples:,} flagged test posts)"
+    words = f"{_write(without)}; {_count_posts(without, results)})"
     if without.interval.low <= 0:
         return FAITHFUL.conclude("fail", f"Marked words matter no more than random words: the gain is {words}.")
     passed = f"Marked words lower the score more than random words do, by {words}"
@@ -64,7 +65,7 @@ def check_random_models(results: RunResults) -> Check:
         return LEARNED.conclude("not_measured", f"Not measured: {EXPLAIN} explains with random weights too.")
     if found.interval is None:
         return LEARNED.conclude("not_measured", f"Measured on {found.n_samples:,} posts, of too few random models.")
-    words = f"rank correlation {_write(found)}; {found.n_samples:,} flagged test posts)"
+    words = f"rank correlation {_write(found)}; {_count_posts(found, results)})"
     if found.interval.high < MAX_RANDOM_CORRELATION:
         return LEARNED.conclude("pass", f"A model with random weights puts words in another order: {words}.")
     return LEARNED.conclude("fail", f"A model with random weights puts words in much the same order: {words}.")
@@ -77,3 +78,9 @@ def _write(found: Estimate) -> str:
         raise ValueError(message)
     bounds = f"{found.interval.low:+.2f} to {found.interval.high:+.2f}"
     return f"{found.value:+.2f} (95% interval {bounds}".replace("-", "\u2212")
+
+
+def _count_posts(found: Estimate, results: RunResults) -> str:
+    """Say how many posts were measured, and which they were drawn from if not all flagged ones were explained."""
+    posts = count_explained_posts(results)
+    return f"{found.n_samples:,} {f'of {posts.name}' if posts is not None and posts.is_part else ALL}"

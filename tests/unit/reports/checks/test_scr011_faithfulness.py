@@ -51,3 +51,11 @@ def test_a_clear_gain_passes_with_its_interval(results: RunResults) -> None:
     gain = made.faithfulness["comprehensiveness_aopc"] - made.faithfulness["comprehensiveness_aopc_random"]
     assert f"{gain.mean():+.2f} (95% interval +" in check.sentence
     assert "80 flagged test posts" in check.sentence
+
+
+def test_posts_drawn_from_those_of_highest_risk_are_called_so(results: RunResults) -> None:
+    flagged = results.test[results.test["triage"] != "no_flag"].sort_values("risk_any_risk", ascending=False)
+    assert len(flagged) > 90
+    spans = pd.DataFrame({"post_id": flagged["post_id"].head(90), "head": "class:any_risk", "is_reliable": True})
+    check = check_faithfulness(dataclasses.replace(with_gain(results, 0.8), explanations=spans))
+    assert f"80 of the 90 of highest risk of {len(flagged)} flagged test posts" in check.sentence
