@@ -1,5 +1,6 @@
 """The command line: ``screening run`` does the whole job, every stage is also a command of its own."""
 
+import json
 import os
 import sys
 from functools import partial
@@ -242,6 +243,66 @@ def plan(
 
     made = make_plan(target_recall, confidence_level, n_promises=promises, run=run, prevalence=prevalence)
     Console().print(build_plan_table(made))
+
+
+@app.command()
+def recalibrate(  # noqa: PLR0913  # every parameter is an option of the command
+    posts: Annotated[Path, typer.Argument(help="Labelled posts, drawn at random: CSV, JSONL or Parquet.")],
+    bundle: Annotated[Path, typer.Option("--bundle", "-b", help="Bundle folder, e.g. runs/demo/bundle.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder for the recalibrated bundle.")],
+    *,
+    target_recall: Annotated[float, typer.Option(help="Share of positive posts to flag, e.g. 0.95.")] = 0.95,
+    confidence_level: Annotated[float, typer.Option(help="How sure the promise is to hold, e.g. 0.95.")] = 0.95,
+    family_wise: Annotated[bool, typer.Option("--family-wise", help="All targets' promises hold at once.")] = False,
+    text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
+    label_column: Annotated[
+        str, typer.Option(help="Column with the label, as the bundle's taxonomy has it.")
+    ] = "label",
+    id_column: Annotated[str | None, typer.Option(help="Column with a unique id; default: post_id, else rows.")] = None,
+    author_column: Annotated[
+        str | None, typer.Option(help="Promise by author: the recall of a random positive post of a random author.")
+    ] = None,
+    group_column: Annotated[
+        list[str] | None, typer.Option(help="Promise the recall in each group of this column too. Repeatable.")
+    ] = None,
+    random_sample: Annotated[
+        bool, typer.Option("--random-sample", help="The posts were drawn at random, though all of them are flagged.")
+    ] = False,
+) -> None:
+    """Promise the recall for posts of your own: fit the thresholds anew, leave the model as it is.
+
+    A promise is about posts like the calibration posts. Label posts from where the screener is to read, drawn at random
+    whatever their score (`screening plan` says how many), and give them here; nothing is trained, and the old bundle
+    stays. Posts of the run's training or validation split, if it is at hand, are left out.
+
+    screening recalibrate labelled.csv --bundle runs/demo/bundle --out own-bundle
+    """
+    from rich.console import Console
+
+    from pipelines.recalibrating import PostColumns, build_recalibration_table
+    from pipelines.recalibrating import recalibrate as recalibrate_bundle
+    from screening.config import load_config
+
+    asked = {
+        "target_recall": target_recall,
+        "confidence_level": confidence_level,
+        "is_family_wise": family_wise,
+        "unit": "post" if author_column is None else "author",
+        "group_columns": group_column or [],
+    }
+    promise = load_config(overrides=[f"calibration.{name}={json.dumps(value)}" for name, value in asked.items()])
+    columns = PostColumns(text_column, label_column, id_column, author_column)
+    done = recalibrate_bundle(
+        posts, bundle, out, promise.calibration, columns, is_random_sample=random_sample, console=Console(stderr=True)
+    )
+    Console().print(build_recalibration_table(done))
+    if done.n_dropped:
+        typer.echo(f"left out: {done.n_dropped:,} posts that repeat others, or posts the model was fitted on")
+    if done.n_known is None:
+        typer.echo("the run's training posts are not beside the bundle: none of them may be among these posts")
+    for point in done.after:
+        typer.echo(str(point))
+    typer.echo(f"bundle {done.version}: {out}")
 
 
 @app.command("compare")

@@ -32,6 +32,17 @@ _ALLOWED = {".safetensors", ".json", ".txt", ".model", ".jinja"}  # what tokeniz
 _QUANTISED = {GRAPH_FILE, WEIGHTS_FILE}  # and no other .bin, which may be a pickle
 
 
+class Recalibration(Record):
+    """Where thresholds come from that were fitted anew, for a score that stayed as it was.
+
+    ``bundle_version`` is that of the bundle before, ``digest`` the SHA-256 of the calibration posts' ids and labels.
+    """
+
+    bundle_version: str
+    n_posts: int = Field(ge=1)
+    digest: str
+
+
 class BundleManifest(Record):
     """What a bundle is and what its promise rests on.
 
@@ -41,7 +52,8 @@ class BundleManifest(Record):
     before they are added to the encoder's, 0 without one. ``long_posts`` is ``cut`` in bundles from before there were
     windows. ``first_stage`` says from which gate score the encoder reads a post, where there is a cascade; ``versions``
     are those of the packages that computed the scores the operating points were fitted on, ``reference_logits`` what
-    they made of :data:`screening.reference_posts.REFERENCE_POSTS`.
+    they made of :data:`screening.reference_posts.REFERENCE_POSTS`. ``recalibration`` is there where the operating
+    points were fitted on other posts than the run's.
     """
 
     format_version: Literal[1] = 1
@@ -62,6 +74,7 @@ class BundleManifest(Record):
     first_stage: GateThreshold | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     reference_logits: tuple[tuple[float, ...], ...] = ()
+    recalibration: Recalibration | None = Field(None, exclude_if=lambda value: value is None)
     digests: dict[str, str] = Field(default_factory=dict)
 
 
