@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.progress import show_progress
-from screening.bundle import BundleManifest, Recalibration, save_bundle
+from screening.bundle import BundleManifest, Recalibration, copy_bundle
 from screening.config import CalibrationConfig, DataConfig
 from screening.data.cleaning import clean_text
 from screening.data.deduplicate import find_exact_duplicates, find_near_duplicates
@@ -130,10 +130,7 @@ def recalibrate(
         _refuse_flagged_only(scores)
     after = _fit(screener, posts.drop(columns="text"), scores, promise)
     fitted = _describe(screener, scores, after)
-    bundle = screener.bundle
-    version = save_bundle(
-        out, bundle.classifier, bundle.tokenizer, fitted, bundle.gate, quantised=bundle.quantised, words=bundle.words
-    )
+    version = copy_bundle(bundle_dir, out, fitted)
     n_known = None if met is None else len(met)
     return Recalibrated(version, manifest.operating_points, after, scores, n_read - len(posts), n_known)
 

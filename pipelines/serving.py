@@ -191,6 +191,8 @@ def describe_manifest(manifest: BundleManifest) -> dict[str, object]:
         "taxonomy": manifest.taxonomy.name,
         "is_synthetic": manifest.is_synthetic,
     }
+    if manifest.recalibration is not None:
+        tags["recalibrated_from"] = manifest.recalibration.bundle_version
     for point in manifest.operating_points:
         tags[f"target_recall.{point.name}"] = point.target_recall
         tags[f"confidence_level.{point.name}"] = point.confidence_level

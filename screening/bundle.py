@@ -5,6 +5,7 @@ JSON, one manifest and, where the classifier is quantised, OpenVINO's graph and 
 executable.
 """
 
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -135,8 +136,29 @@ def save_bundle(
             quantised.save(aside)
         if words is not None:
             words.save(aside)
-        manifest = manifest.model_copy(update={"digests": _compute_digests(aside)})
-        (aside / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+        _write_manifest(aside, manifest.model_copy(update={"digests": _compute_digests(aside)}))
+    return compute_version(folder)
+
+
+def copy_bundle(source: Path, folder: Path, manifest: BundleManifest) -> str:
+    """Write a bundle with the same files, byte for byte, and another manifest; whole or not at all.
+
+    Returns
+    -------
+    str
+        The new bundle's version.
+
+    Raises
+    ------
+    BundleError
+        If the copied files are not those the manifest's ``digests`` name.
+    """
+    with write_folder_whole(folder) as aside:
+        for name in manifest.digests:
+            (aside / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, aside / name)
+        _write_manifest(aside, manifest)
+        _validate_files(aside, manifest)
     return compute_version(folder)
 
 
@@ -188,6 +210,10 @@ def load_bundle(folder: Path) -> Bundle:
 def compute_version(folder: Path) -> str:
     """Compute a bundle's version from its manifest (which holds the digest of every other file)."""
     return sha256((folder / MANIFEST).read_bytes()).hexdigest()[:12]
+
+
+def _write_manifest(folder: Path, manifest: BundleManifest) -> None:
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
 
 
 def _compute_digests(folder: Path) -> dict[str, str]:
