@@ -90,7 +90,7 @@ def test_a_contradicted_promise_exits_3_with_one_sentence_and_the_next_step(samp
     assert done.returncode == 3
     assert done.stderr == ""
     assert "contradicted: recall lies below its target" in done.stdout.splitlines()[-1]
-    assert "screening calibrate" in done.stdout.splitlines()[-1]
+    assert "screening recalibrate" in done.stdout.splitlines()[-1]
 
 
 def test_drift_of_like_posts_exits_0_and_of_unlike_posts_3(run, scores, tmp_path):
