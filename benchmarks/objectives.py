@@ -52,6 +52,12 @@ RECURRENT = ("objective.preset=cross_entropy", "training.learning_rate=3e-3", "t
 PLAIN = ("objective.preset=cross_entropy",)
 CMHL = ("objective.preset=cmhl",)
 LONGER = ("training.epochs=4", "training.ema_decay=0.99")
+DISTILLED = "objective.preset=distillation"
+TEACHERS = (
+    "scl_joint",
+    "layer_attentive",
+    "cmhl",
+)  # the best on validation of emotion, one of each for their differences
 
 SHORT = ("model.max_tokens=64", "training.epochs=2", "training.save_every_steps=200")
 DATA: dict[str, tuple[str, ...]] = {
@@ -82,6 +88,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "cmhl, with scl": (*CMHL, "objective.weights.scl=0.1"),
     "cmhl, 4 epochs, averaged": (*CMHL, *LONGER),
     "cmhl, 4 epochs, averaged, r_drop": (*CMHL, *LONGER, "objective.n_views=2", "objective.weights.r_drop=0.5"),
+    "distilled, 4 epochs, averaged": (DISTILLED, *LONGER),
 }
 """Names and what they change in the configuration, later ones over earlier ones; ``tfidf`` is no encoder."""
 
@@ -97,7 +104,16 @@ class Cell:
     @property
     def overrides(self) -> tuple[str, ...]:
         """What it changes in the shipped configuration."""
-        return (*DATA[self.data], *SYSTEMS[self.system])
+        own = SYSTEMS[self.system]
+        folders = ", ".join(f"runs/{name}/model" for name in self.teachers)
+        return (*DATA[self.data], *own, *([f"objective.teachers=[{folders}]"] if folders else []))
+
+    @property
+    def teachers(self) -> dict[str, "Cell"]:
+        """Cells whose classifiers it learns from, by the runs that keep them; the same for students of every seed."""
+        if DISTILLED not in SYSTEMS[self.system]:
+            return {}
+        return {f"objectives-{self.data}-{system}": Cell(self.data, system, 0) for system in TEACHERS}
 
     @property
     def digest(self) -> str:
@@ -109,9 +125,9 @@ class Cell:
         """Where its checkpoints are while it is trained."""
         return WORK / f"{self.data}-{self.digest}-{self.seed}"
 
-    def load_config(self) -> RunConfig:
-        """Load its configuration; all cells of a data set share one division into splits."""
-        fixed = (f"name=objectives-{self.data}", "training.n_threads=1", f"training.seed={self.seed}")
+    def load_config(self, name: str | None = None) -> RunConfig:
+        """Load its configuration; all cells of a data set share one division into splits, and a run if not named."""
+        fixed = (f"name={name or f'objectives-{self.data}'}", "training.n_threads=1", f"training.seed={self.seed}")
         return load_config(f"pipelines/configs/{self.data}.yaml", [*fixed, *self.overrides])
 
 
@@ -135,6 +151,8 @@ def run_cell(cell: Cell, console: Console) -> list[dict[str, Any]]:
     config = cell.load_config()
     taxonomy = load_taxonomy(config.data.taxonomy)
     folder = run_stages(config, ("prepare",), Console(quiet=True))
+    for name, teacher in cell.teachers.items():
+        run_stages(teacher.load_config(name), ("prepare", "train"), console)
     posts = {name: load_split(folder.split(name)) for name in ("train", "validation", "calibration", "test")}
     is_resumed = cell.folder.exists() and any(cell.folder.iterdir())
     started, worked = time.perf_counter(), time.process_time()
