@@ -25,12 +25,11 @@ from reports.tables import Column, Table
 from screening.calibration.temperature import TemperatureScaling
 from screening.metrics.calibration import (
     N_BINS,
-    compute_binary_brier_score,
-    compute_brier_score,
     compute_calibration_error,
     compute_chance_calibration_error,
     compute_reliability_table,
     compute_top_label,
+    estimate_brier_score,
 )
 from screening.metrics.calibration_slope import compute_calibration_slope
 
@@ -110,14 +109,14 @@ def build_calibration_summary(results: RunResults) -> Table:
         record: dict[str, object] = {"score": f"risk {target.name}", "n_samples": len(after)}
         for when, matrix in (("before", before), ("after", after)):
             probability = _sum_classes(results, target, matrix)
-            record[f"brier_{when}"] = compute_binary_brier_score(is_positive, probability)
+            record |= spread_estimate(f"brier_{when}", estimate_brier_score(is_positive, probability, split="test"))
             record[f"ece_{when}"] = compute_calibration_error(is_positive, probability)
         rows.append(record | {"ece_floor": _compute_floor(results, _sum_classes(results, target, after))})
     columns = (
         Column("score", "Score"),
         Column("n_samples", "n", "count"),
-        Column("brier_before", "Brier before", "score"),
-        Column("brier_after", "Brier after", "score"),
+        Column("brier_before", "Brier before", "score", interval=True),
+        Column("brier_after", "Brier after", "score", interval=True),
         Column("ece_before", "ECE before", "score"),
         Column("ece_after", "ECE after", "score"),
         Column("ece_floor", "ECE by chance, up to", "score"),
@@ -125,7 +124,8 @@ def build_calibration_summary(results: RunResults) -> Table:
     note = (
         "Lower is better. Before and after: temperature scaling. ECE: mean distance between probability and observed "
         f"share over {N_BINS} bins of equal size. By chance: a perfectly calibrated screener stays below this in 95% "
-        "of samples of this size. Brier is 0 to 2 over classes, 0 to 1 for a risk score." + cleared
+        "of samples of this size. Brier is 0 to 2 over classes, 0 to 1 for a risk score; 95% Student intervals over "
+        "posts." + cleared
     )
     return Table("calibration", "Brier score and calibration error", pd.DataFrame(rows), columns, "test split", note)
 
@@ -172,7 +172,7 @@ def _compare_classes(results: RunResults, before: Probabilities, after: Probabil
     y_true = encode_labels(results.test, results.taxonomy)
     record: dict[str, object] = {"score": "most probable class", "n_samples": len(after)}
     for when, matrix in (("before", before), ("after", after)):
-        record[f"brier_{when}"] = compute_brier_score(y_true, matrix)
+        record |= spread_estimate(f"brier_{when}", estimate_brier_score(y_true, matrix, split="test"))
         record[f"ece_{when}"] = compute_calibration_error(*compute_top_label(y_true, matrix))
     return record | {"ece_floor": _compute_floor(results, after.max(axis=1))}
 

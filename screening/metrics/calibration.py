@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from screening.metrics.intervals import compute_proportion_bounds
+from screening.metrics.intervals import compute_proportion_bounds, estimate_mean
 from screening.metrics.validation import validate_binary, validate_classes, validate_probabilities
+from screening.types import Estimate
 
 N_BINS = 10
 Probabilities = npt.NDArray[np.float64]
@@ -31,11 +32,36 @@ def compute_brier_score(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> float:
     Mean over posts of ``sum_c (p_c - [c is true])^2``: a strictly proper score. For two classes it is twice
     :func:`compute_binary_brier_score`. Brier (1950).
     """
-    prob = _validate_matrix(y_prob)
-    true = validate_classes(y_true, prob.shape[1], len(prob))
-    if true.size == 0:
-        return float("nan")
-    return float(((prob - np.eye(prob.shape[1])[true]) ** 2).sum(axis=1).mean())
+    errors = _square_errors(y_true, y_prob)
+    return float(errors.mean()) if errors.size else float("nan")
+
+
+def estimate_brier_score(y_true: npt.ArrayLike, y_prob: npt.ArrayLike, *, split: str) -> Estimate:
+    """Estimate :func:`compute_brier_score`, or of an event :func:`compute_binary_brier_score`, with its interval.
+
+    Parameters
+    ----------
+    y_true : array-like, shape (n_posts,)
+        Class indices; of an event whether it occurred.
+    y_prob : array-like, shape (n_posts, n_classes), of an event (n_posts,)
+    split : str
+        Where the posts come from.
+
+    Returns
+    -------
+    Estimate
+        With the interval of a mean over posts (:func:`~screening.metrics.intervals.estimate_mean`).
+
+    Examples
+    --------
+    >>> found = estimate_brier_score([1, 0, 1, 0, 1, 1], [0.9, 0.2, 0.6, 0.1, 0.8, 0.3], split="test")
+    >>> round(found.value, 3), found.n_samples
+    (0.125, 6)
+    """
+    if np.ndim(y_prob) == 1:
+        true, prob = _validate_event(y_true, y_prob)
+        return estimate_mean((prob - true) ** 2, split=split)
+    return estimate_mean(_square_errors(y_true, y_prob), split=split)
 
 
 def compute_binary_brier_score(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> float:
@@ -164,6 +190,14 @@ def _validate_event(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> tuple[npt.N
         message = f"expected one probability per post, shape (n_posts,), found {prob.shape}; reduce classes first"
         raise ValueError(message)
     return validate_binary(y_true, prob.size), prob
+
+
+def _square_errors(y_true: npt.ArrayLike, y_prob: npt.ArrayLike) -> Probabilities:
+    """Sum the squared errors of the classes of each post, shape (n_posts,)."""
+    prob = _validate_matrix(y_prob)
+    true = validate_classes(y_true, prob.shape[1], len(prob))
+    errors: Probabilities = ((prob - np.eye(prob.shape[1])[true]) ** 2).sum(axis=1)
+    return errors
 
 
 def _validate_matrix(y_prob: npt.ArrayLike) -> Probabilities:

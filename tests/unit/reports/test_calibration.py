@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.stats
 import statsmodels.api as sm
 from scipy.special import logit
 from sklearn.metrics import brier_score_loss
@@ -28,6 +29,18 @@ def test_undoing_the_temperature_gives_the_probabilities_of_the_logits(results: 
     changed = dataclasses.replace(results, test=results.test.assign(**columns))
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert compute_unscaled_probabilities(changed) == pytest.approx(expected, abs=1e-12)
+
+
+def test_brier_scores_have_the_interval_of_a_mean_over_posts(results: RunResults) -> None:
+    frame = build_calibration_summary(results).frame.set_index("score")
+    is_positive = results.test["label"].isin(results.taxonomy.targets[-1].labels)
+    errors = (results.test["risk_any_risk"] - is_positive) ** 2
+    expected = scipy.stats.t.interval(0.95, len(errors) - 1, errors.mean(), scipy.stats.sem(errors))
+    row = frame.loc["risk any_risk"]
+    assert (row["brier_after_low"], row["brier_after_high"]) == pytest.approx(expected)
+    assert row["brier_after_n"] == len(errors)
+    wide = frame.loc["most probable class"]
+    assert wide["brier_before_low"] < wide["brier_before"] < wide["brier_before_high"]
 
 
 def test_brier_score_of_a_risk_score_agrees_with_scikit_learn(results: RunResults) -> None:
