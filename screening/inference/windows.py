@@ -78,6 +78,8 @@ def split_into_windows(
 
     Notes
     -----
+    Special tokens written in a post are unknown words.
+
     Logits averaged over windows, weighted by tokens, separated r/SuicideWatch better than the first window alone on the
     validation posts of ``reddit2013`` (docs/decisions/0015). A short passage of a very long post counts for little.
     """
@@ -121,10 +123,23 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> tuple[lis
 
 
 def _tokenize_whole(tokenizer: Any, texts: Sequence[str]) -> tuple[list[list[int]], NDArray[np.int64]]:
+    """Tokenise posts, and take special tokens that somebody wrote into one (``[SEP]``, ``<mask>``) for unknown words.
+
+    Posts are hostile input: as special tokens they would end a post early or blank words of it. Tokenizers of the
+    Unigram kind cannot be told to read them letter by letter.
+    """
     if len(texts) == 0:
         return [], np.zeros(0, dtype=np.int64)
     # verbose=False: a post longer than the encoder's window is split below, not worth a warning per run
     token_ids = list(tokenizer(list(texts), return_attention_mask=False, verbose=False)["input_ids"])
+    unknown = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
+    special = set(tokenizer.all_special_ids) - {unknown}
+    n_before, n_after = count_special_tokens(tokenizer)
+    for i, ids in enumerate(token_ids):
+        written = ids[n_before : len(ids) - n_after]
+        if not special.isdisjoint(written):
+            inside = [unknown if token in special else token for token in written]
+            token_ids[i] = [*ids[:n_before], *inside, *ids[len(ids) - n_after :]]
     return token_ids, np.array([len(ids) for ids in token_ids], dtype=np.int64)
 
 

@@ -81,7 +81,7 @@ def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: 
     DataAccessError
         If the encoder cannot be reached.
     """
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
 
     if name in RECURRENT_ENCODERS:
         return _build_recurrent_encoder(name, dropout)
@@ -92,7 +92,7 @@ def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: 
         encoder = AutoModel.from_pretrained(
             source, config=config, use_safetensors=True, **build_pooler_argument(config)
         )
-        return encoder, _load_tokenizer(source)
+        return encoder, AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError) as error:
         message = (
             f"encoder {name!r} could not be loaded: it is no folder with config.json, model.safetensors and tokenizer,"
@@ -101,20 +101,12 @@ def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: 
         raise DataAccessError(message) from error
 
 
-def _load_tokenizer(source: str | Path) -> Any:
-    """Load a tokenizer to which the letters ``[SEP]`` or ``<mask>`` in a post are letters, not its own special token.
-
-    Posts are hostile input: who writes special tokens would otherwise end the post early, or blank words of it.
-    """
+def _build_recurrent_encoder(cell: str, dropout: float | None) -> tuple[Any, Any]:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(source, split_special_tokens=True)
-
-
-def _build_recurrent_encoder(cell: str, dropout: float | None) -> tuple[Any, Any]:
     from screening.models.recurrent import RecurrentConfig, RecurrentEncoder
 
-    tokenizer = _load_tokenizer(locate_embedded_encoder())
+    tokenizer = AutoTokenizer.from_pretrained(locate_embedded_encoder())
     config = RecurrentConfig(cell=cell, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     _set_dropout(config, dropout, None)
     return RecurrentEncoder(config), tokenizer

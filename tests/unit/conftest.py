@@ -13,6 +13,29 @@ WORDS = ["i", "feel", "so", "tired", "today", "tonight", "my", "dog", "is", "hap
 
 
 @pytest.fixture(scope="session")
+def unigram_tokenizer() -> Any:
+    """Pieces that begin with the space before them, as DeBERTa's do."""
+    from tokenizers import SentencePieceUnigramTokenizer
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    specials = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
+    backend = SentencePieceUnigramTokenizer()
+    backend.train_from_iterator(
+        [" ".join(WORDS), " ".join(reversed(WORDS))] * 5,
+        vocab_size=120,
+        special_tokens=specials,
+        unk_token="[UNK]",
+        show_progress=False,
+    )
+    backend._tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    names = dict(zip(("pad_token", "cls_token", "sep_token", "unk_token", "mask_token"), specials, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=backend._tokenizer, model_max_length=64, **names)
+
+
+@pytest.fixture(scope="session")
 def bert_tokenizer() -> Any:
     """WordPiece over a few words, every letter, and every letter as a continuation."""
     from tokenizers import BertWordPieceTokenizer

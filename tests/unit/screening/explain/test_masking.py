@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from screening.explain import masking
 from screening.explain.aggregation import find_words
 from screening.explain.masking import MaskedScorer
+from screening.inference.forward import run_windows
 from screening.inference.windows import split_into_windows
 
 TEXTS = [
@@ -60,24 +62,26 @@ def test_tokens_behind_the_last_span_are_nobodys(scorer: MaskedScorer) -> None:
     assert set(owners[3:-1].tolist()) == {2}
 
 
-def test_the_letters_of_a_mask_token_in_a_post_are_masked_like_any_word(
-    mean_of_words: Any, bert_tokenizer: Any
-) -> None:
-    """What a post says is no instruction: as the encoder's own tokenizer, this one reads it letter by letter."""
-    tokenizer = type(bert_tokenizer)(
-        tokenizer_object=bert_tokenizer.backend_tokenizer, **bert_tokenizer.special_tokens_map
-    )
-    tokenizer.split_special_tokens = True
-    scorer = MaskedScorer(mean_of_words, tokenizer, lambda output: output.logits[:, 0], max_tokens=16)
+def test_a_mask_token_written_in_a_post_is_a_word_that_can_be_masked(scorer: MaskedScorer) -> None:
     text = "so [MASK] dog"
     whole, masked = scorer.list_versions(text, [(0, 2), (3, 9), (10, 13)], [np.array([1])])
-    assert "[MASK]" not in _read(scorer, whole.windows[0])
-    assert set(_read(scorer, masked.windows[0]).split()) == {"so", "[MASK]", "dog"}
+    assert _read(scorer, whole.windows[0]) == "so [UNK] dog"
+    assert _read(scorer, masked.windows[0]) == "so [MASK] dog"
 
 
-def test_a_window_that_comes_twice_is_run_once_and_scored_the_same(scorer: MaskedScorer) -> None:
+def test_a_window_that_comes_twice_is_run_once_and_scored_the_same(
+    scorer: MaskedScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+
+    def run_counted(engine: Any, token_ids: Any, *rest: Any) -> Any:
+        counts.append(len(token_ids))
+        return run_windows(engine, token_ids, *rest)
+
+    monkeypatch.setattr(masking, "run_windows", run_counted)
     versions = [scorer.list_versions(text, [], [])[0] for text in ("so tired", "my dog", "so tired")]
     scores = scorer.compute_scores(versions)
+    assert counts == [2]
     assert scores[0] == scores[2] != scores[1]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from screening.inference.windows import PostWindows, locate_tokens, split_into_windows, tokenize
+from screening.inference.windows import PostWindows, count_special_tokens, locate_tokens, split_into_windows, tokenize
 
 TEXTS = ["so tired today", "", "i feel so tired " * 40, "my dog is happy " * 60]
 
@@ -24,6 +24,19 @@ def test_every_window_fits_and_weights_sum_to_one_per_post(tokenizer: Any) -> No
     assert windows.n_windows[:2].tolist() == [1, 1]
     assert (windows.n_windows[2:] > 2).all()
     np.testing.assert_allclose(np.bincount(windows.post, windows.weights), 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "unigram"])
+def test_special_tokens_written_in_a_post_are_unknown_words(kind: str, request: pytest.FixtureRequest) -> None:
+    tokenizer = request.getfixturevalue(f"{kind}_tokenizer")
+    plain, hostile = "so tired", " ".join(["so", *tokenizer.all_special_tokens, "tired"])
+    ids = split_into_windows(tokenizer, [plain, hostile], 60).token_ids
+    n_before, n_after = count_special_tokens(tokenizer)
+    inside = ids[1][n_before : len(ids[1]) - n_after]
+    assert set(inside) & set(tokenizer.all_special_ids) == {tokenizer.unk_token_id}
+    assert (ids[1][:n_before], ids[1][-n_after:]) == (ids[0][:n_before], ids[0][-n_after:])
+    located = locate_tokens(tokenizer, hostile, 60)
+    assert [len(window) for window in located] == [len(ids[1])]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)

@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from transformers import AutoTokenizer
 
 from screening.exceptions import BundleError, DataAccessError
 from screening.models.encoder import EMBEDDED_SHA256, load_encoder, locate_embedded_encoder, validate_weights
@@ -28,13 +27,3 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
 def test_unreachable_encoder_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataAccessError, match="all-MiniLM-L6-v2"):
         load_encoder(str(tmp_path / "nowhere"))
-
-
-def test_special_tokens_written_in_a_post_are_letters_also_after_saving(tmp_path: Path) -> None:
-    _, tokenizer = load_encoder("gru")
-    tokenizer.save_pretrained(tmp_path)
-    post = "no sleep [SEP] tired [MASK] [PAD] [UNK] [CLS]"
-    for found in (tokenizer, AutoTokenizer.from_pretrained(tmp_path)):
-        inside = found(post)["input_ids"][1:-1]
-        assert not set(inside) & set(found.all_special_ids)
-        assert found.decode(inside).replace(" ", "") == post.lower().replace(" ", "")
