@@ -1,6 +1,5 @@
 """The command line: ``screening run`` does the whole job, every stage is also a command of its own."""
 
-import json
 import os
 import sys
 from functools import partial
@@ -251,13 +250,15 @@ def recalibrate(  # noqa: PLR0913  # every parameter is an option of the command
     bundle: Annotated[Path, typer.Option("--bundle", "-b", help="Bundle folder, e.g. runs/demo/bundle.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder for the recalibrated bundle.")],
     *,
-    target_recall: Annotated[float, typer.Option(help="Share of positive posts to flag, e.g. 0.95.")] = 0.95,
-    confidence_level: Annotated[float, typer.Option(help="How sure the promise is to hold, e.g. 0.95.")] = 0.95,
+    target_recall: Annotated[
+        float | None, typer.Option(help="Share of positive posts to flag; default: the bundle's.", min=0.01, max=0.999)
+    ] = None,
+    confidence_level: Annotated[
+        float | None, typer.Option(help="How sure the promise is; default: the bundle's.", min=0.5, max=0.9999)
+    ] = None,
     family_wise: Annotated[bool, typer.Option("--family-wise", help="All targets' promises hold at once.")] = False,
     text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
-    label_column: Annotated[
-        str, typer.Option(help="Column with the label, as the bundle's taxonomy has it.")
-    ] = "label",
+    label_column: Annotated[str, typer.Option(help="Column with the label: one of the bundle's, or none.")] = "label",
     id_column: Annotated[str | None, typer.Option(help="Column with a unique id; default: post_id, else rows.")] = None,
     author_column: Annotated[
         str | None, typer.Option(help="Promise by author: the recall of a random positive post of a random author.")
@@ -273,35 +274,25 @@ def recalibrate(  # noqa: PLR0913  # every parameter is an option of the command
 
     A promise is about posts like the calibration posts. Label posts from where the screener is to read, drawn at random
     whatever their score (`screening plan` says how many), and give them here; nothing is trained, and the old bundle
-    stays. Posts of the run's training or validation split, if it is at hand, are left out.
+    stays. Posts that are none of the bundle's labels are labelled none. Posts of the run's training or validation split
+    are left out where the bundle lies in its run.
 
     screening recalibrate labelled.csv --bundle runs/demo/bundle --out own-bundle
     """
     from rich.console import Console
 
-    from pipelines.recalibrating import PostColumns, build_recalibration_table
+    from pipelines.recalibrating import Asked, build_recalibration_table, describe_limits
     from pipelines.recalibrating import recalibrate as recalibrate_bundle
-    from screening.config import load_config
+    from screening.data.sources import Columns
 
-    asked = {
-        "target_recall": target_recall,
-        "confidence_level": confidence_level,
-        "is_family_wise": family_wise,
-        "unit": "post" if author_column is None else "author",
-        "group_columns": group_column or [],
-    }
-    promise = load_config(overrides=[f"calibration.{name}={json.dumps(value)}" for name, value in asked.items()])
-    columns = PostColumns(text_column, label_column, id_column, author_column)
+    asked = Asked(target_recall, confidence_level, family_wise)
+    columns = Columns(text_column, label_column, id_column, author_column, groups=tuple(group_column or ()))
     done = recalibrate_bundle(
-        posts, bundle, out, promise.calibration, columns, is_random_sample=random_sample, console=Console(stderr=True)
+        posts, bundle, out, asked, columns, is_random_sample=random_sample, console=Console(stderr=True)
     )
     Console().print(build_recalibration_table(done))
-    if done.n_dropped:
-        typer.echo(f"left out: {done.n_dropped:,} posts that repeat others, or posts the model was fitted on")
-    if done.n_known is None:
-        typer.echo("the run's training posts are not beside the bundle: none of them may be among these posts")
-    for point in done.after:
-        typer.echo(str(point))
+    for line in (*describe_limits(done), *done.after):
+        typer.echo(str(line))
     typer.echo(f"bundle {done.version}: {out}")
 
 

@@ -1,14 +1,11 @@
 """The commands ``screening data reddit2013 | deidentify``: what is done to posts before a run reads them."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from screening.exceptions import ConfigError
-
-POSTS_PER_TICK = 1_000
 
 app = typer.Typer(
     help="Before a run reads posts: make an open data set, remove direct identifiers.", no_args_is_help=True
@@ -22,7 +19,7 @@ def reddit2013(
         str | None,
         typer.Option("--from", help="Folder of the downloaded crawl, or another address of it; default: its GitHub."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Put the new files in the place of a folder's.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Make the four files of an earlier call anew.")] = False,
 ) -> None:
     """Make the data of --config reddit2013: posts of five communities, and controls from 22 others.
 
@@ -36,11 +33,14 @@ def reddit2013(
     screening run --config reddit2013 --set data.path=data/reddit2013
     """
     from pipelines.progress import choose_console, show_progress
-    from screening.data.reddit2013 import ORIGIN, build_reddit2013, is_as_published
+    from screening.data.reddit2013 import DIGESTS, ORIGIN, build_reddit2013, is_as_published
     from screening.whole_writes import write_folder_whole
 
-    if to.exists() and not force and not (to.is_dir() and not any(to.iterdir())):
-        message = f"{to} is there already and was left as it is; name a new folder, or give --force to replace it"
+    names = {f"{name}.csv" for name in DIGESTS}
+    found = {path.name for path in to.iterdir()} if to.is_dir() else set()
+    if not to.name or (to.exists() and not to.is_dir()) or not found <= names or (found and not force):
+        advice = "name a new folder" + (", or give --force to make its files anew" if found and found <= names else "")
+        message = f"{to} is there already and was left as it is; {advice}"
         raise ConfigError(message)
     with show_progress(choose_console(None, is_shown=True), "the crawl's files", action="reading") as on_progress:
         tables = build_reddit2013(origin or ORIGIN, on_progress)
@@ -56,8 +56,8 @@ def reddit2013(
 
 @app.command()
 def deidentify(
-    posts: Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet file of posts, or a folder of them.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="New file: .csv, .jsonl or .parquet.")],
+    posts: Annotated[Path, typer.Argument(help="CSV, TSV, JSONL or Parquet file of posts.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New file of the same format.")],
     *,
     text_column: Annotated[str, typer.Option(help="Column with the post.")] = "text",
     region: Annotated[
@@ -73,26 +73,15 @@ def deidentify(
 
     screening data deidentify posts.csv --out posts-deidentified.csv --region US
     """
+    from pipelines.deidentifying import copy_without_identifiers
     from pipelines.progress import choose_console, show_progress
-    from pipelines.table_files import validate_output, write_table_whole
-    from screening.data.deidentify import KINDS, remove_identifiers, validate_region
-    from screening.data.file_readers import read_table
-    from screening.data.sources import require_column
+    from screening.data.deidentify import KINDS
 
-    validate_output(out, overwrite=overwrite, inputs=(posts,))
-    validate_region(region)
-    table = read_table(posts)
-    require_column(table.columns, text_column, str(posts))
-    counts, n_changed, texts = Counter[str](), 0, []
+    if out.exists() and (not overwrite or out.resolve() == posts.resolve()):
+        message = f"{out} exists already; name another output, or allow replacing it (--overwrite); never the input"
+        raise ConfigError(message)
     with show_progress(choose_console(None, is_shown=True), "posts", action="reading") as on_progress:
-        for i, text in enumerate(table[text_column]):
-            found = remove_identifiers(text, region=region) if isinstance(text, str) else (text, Counter[str]())
-            texts.append(found[0])
-            counts += found[1]
-            n_changed += bool(found[1])
-            if (i + 1) % POSTS_PER_TICK == 0:
-                on_progress(i + 1, len(table))
-    write_table_whole(table.assign(**{text_column: texts}), out)
-    replaced = ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS)
-    typer.echo(f"{out}: {len(table):,} posts, {n_changed:,} changed; replaced: {replaced}")
+        done = copy_without_identifiers(posts, out, text_column, region=region, on_progress=lambda n: on_progress(n, n))
+    replaced = ", ".join(f"{done.n_replaced[kind]:,} {kind}" for kind in KINDS)
+    typer.echo(f"{out}: {done.n_posts:,} posts, {done.n_changed:,} changed; replaced: {replaced}")
     typer.echo("names, places and stories stay: the copy is not anonymous")

@@ -12,14 +12,16 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.artifacts import RunFolder
 from pipelines.progress import show_progress
 from screening.bundle import BundleManifest, Recalibration, copy_bundle
 from screening.config import CalibrationConfig, DataConfig
 from screening.data.cleaning import clean_text
 from screening.data.deduplicate import find_exact_duplicates, find_near_duplicates
+from screening.data.file_readers import read_table
 from screening.data.preparation import load_split
 from screening.data.schema import validate_posts
-from screening.data.sources import read_posts_file
+from screening.data.sources import Columns, hide_author_names, select_columns
 from screening.exceptions import ConfigError
 from screening.inference.backends import find_versions
 from screening.inference.precision import compute_score_tolerance
@@ -33,17 +35,17 @@ from screening.thresholds.promises import fit_promises
 from screening.thresholds.scope import build_scope
 
 SEED = 13  # draws one post of each author
-FITTED_SPLITS = ("train", "validation")  # what the score was fitted on
+SCORE_SPLITS = ("train", "validation")  # what the score was fitted on
 MIN_SUSPICIOUS = 20  # so many posts, all of them flagged, were hardly drawn whatever their score
+OTHER = "none"  # label of posts that are none of the taxonomy's; so is an empty cell
 
 
-class PostColumns(NamedTuple):
-    """Columns of the labelled file."""
+class Asked(NamedTuple):
+    """What is to be promised; ``None`` is what the bundle promises."""
 
-    text: str = "text"
-    label: str = "label"
-    id: str | None = None
-    author: str | None = None
+    target_recall: float | None = None
+    confidence_level: float | None = None
+    is_family_wise: bool = False
 
 
 class Recalibrated(NamedTuple):
@@ -59,8 +61,8 @@ class Recalibrated(NamedTuple):
         The labelled posts' ids, labels and scores.
     n_dropped : int
         Posts left out because they repeat one the score was fitted on, or an earlier one of the file.
-    n_known : int or None
-        Posts the score was fitted on; ``None`` where they are not beside the bundle and could not be looked for.
+    is_checked : bool
+        Whether the posts the score was fitted on were at hand.
     """
 
     version: str
@@ -68,15 +70,15 @@ class Recalibrated(NamedTuple):
     after: tuple[OperatingPoint, ...]
     scores: pd.DataFrame
     n_dropped: int
-    n_known: int | None
+    is_checked: bool
 
 
 def recalibrate(
     posts_path: Path,
     bundle_dir: Path,
     out: Path,
-    promise: CalibrationConfig,
-    columns: PostColumns,
+    asked: Asked,
+    columns: Columns,
     *,
     is_random_sample: bool = False,
     console: Console,
@@ -86,13 +88,14 @@ def recalibrate(
     Parameters
     ----------
     posts_path : Path
-        Posts with the taxonomy's labels, drawn at random from those the screener is to read: whatever their score, and
-        none of them a training post.
+        Posts with the taxonomy's labels, or ``none``, drawn at random from those the screener is to read: whatever
+        their score, and none of them a training post.
     bundle_dir, out : Path
         The bundle there is, and the one to write.
-    promise : CalibrationConfig
-        Recall, confidence, unit and groups. Budgets, other recalls and abstention are a run's.
-    columns : PostColumns
+    asked : Asked
+        Alert budgets, other recalls and abstention are a run's.
+    columns : Columns
+        With an author, the promise is made by author; it is made in each group of the group columns too.
     is_random_sample : bool
         Take posts of which every one is flagged: the caller knows that they were not chosen for it.
     console : rich.console.Console
@@ -104,7 +107,8 @@ def recalibrate(
     Raises
     ------
     ConfigError
-        If ``out`` is there already, the posts lack a column, or every post is flagged by the bundle's own thresholds.
+        If ``out`` is there already or lies in the bundle, a column is missing or no group's, the posts are a sample
+        of ``screening audit``, or every one is flagged by the bundle's own thresholds.
     SchemaError
         If a row is bad; rows are listed by id.
     RecallNotReachableError
@@ -115,24 +119,28 @@ def recalibrate(
     The score, temperature included, was fixed before these posts were read, so that the order statistic's promise is
     exact for posts like them.
     """
-    if out.exists():
-        message = f"{out} exists already; name a new folder, so that both bundles can be compared"
-        raise ConfigError(message)
+    _validate_place(out, bundle_dir)
     screener = Screener.load(bundle_dir)
-    manifest = screener.manifest
-    posts = _read_posts(posts_path, columns, promise.group_columns, manifest.taxonomy)
-    met = _load_fitted_texts(bundle_dir)
-    n_read, posts = len(posts), _drop_repeats(posts, met or ())
+    before = screener.manifest.operating_points
+    read = _read_posts(posts_path, columns, screener.manifest.taxonomy)
+    met = _load_score_texts(bundle_dir, screener.manifest.run_id)
+    posts = _drop_repeats(read, met or ())
     with show_progress(console, "labelled posts") as on_progress:
         scores = screener.score(posts["text"].tolist(), posts["post_id"].tolist(), on_progress)
     scores.insert(1, "label", posts["label"].to_numpy())
     if not is_random_sample:
         _refuse_flagged_only(scores)
-    after = _fit(screener, posts.drop(columns="text"), scores, promise)
-    fitted = _describe(screener, scores, after)
-    version = copy_bundle(bundle_dir, out, fitted)
-    n_known = None if met is None else len(met)
-    return Recalibrated(version, manifest.operating_points, after, scores, n_read - len(posts), n_known)
+    promise = CalibrationConfig(
+        target_recall=asked.target_recall or before[0].target_recall,
+        confidence_level=asked.confidence_level or before[0].confidence_level,
+        is_family_wise=asked.is_family_wise,
+        unit="author" if columns.author else "post",
+        group_columns=columns.groups,
+    )
+    known = [read.drop(columns="text"), _list_promised_groups(before)]
+    after = _fit(screener, posts.drop(columns="text"), known, scores, promise)
+    version = copy_bundle(bundle_dir, out, _describe(screener, scores, after))
+    return Recalibrated(version, before, after, scores, len(read) - len(posts), met is not None)
 
 
 def build_recalibration_table(done: Recalibrated) -> Table:
@@ -141,9 +149,9 @@ def build_recalibration_table(done: Recalibrated) -> Table:
     for heading in ("", *(point.name for point in done.after)):
         table.add_column(heading, justify="right")
     pairs = list(zip(done.before, done.after, strict=True))
-    table.add_row("positives", *(f"{_find_positive(done, point).sum():,}" for point in done.after))
+    table.add_row("positive posts", *(f"{_find_positive(done, point).sum():,}" for point in done.after))
     table.add_row("threshold before", *(f"{before.threshold:.4g}" for before, _ in pairs))
-    table.add_row("recall found before", *(_estimate_recall(done, before) for before, _ in pairs))
+    table.add_row("recall of posts before", *(_estimate_recall(done, before, after.unit) for before, after in pairs))
     table.add_row("alerts per 1,000 before", *(_count_alerts(done, before) for before, _ in pairs))
     table.add_row("threshold now", *(f"{after.threshold:.4g}" for _, after in pairs))
     table.add_row(
@@ -154,30 +162,75 @@ def build_recalibration_table(done: Recalibrated) -> Table:
     return table
 
 
-def _read_posts(path: Path, columns: PostColumns, groups: Sequence[str], taxonomy: Taxonomy) -> pd.DataFrame:
-    """Read, check and clean the labelled posts; labels become the taxonomy's names."""
-    posts = read_posts_file(
-        path,
-        text_column=columns.text,
-        label_column=columns.label,
-        id_column=columns.id,
-        author_column=columns.author,
-        group_columns=groups,
-    )
-    check = partial(validate_posts, max_characters=MAX_CHARACTERS, group_columns=groups)
-    check(posts, labels=taxonomy.index_by_text.keys(), where=str(path))
-    names = posts["label"].map(lambda label: taxonomy.names[taxonomy.index_by_text[label]])
-    posts = posts.assign(text=posts["text"].map(clean_text), label=names)
+def describe_limits(done: Recalibrated) -> list[str]:
+    """Say in sentences what the new promises rest on, and what of the old ones they leave out."""
+    counts = done.scores["label"].value_counts()
+    lines = ["labels: " + ", ".join(f"{name} {n:,}" for name, n in counts.items())]
+    for before, after in zip(done.before, done.after, strict=True):
+        absent = [name for name in after.labels if name not in counts]
+        if absent:
+            lines.append(
+                f"{after.name}: no post is labelled {', '.join(absent)}, so nothing is promised about such posts"
+            )
+        lost = _list_lost(before, after)
+        if lost:
+            lines.append(f"{after.name}: the bundle before promised {'; '.join(lost)}; the new one does not")
+    if done.n_dropped:
+        lines.append(f"left out: {done.n_dropped:,} posts that repeat others, or posts the model was fitted on")
+    if not done.is_checked:
+        lines.append("the run's training posts are not beside the bundle: none of them may be among these posts")
+    lines.append("another try on the same posts, with another recall say, spends the confidence again")
+    return lines
+
+
+def _validate_place(out: Path, bundle_dir: Path) -> None:
+    """Refuse a place for the new bundle before anything is read."""
+    inside = bundle_dir.resolve() in out.resolve().parents
+    blocked = [parent for parent in out.parents if parent.exists() and not parent.is_dir()]
+    if out.exists() or inside or blocked:
+        found = "lies inside the bundle" if inside else f"lies in {blocked[0]}, a file" if blocked else "exists already"
+        message = f"{out} {found}; name a new folder, so that both bundles can be compared"
+        raise ConfigError(message)
+
+
+def _read_posts(path: Path, columns: Columns, taxonomy: Taxonomy) -> pd.DataFrame:
+    """Read, check and clean the labelled posts; labels become the taxonomy's names, or ``none``."""
+    taken = (columns.text, columns.label, columns.id, columns.author)
+    if wrong := [name for name in columns.groups if name in taken]:
+        message = f"--group-column {', '.join(wrong)}: that column is read as something else and cannot name groups"
+        raise ConfigError(message)
+    table = read_table(path)
+    if "stratum" in table and "triage" in table:
+        message = (
+            f"{path} is a sample of `screening audit`, which reads flagged and unflagged posts in different shares; a "
+            "promise needs posts drawn at random, each as likely as any other"
+        )
+        raise ConfigError(message)
+    posts = hide_author_names(select_columns(table, columns, where=str(path), stem=path.stem))
+    labels = posts["label"].map(lambda label: OTHER if pd.isna(label) or label == "" else label)
+    names = {label: taxonomy.names[i] for label, i in taxonomy.index_by_text.items()}
+    names.setdefault(OTHER, OTHER)
+    check = partial(validate_posts, max_characters=MAX_CHARACTERS, group_columns=columns.groups)
+    check(posts.assign(label=labels), labels=names.keys(), where=str(path))
+    posts = posts.assign(text=posts["text"].map(clean_text), label=labels.map(names))
     check(posts, where=f"{path} after cleaning")
     return posts
 
 
-def _load_fitted_texts(bundle_dir: Path) -> list[str] | None:
+def _load_score_texts(bundle_dir: Path, run_id: str) -> list[str] | None:
     """Load the posts the score was fitted on, if the bundle still lies in its run."""
-    files = [bundle_dir.resolve().parent / "data" / f"{split}.parquet" for split in FITTED_SPLITS]
-    if not all(file.is_file() for file in files):
+    folder = RunFolder(bundle_dir.resolve().parent)
+    record = folder.read_record()
+    files = [folder.split(name) for name in SCORE_SPLITS]
+    if record is None or record.run_id != run_id or not all(file.is_file() for file in files):
         return None
     return [text for file in files for text in load_split(file)["text"]]
+
+
+def _list_promised_groups(points: Sequence[OperatingPoint]) -> pd.DataFrame:
+    """List the groups of an earlier promise, a column each: they are covered again or refused, never left out."""
+    groups = {(group.column, group.group) for point in points for group in point.groups}
+    return pd.DataFrame([{column: group} for column, group in sorted(groups)], dtype=object)
 
 
 def _drop_repeats(posts: pd.DataFrame, met: Sequence[str]) -> pd.DataFrame:
@@ -199,15 +252,20 @@ def _refuse_flagged_only(scores: pd.DataFrame) -> None:
 
 
 def _fit(
-    screener: Screener, posts: pd.DataFrame, scores: pd.DataFrame, promise: CalibrationConfig
+    screener: Screener,
+    posts: pd.DataFrame,
+    known: Sequence[pd.DataFrame],
+    scores: pd.DataFrame,
+    promise: CalibrationConfig,
 ) -> tuple[OperatingPoint, ...]:
     manifest, labels = screener.manifest, scores["label"].to_numpy()
     targets = manifest.taxonomy.targets
-    scope = build_scope(posts, unit=promise.unit, group_columns=promise.group_columns, rng=np.random.default_rng(SEED))
+    rng = np.random.default_rng(SEED)
+    scope = build_scope(posts, unit=promise.unit, group_columns=promise.group_columns, rng=rng, earlier=known)
+    risks = {target.name: scores[f"risk_{target.name}"].to_numpy() for target in targets}
     tolerance = compute_score_tolerance(
         manifest.precision, manifest.temperature.temperature, quantisation=manifest.quantisation
     )
-    risks = {target.name: scores[f"risk_{target.name}"].to_numpy() for target in targets}
     points = fit_promises(targets, risks, labels, promise, scope=scope, score_tolerance=tolerance).operating_points
     require_read_posts(points, count_losses(~scores["is_cleared"].to_numpy(), labels, targets))
     return points
@@ -236,13 +294,25 @@ def _find_positive(done: Recalibrated, point: OperatingPoint) -> pd.Series:
     return done.scores["label"].isin(point.labels)
 
 
-def _estimate_recall(done: Recalibrated, point: OperatingPoint) -> str:
+def _estimate_recall(done: Recalibrated, point: OperatingPoint, unit: str) -> str:
+    """Write the share of positive posts found, with its exact interval where posts are what is drawn."""
     found = point.flag(done.scores[f"risk_{point.name}"].to_numpy())[_find_positive(done, point)]
-    if not len(found):
-        return "–"
     interval = compute_proportion_interval(int(found.sum()), len(found))
-    return f"{found.mean():.3f} ({interval.low:.3f}–{interval.high:.3f})"
+    return f"{found.mean():.3f}" + (f" ({interval.low:.3f}–{interval.high:.3f})" if unit == "post" else "")
 
 
 def _count_alerts(done: Recalibrated, point: OperatingPoint) -> str:
     return f"{1_000 * point.flag(done.scores[f'risk_{point.name}'].to_numpy()).mean():.0f}"
+
+
+def _list_lost(before: OperatingPoint, after: OperatingPoint) -> list[str]:
+    """List what the point before promised beyond what this one does."""
+    columns = {group.column for group in before.groups} - {group.column for group in after.groups}
+    pairs = (
+        (before.target_recall > after.target_recall, f"a recall of {before.target_recall:g}"),
+        (before.confidence_level > after.confidence_level, f"confidence {before.confidence_level:g}"),
+        (before.n_promises > after.n_promises, f"{before.n_promises} recalls at once"),
+        (before.unit == "author" and after.unit == "post", "by author"),
+        (bool(columns), f"in each group of {', '.join(sorted(columns))}"),
+    )
+    return [words for is_lost, words in pairs if is_lost]

@@ -151,14 +151,14 @@ def copy_bundle(source: Path, folder: Path, manifest: BundleManifest) -> str:
     Raises
     ------
     BundleError
-        If the copied files are not those the manifest's ``digests`` name.
+        If the source's files are not those the manifest's ``digests`` name.
     """
+    _validate_files(source, manifest)
     with write_folder_whole(folder) as aside:
         for name in manifest.digests:
             (aside / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, aside / name)
         _write_manifest(aside, manifest)
-        _validate_files(aside, manifest)
     return compute_version(folder)
 
 

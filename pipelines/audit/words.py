@@ -69,7 +69,7 @@ def describe_verdict(done: AuditOutcome) -> str:
     if verdict == "contradicted":
         return (
             f"The promise for {done.manifest.target} is contradicted: recall lies below its target. Do not rely on it; "
-            "label recent posts and promise anew for them (`screening recalibrate`)."
+            "label recent posts drawn at random, not the audit's, and promise anew (`screening recalibrate`)."
         )
     return {
         "confirmed": "The promise is confirmed for these posts; audit again next period or when drift is seen.",

@@ -15,12 +15,17 @@ MIN_PHONE_DIGITS = 7
 
 # Each begins where a run of its characters begins and takes that run whole: the time is linear in hostile text too.
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)+")
+_REST = r"[^\s<>()\[\]{}\"'\u201c\u201d]"  # what an address goes on with
 _LINK = re.compile(
-    r"\b(?:https?://|www\.)[^\s<>()\[\]{}\"'\u201c\u201d]++"  # an address
-    r"|(?<![\w.@-])(?:[\w-]++\.)+[A-Za-z]{2,24}/[^\s<>()\[\]{}\"'\u201c\u201d]*+",  # a place at a host, without https://
+    rf"\b(?:https?://|www\.){_REST}++"
+    # a host by itself, or with a path: endings that no sentence begins with when its blank is missing
+    rf"|(?<![\w.@-])(?:[\w-]++\.)+(?:com|org|net|edu|gov|info|io|gg|ly)\b(?:/{_REST}*+)?"
+    rf"|(?<![\w.@-])(?:[\w-]++\.)+(?:co|me|tv|us|uk|ca|au|de|fr|nl|eu|be|ch|at|ie|nz|ru|jp|br|in)/{_REST}++",
     re.IGNORECASE,
 )
-_USER = re.compile(r"(?<![\w/.])/?u(?:ser)?/[\w-]{2,}+|(?<![\w@./])@\w[\w.-]*+", re.IGNORECASE)
+_USER = re.compile(
+    r"(?<![\w/])(?:/u(?:ser)?/|r/u_)[\w-]{2,}+|(?<![\w/.])u/[\w-]{2,}+|(?<![\w@/])@[A-Za-z_][\w.-]*+", re.IGNORECASE
+)
 _DIGIT = re.compile(r"\d")
 
 
@@ -46,8 +51,9 @@ def remove_identifiers(text: str, *, region: str | None = None) -> tuple[str, Co
 
     Notes
     -----
-    Patterns, and `phonenumbers` (Google's libphonenumber) for phone numbers: what is written to be misread (``name at
-    mail dot com``) stays. Hotline numbers are phone numbers.
+    Patterns, and `phonenumbers` (Google's libphonenumber) for phone numbers. Not found: what is written to be misread
+    (``name at mail dot com``), local numbers without an area code, names of services that write them plainly
+    (``name#1234``), hosts of rare endings. Found too much: ``@work``, hotline numbers.
 
     Examples
     --------

@@ -6,7 +6,10 @@ Top posts of 2,500 communities in August 2013, one CSV file per community (githu
 import html
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from http.client import HTTPException
+from io import BytesIO
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pandas as pd
@@ -61,6 +64,7 @@ CONTROLS = {
 MAX_CONTROLS = 400  # per community, those of highest score
 MIN_WORDS = 10  # of the body, between white space
 TRAIN_SHARE, VALIDATION_SHARE, SEED = 0.7, 0.1, 0
+TIMEOUT = 60  # seconds without an answer
 
 _COLUMNS = ("created_utc", "score", "title", "selftext", "is_self")
 
@@ -126,11 +130,19 @@ def _locate(origin: str) -> str:
     return str(folder / "data" if (folder / "data").is_dir() else folder)
 
 
+def _open(place: str) -> BytesIO | str:
+    """Download an address whole, so that a connection that breaks or hangs ends in an error; leave a path alone."""
+    if not place.startswith(("https://", "http://")):
+        return place
+    with urlopen(place, timeout=TIMEOUT) as answer:  # noqa: S310  # its scheme was looked at
+        return BytesIO(answer.read())
+
+
 def _read_community(base: str, name: str) -> pd.DataFrame:
     place = f"{base}/{name}.csv"
     try:
-        table = pd.read_csv(place, dtype=str, keep_default_na=False, encoding="utf-8")
-    except OSError as error:
+        table = pd.read_csv(_open(place), dtype=str, keep_default_na=False, encoding="utf-8")
+    except (OSError, HTTPException) as error:
         message = (
             f"{place} cannot be read ({type(error).__name__}); clone or download "
             "github.com/umbrae/reddit-top-2.5-million and name its folder with --from"

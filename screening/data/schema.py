@@ -162,7 +162,9 @@ def _build_schema(
             nullable=True,
         )
     for name in group_columns:
-        columns[name] = column((f"{name} is over {_MAX_GROUP_CHARACTERS} characters or not valid Unicode", _is_short))
+        columns[name] = column(
+            (f"{name} is over {_MAX_GROUP_CHARACTERS} characters, or has some that cannot be printed", _is_short)
+        )
     return pa.DataFrameSchema(columns)
 
 
@@ -174,7 +176,7 @@ def _is_blank(value: object) -> bool:
 
 
 def _is_short(value: object) -> bool:
-    return value is not _NOT_UNICODE and len(str(value)) <= _MAX_GROUP_CHARACTERS
+    return value is not _NOT_UNICODE and len(str(value)) <= _MAX_GROUP_CHARACTERS and str(value).isprintable()
 
 
 def _is_id(value: object) -> bool:

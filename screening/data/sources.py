@@ -81,7 +81,7 @@ def read_source(config: DataConfig, seed: int) -> SourcePosts:
             _read_controls(config) if config.controls else generate_controls(max(config.n_synthetic // 5, 50), seed)
         )
         return SourcePosts(generate_posts(config.n_synthetic, seed).assign(source_split=WHOLE_SOURCE), controls)
-    return SourcePosts(_number_authors(_read_posts(config)), _read_controls(config))
+    return SourcePosts(hide_author_names(_read_posts(config)), _read_controls(config))
 
 
 def read_posts_file(
@@ -291,7 +291,7 @@ def _concatenate(by_split: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([posts.assign(source_split=split) for split, posts in by_split.items()], ignore_index=True)
 
 
-def _number_authors(posts: pd.DataFrame) -> pd.DataFrame:
+def hide_author_names(posts: pd.DataFrame) -> pd.DataFrame:
     """Replace author names by numbers in order of appearance; no name goes further than this function."""
     if "author_id" not in posts:
         return posts

@@ -38,6 +38,7 @@ from screening.thresholds.score_tolerance import lower_threshold
 from screening.types import Record
 
 _ALL_POSTS = ("", "")
+MAX_LISTED = 20  # groups named in a refusal
 
 
 class FittedPoints(Record):
@@ -204,7 +205,8 @@ def _describe_refusal(counts: Mapping[tuple[str, str], int], needed: int, n_samp
     if n_found < needed:
         return f"at least {needed} {units}, found {n_found} among {n_samples}; label {needed - n_found} more, {advice}"
     short = [f"{column}={group} ({n})" for (column, group), n in counts.items() if n < needed]
+    shown = ", ".join(short[:MAX_LISTED]) + (", …" if len(short) > MAX_LISTED else "")
     return (
         f"at least {needed} {units} in each group; too few (found) in {len(short)} of {len(counts) - 1}: "
-        f"{', '.join(short)}; label more there, merge groups, {advice}"
+        f"{shown}; label more there, merge groups, {advice}"
     )

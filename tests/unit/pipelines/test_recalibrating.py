@@ -11,10 +11,18 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from pipelines.artifacts import RunFolder, create_record
 from pipelines.cli import app
-from pipelines.recalibrating import PostColumns, Recalibrated, build_recalibration_table, recalibrate
+from pipelines.recalibrating import (
+    Asked,
+    Recalibrated,
+    build_recalibration_table,
+    describe_limits,
+    recalibrate,
+)
 from screening.bundle import load_manifest
 from screening.config import CalibrationConfig
+from screening.data.sources import Columns
 from screening.exceptions import ConfigError, RecallNotReachableError, SchemaError
 from screening.inference.precision import compute_score_tolerance
 from screening.scoring import Screener
@@ -40,9 +48,9 @@ def make_posts(n: int = 210) -> pd.DataFrame:
 def call(posts: pd.DataFrame, bundle: Path, out: Path, *, name: str = "posts.csv", **options: Any) -> Recalibrated:
     path = out.with_name(name)
     posts.to_csv(path, index=False)
-    promise = CalibrationConfig(**options.pop("promise", {}))
-    columns = PostColumns(**options.pop("columns", {}))
-    return recalibrate(path, bundle, out, promise, columns, console=Console(quiet=True), **options)
+    asked = Asked(**options.pop("asked", {}))
+    columns = Columns(**{"text": "text", "label": "label", **options.pop("columns", {})})
+    return recalibrate(path, bundle, out, asked, columns, console=Console(quiet=True), **options)
 
 
 def test_thresholds_are_those_promised_for_these_posts_and_the_rest_stays(bundle: Path, tmp_path: Path) -> None:
@@ -117,23 +125,89 @@ def test_posts_the_score_was_fitted_on_and_repeats_are_left_out(bundle: Path, tm
     posts.head(5).to_parquet(data / "train.parquet")
     posts.iloc[5:9].to_parquet(data / "validation.parquet")
     again = posts.tail(3).assign(post_id=["x", "y", "z"])
-    done = call(pd.concat([posts, again]), bundle, tmp_path / "own")
-    assert done.n_dropped == 5 + 4 + 3
-    assert done.n_known == 9
+    near = posts.iloc[[20]].assign(post_id=["n"], text=posts["text"].iloc[20] + " abc")
+    told = pd.concat([posts, again, near])
+    assert not call(told, bundle, tmp_path / "other").is_checked  # a folder of that name is not the bundle's run
+    record = create_record("r", seed=1).model_copy(update={"run_id": load_manifest(bundle).run_id})
+    RunFolder(bundle.parent).write_record(record)
+    done = call(told, bundle, tmp_path / "own")
+    assert done.is_checked
+    assert done.n_dropped == 5 + 4 + 3 + 1
     assert done.scores["post_id"].tolist() == posts["post_id"].tolist()[9:]
-    (data / "train.parquet").unlink()
-    assert call(posts, bundle, tmp_path / "own2").n_known is None
+    assert "left out: 13 posts" in " ".join(describe_limits(done))
 
 
 def test_promises_by_author_and_in_groups(bundle: Path, tmp_path: Path) -> None:
     posts = make_posts(600).assign(who=[f"{SECRET}{i // 2}" for i in range(600)], place=["a", "b"] * 300)
-    promise = {"unit": "author", "group_columns": ("place",), "target_recall": 0.9}
-    done = call(posts, bundle, tmp_path / "own", promise=promise, columns={"author": "who"})
+    by_both = {"columns": {"author": "who", "groups": ("place",)}, "asked": {"target_recall": 0.9}}
+    done = call(posts, bundle, tmp_path / "own", **by_both)
     assert {point.unit for point in done.after} == {"author"}
     assert [group.group for group in done.after[0].groups] == ["a", "b"]
     rare = posts.assign(place=["a"] * 590 + ["b"] * 10)
     with pytest.raises(RecallNotReachableError, match="place"):
-        call(rare, bundle, tmp_path / "own2", promise={"group_columns": ("place",)})
+        call(rare, bundle, tmp_path / "own2", columns={"groups": ("place",)})
+    alone = posts.assign(place="a")  # group b was promised before and is not here
+    with pytest.raises(RecallNotReachableError, match=r"place=b \(0\)"):
+        call(alone, tmp_path / "own", tmp_path / "own3", **by_both)
+
+
+@pytest.mark.parametrize("nobody", ["", "[deleted]", " "])
+def test_posts_whose_author_is_unknown_are_of_an_author_each(bundle: Path, tmp_path: Path, nobody: str) -> None:
+    posts = make_posts(600)
+    authors = [f"author{i}" if i % 2 else nobody for i in range(600)]
+    done = call(posts.assign(who=authors), bundle, tmp_path / "own", columns={"author": "who"})
+    assert done.after[0].n_positive == 200
+
+
+def test_a_weaker_promise_than_before_is_said(bundle: Path, tmp_path: Path) -> None:
+    posts = make_posts(900).assign(who=[f"a{i}" for i in range(900)], place=["a", "b"] * 450)
+    call(
+        posts,
+        bundle,
+        tmp_path / "own",
+        columns={"author": "who", "groups": ("place",)},
+        asked={"target_recall": 0.9, "confidence_level": 0.99, "is_family_wise": True},
+    )
+    again = call(posts, tmp_path / "own", tmp_path / "own2", asked={"confidence_level": 0.9})
+    assert {(point.target_recall, point.confidence_level) for point in again.after} == {(0.9, 0.9)}  # recall: as before
+    (said, _) = [line for line in describe_limits(again) if "before promised" in line]
+    assert "confidence 0.99; 2 recalls at once; by author; in each group of place" in said
+    assert not any("before promised" in line for line in describe_limits(call(posts, bundle, tmp_path / "own3")))
+
+
+def test_posts_that_are_none_of_the_labels_count_for_alerts_alone(bundle: Path, tmp_path: Path) -> None:
+    posts = make_posts()
+    others = make_posts(300).tail(90).assign(label=["none", ""] * 45)
+    done = call(pd.concat([posts, others]), bundle, tmp_path / "own")
+    assert done.after[0].n_samples == 300
+    assert done.after[0].n_positive == 70
+    said = " ".join(describe_limits(done))
+    assert "none 90" in said
+    assert "any_risk: no post is labelled anxiety, bipolar, so nothing is promised about such posts" in said
+
+
+def test_the_audits_own_sample_is_refused(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="sample of `screening audit`"):
+        call(make_posts().assign(stratum="far", triage="no_flag"), bundle, tmp_path / "own")
+
+
+def test_places_that_would_harm_the_bundle_are_refused_before_anything_is_read(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for out, said in ((bundle / "own", "lies inside the bundle"), (tmp_path / "file" / "own", "a file")):
+        with pytest.raises(ConfigError, match=said):
+            recalibrate(
+                tmp_path / "no.csv", bundle, out, Asked(), Columns("text", "label"), console=Console(quiet=True)
+            )
+    Screener.load(bundle)
+
+
+def test_text_cannot_name_groups(bundle: Path, tmp_path: Path) -> None:
+    for column in ("text", "label"):
+        with pytest.raises(ConfigError, match="cannot name groups") as refused:
+            call(make_posts(), bundle, tmp_path / "own", columns={"groups": (column,)})
+        assert SECRET not in str(refused.value)
+    with pytest.raises(SchemaError, match="cannot be printed"):
+        call(make_posts().assign(place="a\x1b[2J"), bundle, tmp_path / "own", columns={"groups": ("place",)})
 
 
 def test_what_a_first_stage_clears_counts_as_missed(
@@ -169,5 +243,6 @@ def test_the_command_writes_a_new_folder_once(bundle: Path, tmp_path: Path) -> N
     again = CliRunner().invoke(app, arguments)
     assert isinstance(again.exception, ConfigError)
     assert "name a new folder" in str(again.exception)
-    wrong = CliRunner().invoke(app, [*arguments, "--target-recall", "1.5"])
-    assert isinstance(wrong.exception, ConfigError)
+    wrong = CliRunner().invoke(app, [*arguments[:-1], str(tmp_path / "own2"), "--target-recall", "1.5"])
+    assert wrong.exit_code == 2
+    assert not (tmp_path / "own2").exists()

@@ -48,3 +48,10 @@ def test_another_order_passes_with_its_interval_and_n(results: RunResults) -> No
     assert check.outcome == "pass"
     assert "95% interval" in check.sentence
     assert "24 flagged test posts" in check.sentence
+
+
+def test_posts_drawn_from_those_of_highest_risk_are_called_so(results: RunResults) -> None:
+    flagged = results.test[results.test["triage"] != "no_flag"].sort_values("risk_any_risk", ascending=False)
+    spans = pd.DataFrame({"post_id": flagged["post_id"].head(90), "head": "class:any_risk", "is_reliable": True})
+    check = check_random_models(dataclasses.replace(with_correlation(results, 0.1), explanations=spans))
+    assert f"24 of the 90 of highest risk of {len(flagged)} flagged test posts" in check.sentence

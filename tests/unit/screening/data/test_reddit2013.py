@@ -6,6 +6,7 @@ import html
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.client import IncompleteRead
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from screening.data import reddit2013
 from screening.data.reddit2013 import CONTROLS, DIGESTS, LABELS, MAX_CONTROLS, build_reddit2013, is_as_published
 from screening.exceptions import DataAccessError, SchemaError
 
@@ -131,6 +133,16 @@ def test_a_file_that_is_not_there_is_named_with_what_to_do(web_server: str, tmp_
             build_reddit2013(place)
     with pytest.raises(DataAccessError, match="neither"):
         build_reddit2013("ftp://example.invalid/data")
+
+
+def test_a_download_that_breaks_off_is_an_answer_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_off(*_: Any, **__: Any) -> Any:
+        half = b"half"
+        raise IncompleteRead(half)
+
+    monkeypatch.setattr(reddit2013, "urlopen", break_off)
+    with pytest.raises(DataAccessError, match="--from"):
+        build_reddit2013("https://example.invalid/data")
 
 
 @pytest.mark.parametrize("content", ["", "text,label\na,b\n", "a,b\n1,2,3,4\n", "\ufeff\x00"])
