@@ -11,7 +11,6 @@ from scipy.special import logit
 
 from screening.bundle import Bundle
 from screening.exceptions import ConfigError, SchemaError
-from screening.taxonomy import Taxonomy
 
 ALL_HEADS = "all"
 SCORE_AGAIN = (
@@ -87,7 +86,7 @@ def plan_work(
     SchemaError
         If the scores lack a column, come from another bundle, or name a post that is not among the posts.
     """
-    heads = _choose_heads(bundle.manifest.taxonomy, head)
+    heads = _choose_heads(bundle, head)
     target = heads[0].removeprefix("class:")
     if not heads[0].startswith("class:"):
         target = bundle.manifest.taxonomy.targets[0].name
@@ -154,10 +153,12 @@ def _to_log_odds(risks: NDArray[np.float64]) -> NDArray[np.float64]:
     return log_odds
 
 
-def _choose_heads(taxonomy: Taxonomy, head: str | None) -> tuple[str, ...]:
-    from screening.explain.heads import list_heads
+def _choose_heads(bundle: Bundle, head: str | None) -> tuple[str, ...]:
+    """Choose among the heads that were trained."""
+    from screening.explain.heads import SCALES, list_heads
 
-    known = list_heads(taxonomy)
+    untrained = () if bundle.classifier.config.has_trained_scales else SCALES
+    known = tuple(name for name in list_heads(bundle.manifest.taxonomy) if name not in untrained)
     if head == ALL_HEADS:
         return known
     if head is not None and head not in known:

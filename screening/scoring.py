@@ -117,6 +117,7 @@ class Screener:
             manifest.long_posts,
             bundle.words,
             manifest.words_weight,
+            has_scales=bundle.classifier.config.has_trained_scales,
         )
 
     @property
@@ -153,7 +154,7 @@ class Screener:
         DataFrame
             One row per text, in input order: ``post_id``, ``prob_<class>``, ``valence`` in [-1, 1], ``intensity`` in
             [0, 1], ``risk_<target>`` in [0, 1], ``triage``, ``n_tokens`` (of the whole post), ``n_windows``,
-            ``is_truncated``, ``is_cleared``.
+            ``is_truncated``, ``is_cleared``. Valence and intensity are NaN where their heads were not trained.
 
             A post that the first stage of a cascade cleared was not read: its class probabilities, valence and
             intensity are NaN, its tokens and windows 0. Its risk scores are 0, by the definition of a cascade's score,

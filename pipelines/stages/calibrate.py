@@ -69,7 +69,13 @@ def run(context: RunContext) -> None:
     precision = resolve_precision(config.training.precision)
     quantised = _quantise(context, classifier, tokenizer)
     engine = load_engine(classifier, config.inference.backend, precision, quantised)
-    path = ScoringPath(engine, tokenizer, config.model.max_tokens, config.inference.long_posts)
+    path = ScoringPath(
+        engine,
+        tokenizer,
+        config.model.max_tokens,
+        config.inference.long_posts,
+        has_scales=classifier.config.has_trained_scales,
+    )
     texts = {split: load_split(context.folder.split(split))["text"].tolist() for split in FITTED_SPLITS}
     outputs = {split: _compute_logits(context, path, split, texts[split]) for split in FITTED_SPLITS}
     baseline = TfidfBaseline.load(context.folder.baseline)

@@ -8,6 +8,7 @@ import torch
 from screening.taxonomy import RiskTarget, Taxonomy
 
 ScoreFunction = Callable[[Any], torch.Tensor]
+SCALES = ("valence", "intensity")
 
 
 def list_heads(taxonomy: Taxonomy) -> tuple[str, ...]:
@@ -19,7 +20,7 @@ def list_heads(taxonomy: Taxonomy) -> tuple[str, ...]:
     >>> list_heads(load_taxonomy("mh5"))
     ('class:suicidewatch', 'class:any_risk', 'valence', 'intensity')
     """
-    return (*(f"class:{target.name}" for target in taxonomy.targets), "valence", "intensity")
+    return (*(f"class:{target.name}" for target in taxonomy.targets), *SCALES)
 
 
 def build_score(head: str, taxonomy: Taxonomy, temperature: float = 1.0) -> ScoreFunction:
@@ -50,7 +51,7 @@ def build_score(head: str, taxonomy: Taxonomy, temperature: float = 1.0) -> Scor
     probability: a probability near 0 or 1 is flat, and every word would seem to weigh nothing. Valence and intensity
     are explained in their own unit.
     """
-    if head in {"valence", "intensity"}:
+    if head in SCALES:
         return lambda output: getattr(output, head).float()
     targets = {f"class:{target.name}": target for target in taxonomy.targets}
     if head not in targets:

@@ -28,6 +28,8 @@ class ScoringPath:
         Reads every post to its end.
     words_weight : float
         What its logits are multiplied by.
+    has_scales : bool
+        Whether the encoder's valence and intensity heads were trained; without, both are NaN.
     """
 
     engine: Engine
@@ -36,9 +38,10 @@ class ScoringPath:
     long_posts: LongPosts
     words: TfidfBaseline | None = None
     words_weight: float = 0.0
+    has_scales: bool = True
 
     def compute_logits(self, texts: Sequence[str], on_progress: Progress | None = None) -> Logits:
-        """Compute what is said about cleaned posts, in input order; valence and intensity are the encoder's.
+        """Compute what is said about cleaned posts, in input order; valence and intensity are the encoder's alone.
 
         Parameters
         ----------
@@ -54,6 +57,9 @@ class ScoringPath:
             long_posts=self.long_posts,
             on_progress=on_progress,
         )
+        if not self.has_scales:
+            unknown = np.full(len(encoded), np.nan, dtype=np.float32)
+            encoded = replace(encoded, valence=unknown, intensity=unknown)
         return self.add_words(encoded, texts)
 
     def add_words(self, encoded: Logits, texts: Sequence[str]) -> Logits:

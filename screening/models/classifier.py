@@ -83,6 +83,8 @@ class RiskConfig(PreTrainedConfig):
         Window length the classifier was trained with.
     dropout : float
         Dropout before the heads, in [0, 1).
+    has_trained_scales : bool
+        Whether the objective trained the valence and intensity heads; what others say is without meaning.
     """
 
     model_type = "risk_classifier"
@@ -92,6 +94,7 @@ class RiskConfig(PreTrainedConfig):
     layers: str = "last"  # also of models saved before there was a choice
     max_tokens: int = 256
     dropout: float = 0.1
+    has_trained_scales: bool = True  # also of models saved before it was said
 
     def build_encoder_config(self) -> PreTrainedConfig:
         """Build the encoder's configuration object."""

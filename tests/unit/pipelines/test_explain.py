@@ -1,5 +1,8 @@
 """Explaining flagged posts: highest risk first, resumable, and never their text."""
 
+import hashlib
+import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -184,6 +187,20 @@ def test_an_unknown_head_is_refused_with_the_known_ones(
     options = ExplainOptions(head="class:nobody", progress=False)
     with pytest.raises(ConfigError, match=r"class:any_risk.*found 'class:nobody'"):
         explain_flagged(scores, posts, bundle_dir, tmp_path / "flagged.parquet", options)
+
+
+def test_heads_that_were_not_trained_are_not_explained(
+    scores: pd.DataFrame, posts: pd.DataFrame, bundle_dir: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(bundle_dir, tmp_path / "bundle")
+    config = json.loads((copy / "config.json").read_text()) | {"has_trained_scales": False}
+    (copy / "config.json").write_text(json.dumps(config))
+    manifest = json.loads((copy / "screener.json").read_text())
+    manifest["digests"]["config.json"] = hashlib.sha256((copy / "config.json").read_bytes()).hexdigest()
+    (copy / "screener.json").write_text(json.dumps(manifest))
+    scored = scores.assign(model_version=Screener.load(copy).version)
+    with pytest.raises(ConfigError, match=r"expected a head of class:suicidewatch, class:any_risk, or all; found"):
+        explain_flagged(scored, posts, copy, tmp_path / "spans.parquet", ExplainOptions(head="valence", progress=False))
 
 
 def test_scores_of_another_bundle_are_refused(

@@ -48,6 +48,18 @@ def test_the_score_table_has_the_agreed_columns_and_no_text(screener: Screener) 
     assert set(table.select_dtypes("str").columns) == {"post_id", "triage"}
 
 
+def test_valence_and_intensity_of_untrained_heads_are_left_empty(
+    screener: Screener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = screener.score(TEXTS)
+    assert said[["valence", "intensity"]].notna().all().all()
+    monkeypatch.setattr(screener.bundle.classifier.config, "has_trained_scales", False)
+    left_empty = screener.score(TEXTS)
+    assert left_empty[["valence", "intensity"]].isna().all().all()
+    others = [name for name in said if name not in ("valence", "intensity")]
+    pd.testing.assert_frame_equal(left_empty[others], said[others])
+
+
 def test_probabilities_are_scaled_by_the_bundles_temperature(
     screener: Screener, bert_classifier: Any, bert_tokenizer: Any
 ) -> None:

@@ -52,6 +52,7 @@ def test_every_preset_trains_and_logs_its_parts(
     expected = {"encoder", "class_head", "valence_head", "intensity_head"}
     assert parts == expected | ({"layer_attention"} if preset == "layer_attentive" else set())
     assert all(weight.requires_grad for weight in fitted.classifier.parameters())
+    assert loaded.config.has_trained_scales == ("valence_intensity" in PRESETS[preset].weights)
 
 
 @pytest.mark.parametrize("name", ["gru", "rnn"])
