@@ -67,8 +67,9 @@ def recalibrate(  # noqa: PLR0913  # every parameter is an option of the command
     """
     from rich.console import Console
 
-    from pipelines.recalibrating import Asked, build_recalibration_table, describe_limits
+    from pipelines.recalibrating import Asked
     from pipelines.recalibrating import recalibrate as recalibrate_bundle
+    from pipelines.recalibration_words import build_recalibration_table, describe_limits
     from screening.data.sources import Columns
 
     asked = Asked(target_recall, confidence_level, family_wise)

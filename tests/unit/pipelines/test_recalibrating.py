@@ -13,13 +13,8 @@ from typer.testing import CliRunner
 
 from pipelines.artifacts import RunFolder, create_record
 from pipelines.cli import app
-from pipelines.recalibrating import (
-    Asked,
-    Recalibrated,
-    build_recalibration_table,
-    describe_limits,
-    recalibrate,
-)
+from pipelines.recalibrating import Asked, Recalibrated, recalibrate
+from pipelines.recalibration_words import build_recalibration_table, describe_limits
 from screening.bundle import load_manifest
 from screening.config import CalibrationConfig
 from screening.data.sources import Columns
