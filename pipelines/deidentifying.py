@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from pipelines.table_files import put_in_place
 from screening.data.deidentify import remove_identifiers, validate_region
 from screening.exceptions import ConfigError, DataAccessError, SchemaError
 
@@ -83,7 +84,7 @@ def copy_without_identifiers(
     aside = out.with_name(f".{out.name}.part")
     try:
         copy(source, aside, text_column, replace)
-        aside.replace(out)
+        put_in_place(aside, out)
     finally:
         aside.unlink(missing_ok=True)
     return copied

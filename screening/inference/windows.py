@@ -83,8 +83,8 @@ def split_into_windows(
     Logits averaged over windows, weighted by tokens, separated r/SuicideWatch better than the first window alone on the
     validation posts of ``reddit2013`` (docs/decisions/0015). A short passage of a very long post counts for little.
     """
-    whole, n_tokens = _tokenize_whole(tokenizer, texts)
-    around = count_special_tokens(tokenizer) if (n_tokens > max_tokens).any() else (0, 0)
+    around = count_special_tokens(tokenizer)
+    whole, n_tokens = _tokenize_whole(tokenizer, texts, around)
     per_post = [_cut(ids, max_tokens, around, long_posts) if len(ids) > max_tokens else [ids] for ids in whole]
     post = np.repeat(np.arange(len(per_post)), np.array([len(windows) for windows in per_post], dtype=np.int64))
     token_ids = [ids for windows in per_post for ids in windows]
@@ -122,7 +122,9 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> tuple[lis
     return windows.token_ids, windows.n_tokens
 
 
-def _tokenize_whole(tokenizer: Any, texts: Sequence[str]) -> tuple[list[list[int]], NDArray[np.int64]]:
+def _tokenize_whole(
+    tokenizer: Any, texts: Sequence[str], around: tuple[int, int]
+) -> tuple[list[list[int]], NDArray[np.int64]]:
     """Tokenise posts, and take special tokens that somebody wrote into one (``[SEP]``, ``<mask>``) for unknown words.
 
     Posts are hostile input: as special tokens they would end a post early or blank words of it. Tokenizers of the
@@ -134,7 +136,7 @@ def _tokenize_whole(tokenizer: Any, texts: Sequence[str]) -> tuple[list[list[int
     token_ids = list(tokenizer(list(texts), return_attention_mask=False, verbose=False)["input_ids"])
     unknown = tokenizer.unk_token_id if tokenizer.unk_token_id is not None else tokenizer.pad_token_id
     special = set(tokenizer.all_special_ids) - {unknown}
-    n_before, n_after = count_special_tokens(tokenizer)
+    n_before, n_after = around
     for i, ids in enumerate(token_ids):
         written = ids[n_before : len(ids) - n_after]
         if not special.isdisjoint(written):
