@@ -18,7 +18,7 @@ import pandas as pd
 from rich.console import Console
 
 from pipelines.artifacts import RunFolder
-from pipelines.cascade import FirstStage, fit_first_stage, load_counted_controls
+from pipelines.calibrating.cascade import FirstStage, fit_first_stage, load_counted_controls
 from pipelines.run import RunContext
 from screening.bundle import compute_version
 from screening.config import RunConfig, load_config

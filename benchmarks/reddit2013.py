@@ -14,11 +14,11 @@ from typing import Any
 from rich.console import Console
 
 from pipelines.run import STAGES, RunContext, run_stages
-from pipelines.stages.report import BASELINE_NAME, load_results
-from reports.classification import build_comparison, build_per_class, build_summary
-from reports.cost import build_alerts
-from reports.recall import build_performance
+from pipelines.run_results import BASELINE_NAME, load_results
 from reports.results import RunResults
+from reports.sections.classification import build_comparison, build_per_class, build_summary
+from reports.sections.cost import build_alerts
+from reports.sections.recall import build_performance
 from screening.config import load_config
 from screening.taxonomy import load_taxonomy
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipelines.serving import export_screener
+from pipelines.serving.registered_model import export_screener
 from screening.data.preparation import load_split
 from screening.scoring import Screener
 from tests.integration.served_model import Server, serve

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipelines import data_commands, promise_commands
 from pipelines.audit import commands as audit_commands
+from pipelines.data import commands as data_commands
+from pipelines.promises import commands as promise_commands
 from pipelines.scoring.limits import MAX_REJECTED, PART_ROWS
 from pipelines.unexpected import describe_system_error, describe_unexpected
 from screening.exceptions import ConfigError, RecallNotReachableError, ScreeningError
 
 if TYPE_CHECKING:
-    from pipelines.explanation_summary import ExplainSummary
+    from pipelines.explaining.summary import ExplainSummary
     from pipelines.scoring.job import ScoreSummary
     from screening.config import RunConfig
 
@@ -298,7 +299,7 @@ def _run(
         return
     run_stages(resolved, stages, console, force=force)
     if with_table:
-        from pipelines.stages.report import load_results
+        from pipelines.run_results import load_results
         from pipelines.summary import build_closing_table
 
         console.print(build_closing_table(load_results(context), context.folder))
@@ -322,7 +323,7 @@ def _describe_scored(done: "ScoreSummary") -> None:
 
 
 def _describe_explained(done: "ExplainSummary") -> None:
-    from pipelines.explanation_summary import describe_summary
+    from pipelines.explaining.summary import describe_summary
 
     for line in describe_summary(done):
         typer.echo(line)

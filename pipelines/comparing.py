@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.console import Console
 
 from pipelines.artifacts import RunFolder
+from pipelines.calibrating.scorers import MODEL_FILE
 from pipelines.run import RunContext
-from pipelines.stages.calibrate import MODEL_FILE
-from pipelines.stages.report import load_results
-from reports.comparison import pair_runs
-from reports.comparison_page import Comparison, compare, validate_comparison_folder, write_comparison
+from pipelines.run_results import load_results
+from reports.comparison.page import Comparison, compare, validate_comparison_folder, write_comparison
+from reports.comparison.run_pair import pair_runs
 from reports.results import RunResults
 from screening.config import load_config
 from screening.exceptions import MissingArtifactError, SchemaError

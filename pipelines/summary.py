@@ -8,10 +8,10 @@ import pandas as pd
 from rich.table import Table
 
 from pipelines.artifacts import RunFolder
-from reports.classification import build_summary
-from reports.cost import build_alerts
-from reports.recall import build_performance
 from reports.results import RunResults
+from reports.sections.classification import build_summary
+from reports.sections.cost import build_alerts
+from reports.sections.recall import build_performance
 
 
 def compute_headline_metrics(results: RunResults) -> dict[str, float | None]:

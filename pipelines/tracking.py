@@ -130,7 +130,7 @@ class Tracker:
         BundleError
             If there is no bundle, or it is incomplete or altered.
         """
-        from pipelines.serving import describe_manifest
+        from pipelines.serving.registered_model import describe_manifest
         from screening.bundle import compute_version, load_manifest
 
         described = describe_manifest(load_manifest(bundle_dir))
@@ -151,7 +151,7 @@ class Tracker:
     def _create_version(self, bundle_dir: Path, name: str, tags: Mapping[str, object]) -> str:
         from mlflow.exceptions import MlflowException
 
-        from pipelines.serving import log_screener
+        from pipelines.serving.registered_model import log_screener
 
         model_uri = log_screener(bundle_dir)
         try:

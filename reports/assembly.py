@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.answer import build_answer, build_cards
 from reports.checks import run_checks, summarise_checks
 from reports.intended_use import SYNTHETIC_BANNER
 from reports.page import Page
-from reports.provenance import build_provenance
-from reports.sections import build_sections
+from reports.sections.answer import build_answer, build_cards
+from reports.sections.provenance import build_provenance
+from reports.sections.reading_order import build_sections
 
 if TYPE_CHECKING:
     from reports.results import RunResults

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reports.checks.check import Check
-    from reports.svg import Picture
+    from reports.check import Check
+    from reports.figures.svg import Picture
     from reports.tables import Table
 
 

@@ -47,7 +47,7 @@ class CascadeResults:
     Parameters
     ----------
     card : dict
-        JSON form of ``pipelines.cascade.FirstStageCard``: its threshold, and the controls it learnt from.
+        JSON form of ``pipelines.calibrating.cascade.FirstStageCard``: its threshold, and the controls it learnt from.
     encoder_points : tuple of OperatingPoint
         What the encoder alone would promise, from the same calibration posts.
     held_out : pandas.DataFrame

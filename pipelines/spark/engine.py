@@ -46,7 +46,7 @@ def score_with_spark(parts: JobParts, bundle_dir: Path, progress: JobProgress, *
             "Spark would score all of it again; name another output, or allow replacing it (--overwrite)"
         )
         raise ConfigError(message)
-    from pipelines.serving import export_screener
+    from pipelines.serving.registered_model import export_screener
     from pipelines.tracking import import_mlflow
 
     staging = parts.folder.root / STAGING

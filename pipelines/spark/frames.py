@@ -86,7 +86,8 @@ def score_posts_frame(spark: "SparkSession", posts: "DataFrame", model: Path | s
     posts : DataFrame
         Columns ``post_id`` and ``text``; every row must pass the row check, or the task fails and names it by id.
     model : path
-        A model folder (:func:`pipelines.serving.export_screener`, ``mlflow artifacts download``) or an MLflow address.
+        A model folder (:func:`pipelines.serving.registered_model.export_screener`, ``mlflow artifacts download``) or an
+        MLflow address.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def score_posts_frame(spark: "SparkSession", posts: "DataFrame", model: Path | s
     """
     from pyspark.sql import functions as sql
 
-    from pipelines.serving import load_spark_udf, name_score_columns
+    from pipelines.serving.registered_model import load_spark_udf, name_score_columns
 
     score = load_spark_udf(spark, model)
     scored = posts.select(score(sql.struct("post_id", "text")).alias("scored"))

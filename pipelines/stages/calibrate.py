@@ -10,12 +10,20 @@ import numpy as np
 import pandas as pd
 
 from pipelines.artifacts import RunFolder, write_json
-from pipelines.cascade import CARD_FILE, ENCODER_FILE, HELD_OUT_FILE, FirstStage, fit_first_stage
+from pipelines.calibrating.cascade import CARD_FILE, ENCODER_FILE, HELD_OUT_FILE, FirstStage, fit_first_stage
+from pipelines.calibrating.scorers import (
+    BASELINE_FILE,
+    MODEL_FILE,
+    QUANTISATION_STREAM,
+    CalibratedScorer,
+    load_scope,
+    wrap_baseline_logits,
+)
 from pipelines.progress import show_progress
 from pipelines.run import RunContext
 from screening.bundle import BundleManifest, save_bundle
 from screening.calibration.ensemble import fit_ensemble_weight
-from screening.calibration.temperature import TemperatureScaling, fit_temperature
+from screening.calibration.temperature import fit_temperature
 from screening.data.preparation import load_split
 from screening.exceptions import ConfigError
 from screening.inference.backends import find_versions, load_engine
@@ -31,22 +39,13 @@ from screening.models.quantised import QuantisedModel
 from screening.reference_posts import REFERENCE_POSTS
 from screening.scoring import build_score_table, compute_risk_scores
 from screening.thresholds.cascade import combine_risks, count_losses, require_read_posts
-from screening.thresholds.promises import Promises, fit_promises, require_budget
-from screening.thresholds.scope import PromiseScope, build_scope
+from screening.thresholds.promises import fit_promises, require_budget
+from screening.thresholds.scope import PromiseScope
 from screening.whole_writes import write_folder_whole
 
 Outputs = Mapping[str, Logits]
 FITTED_SPLITS = ("validation", "calibration")
-MODEL_FILE = "operating_points.json"
-BASELINE_FILE = "baseline_operating_points.json"
 MIN_POSTS_OF_A_TERM = 10
-SCOPE_KEY, QUANTISATION_KEY = 1, 2  # streams of their own: splits are carved from the same seed
-
-
-class CalibratedScorer(Promises):
-    """A temperature and what is promised with it; one for the classifier, one for the baseline."""
-
-    temperature: TemperatureScaling
 
 
 def run(context: RunContext) -> None:
@@ -104,17 +103,6 @@ def run(context: RunContext) -> None:
         context.console.print(str(line), highlight=False)
 
 
-def load_scope(context: RunContext) -> PromiseScope:
-    """Read authors and groups of the calibration posts, and groups met before; the seed draws a post of each author."""
-    promise = context.config.calibration
-    posts = load_split(context.folder.split("calibration")).drop(columns="text")
-    seeds = np.random.SeedSequence(context.config.seed, spawn_key=(SCOPE_KEY,))
-    rng = np.random.default_rng(seeds)
-    names = ("train", "validation") if promise.group_columns else ()
-    earlier = [load_split(context.folder.split(name)).drop(columns="text") for name in names]
-    return build_scope(posts, unit=promise.unit, group_columns=promise.group_columns, rng=rng, earlier=earlier)
-
-
 def load_model(folder: RunFolder) -> tuple[Any, Any]:
     """Load the run's classifier and tokenizer."""
     from transformers import AutoTokenizer
@@ -129,7 +117,7 @@ def _quantise(context: RunContext, classifier: Any, tokenizer: Any) -> Quantised
     if config.inference.quantisation == "none":
         return None
     texts = load_split(context.folder.split("train"))["text"]
-    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(QUANTISATION_KEY,)))
+    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(QUANTISATION_STREAM,)))
     drawn = texts.iloc[rng.permutation(len(texts))[:N_POSTS]].tolist()
     windows = split_into_windows(tokenizer, drawn, config.model.max_tokens, config.inference.long_posts)
     context.console.print(f"quantising to int8 on {len(drawn)} training posts…", highlight=False)
@@ -163,19 +151,6 @@ def _add_word_model(context: RunContext, path: ScoringPath, encoded: Logits, tex
     weight = fit_ensemble_weight(encoded.logits, words.compute_logits(texts), labels)
     context.console.print(f"the word model's logits count {weight:.3g} times beside the encoder's", highlight=False)
     return replace(path, words=words, words_weight=weight) if weight > 0 else path
-
-
-def read_scorer(folder: RunFolder, name: str) -> CalibratedScorer:
-    """Read what this stage wrote for the classifier (``MODEL_FILE``) or the baseline (``BASELINE_FILE``)."""
-    return CalibratedScorer.model_validate_json((folder.calibration / name).read_bytes())
-
-
-def wrap_baseline_logits(baseline: TfidfBaseline, texts: list[str]) -> Logits:
-    """Put the baseline's logits in the classifier's shape; it has no valence, intensity, tokens or window."""
-    logits = baseline.compute_logits(texts).astype(np.float32)
-    absent = np.full(len(texts), np.nan, dtype=np.float32)
-    none = np.zeros(len(texts), dtype=np.int64)
-    return Logits(logits, absent, absent, none, none, none.astype(bool))
 
 
 def _calibrate(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.artifacts import write_json
-from pipelines.cascade import (
+from pipelines.calibrating.cascade import (
     GATE_SCORES_FILE,
     SPEED_FILE,
     CascadeSpeed,
@@ -17,18 +17,18 @@ from pipelines.cascade import (
     load_learnt_controls,
     score_first_stage,
 )
-from pipelines.champion import LEARNED_SPLITS
-from pipelines.keyword_list import (
+from pipelines.calibrating.scorers import BASELINE_FILE, CalibratedScorer, read_scorer, wrap_baseline_logits
+from pipelines.evaluating.champion import LEARNED_SPLITS
+from pipelines.evaluating.keyword_list import (
     KEYWORDS_FILE,
     build_keyword_lists,
     fit_keyword_points,
     mark_listed_phrases,
     score_keywords,
 )
+from pipelines.evaluating.robustness import choose_positives, score_changed_posts
 from pipelines.progress import show_progress
-from pipelines.robustness import choose_positives, score_changed_posts
 from pipelines.run import RunContext
-from pipelines.stages.calibrate import BASELINE_FILE, CalibratedScorer, read_scorer, wrap_baseline_logits
 from screening.data.external import ExternalPosts, prepare_external_posts
 from screening.data.preparation import load_split
 from screening.data.text_facts import compute_text_facts

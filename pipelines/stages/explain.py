@@ -10,14 +10,14 @@ from pydantic import Field
 from rich.console import Console
 
 from pipelines.artifacts import RunFolder
-from pipelines.explanation_summary import ExplainSummary, Method
-from pipelines.explanation_work import Work, explain_part, plan_work
-from pipelines.faithfulness import Explained, measure_masking, measure_random_models, measure_single_words
-from pipelines.parts import Parts, keep_parts
-from pipelines.plausibility import Rationales, measure_plausibility, read_rationales, read_run_rationales
+from pipelines.explaining.faithfulness import Explained, measure_masking, measure_random_models, measure_single_words
+from pipelines.explaining.parts import Parts, keep_parts
+from pipelines.explaining.plausibility import Rationales, measure_plausibility, read_rationales, read_run_rationales
+from pipelines.explaining.summary import ExplainSummary, Method
+from pipelines.explaining.work import Work, explain_part, plan_work
 from pipelines.progress import choose_console, show_progress
 from pipelines.table_files import validate_output, write_table_whole
-from reports.explanation_estimates import estimate_explanations
+from reports.sections.explanation_estimates import estimate_explanations
 from screening.bundle import load_bundle
 from screening.exceptions import MissingArtifactError
 from screening.types import Record

@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from pipelines.artifacts import write_json
-from pipelines.cascade import require_controls
+from pipelines.calibrating.cascade import require_controls
 from pipelines.run import RunContext
 from screening.data.card import DataCard
 from screening.data.preparation import prepare_posts

@@ -3,14 +3,14 @@
 import json
 
 from pipelines.run import RunContext
-from pipelines.stages.report import load_results
+from pipelines.run_results import load_results
 from pipelines.summary import compute_headline_metrics
 from pipelines.tracking import Tracker, find_tracked_run, track_run
-from reports.explained_posts import count_explained_posts
-from reports.explanation_estimates import estimate_explanations
-from reports.explanations import collect_tables
-from reports.promised_recall import judge_target
 from reports.results import RunResults
+from reports.sections.explained_posts import count_explained_posts
+from reports.sections.explanation_estimates import estimate_explanations
+from reports.sections.explanations import collect_tables
+from reports.sections.promised_recall import judge_target
 from screening.exceptions import ConfigError
 
 

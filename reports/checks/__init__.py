@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.check import SYMBOLS, Check
 from reports.checks.budget import check_budget
-from reports.checks.check import SYMBOLS, Check
 from reports.checks.explanations import check_faithfulness, check_random_models, check_reliability
 from reports.checks.groups import check_external, check_group_sizes, check_robustness
 from reports.checks.probabilities import check_calibration_gain, check_precision

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.checks.check import Check, CheckKind
+from reports.check import Check, CheckKind
 
 if TYPE_CHECKING:
     from reports.results import RunResults

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.checks.check import Check, CheckKind
-from reports.explained_posts import ALL, count_explained_posts
-from reports.explanation_estimates import estimate_explanations, estimate_reliability
-from reports.explanations import collect_tables
+from reports.check import Check, CheckKind
+from reports.sections.explained_posts import ALL, count_explained_posts
+from reports.sections.explanation_estimates import estimate_explanations, estimate_reliability
+from reports.sections.explanations import collect_tables
 
 if TYPE_CHECKING:
     from reports.results import RunResults

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reports.checks.check import Check, CheckKind
+from reports.check import Check, CheckKind
 from reports.checks.promise import NO_POINT, judge_on
-from reports.robustness import build_robustness
-from reports.subgroups import MIN_POSITIVES, build_subgroups
-from reports.validation_elsewhere import build_later
+from reports.sections.robustness import build_robustness
+from reports.sections.subgroups import MIN_POSITIVES, build_subgroups
+from reports.sections.validation_elsewhere import build_later
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.calibration import MAX_ECE_RISE, compute_unscaled_probabilities, keep_read_posts
-from reports.checks.check import Check, CheckKind
+from reports.check import Check, CheckKind
 from reports.results import binarize_labels, encode_labels, extract_probabilities
+from reports.sections.calibration import MAX_ECE_RISE, compute_unscaled_probabilities, keep_read_posts
 from screening.metrics.calibration import compute_calibration_error, compute_top_label
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from scipy.special import betaincinv
 
-from reports.checks.check import Check, CheckKind, is_by_author
-from reports.promised_recall import estimate_promised_recall
-from reports.recall import flag_posts
+from reports.check import Check, CheckKind, is_by_author
 from reports.results import binarize_labels
+from reports.sections.promised_recall import estimate_promised_recall
+from reports.sections.recall import flag_posts
 from screening.metrics.operating import judge_promise
 from screening.thresholds.recall_control import compute_required_positives
 

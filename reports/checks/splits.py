@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.checks.check import Check, CheckKind
-from reports.data_flow import read_data_facts
+from reports.check import Check, CheckKind
+from reports.sections.data_flow import read_data_facts
 
 if TYPE_CHECKING:
-    from reports.checks.check import Outcome
+    from reports.check import Outcome
     from reports.results import RunResults
 
 AUTHORS = CheckKind(code="SCR001", title="Authors kept apart", severity="critical")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.serving import export_screener
+from pipelines.serving.registered_model import export_screener
 from pipelines.tracking import import_mlflow
 from screening.scoring import Screener
 from tests.integration.served_model import Server, serve

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from pipelines.scoring.job import ScoreOptions, score_posts
-from pipelines.serving import export_screener
+from pipelines.serving.registered_model import export_screener
 from pipelines.spark.session import open_session
 from pipelines.tracking import import_mlflow
 from screening.scoring import Screener
@@ -30,7 +30,7 @@ N_POSTS = 400
 # Put behind the code of an exported model: every call says which process makes it and how often that loaded a bundle.
 WATCHER = """
 import os, time
-from pipelines.served_screener import load_once
+from pipelines.serving.served_screener import load_once
 
 _predict = ScreenerModel.predict
 
@@ -126,7 +126,7 @@ def test_a_killed_worker_costs_no_row_and_doubles_none_and_each_worker_loads_onc
     import_mlflow()
     model, log = tmp_path / "model", tmp_path / "calls.log"
     export_screener(bundle, model)
-    with (model / "serving_model.py").open("a", encoding="utf-8") as code:
+    with (model / "model_code.py").open("a", encoding="utf-8") as code:
         code.write(WATCHER.format(log=str(log)))
     posts = make_posts(N_POSTS)
     posts.to_parquet(tmp_path / "posts.parquet", index=False)

@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from pipelines.artifacts import RunFolder, write_json
+from pipelines.calibrating.scorers import BASELINE_FILE, MODEL_FILE, CalibratedScorer
 from pipelines.run import RunContext
 from pipelines.stages import evaluate
-from pipelines.stages.calibrate import BASELINE_FILE, MODEL_FILE, CalibratedScorer
 from screening.calibration.temperature import TemperatureScaling
 from screening.config import load_config
 from screening.models.baseline import TfidfBaseline

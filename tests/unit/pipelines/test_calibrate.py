@@ -14,9 +14,9 @@ from rich.console import Console
 
 from pipelines import cli
 from pipelines.artifacts import RunFolder, StageRecord, create_record
+from pipelines.calibrating.scorers import BASELINE_FILE, MODEL_FILE, CalibratedScorer, read_scorer
 from pipelines.run import RunContext, compute_fingerprints, run_stages
 from pipelines.stages import calibrate
-from pipelines.stages.calibrate import BASELINE_FILE, MODEL_FILE, CalibratedScorer, read_scorer
 from screening.bundle import load_manifest
 from screening.config import dump_config, load_config
 from screening.exceptions import ConfigError, RecallNotReachableError

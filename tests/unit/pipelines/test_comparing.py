@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from pipelines.artifacts import RunFolder, create_record, write_json
+from pipelines.calibrating.scorers import BASELINE_FILE, MODEL_FILE, CalibratedScorer
 from pipelines.comparing import compare_runs, load_run
-from pipelines.stages.calibrate import BASELINE_FILE, MODEL_FILE, CalibratedScorer
 from screening.bundle import compute_version, load_manifest
 from screening.config import dump_config, load_config
 from screening.exceptions import MissingArtifactError, SchemaError

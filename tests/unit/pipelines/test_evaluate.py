@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from pipelines.artifacts import RunFolder
-from pipelines.keyword_list import KEYWORDS_FILE, KeywordPoints
-from pipelines.robustness import choose_positives
+from pipelines.evaluating.keyword_list import KEYWORDS_FILE, KeywordPoints
+from pipelines.evaluating.robustness import choose_positives
 from pipelines.run import RunContext
 from pipelines.stages import evaluate
 from screening.data.perturbation import PERTURBATIONS

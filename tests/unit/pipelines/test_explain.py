@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from pipelines.artifacts import RunFolder, StageRecord, create_record
 from pipelines.cli import app
-from pipelines.explanation_summary import ExplainSummary, describe_summary
+from pipelines.explaining.summary import ExplainSummary, describe_summary
 from pipelines.run import RunContext, compute_fingerprints
 from pipelines.stages import explain as stage
 from pipelines.stages import report

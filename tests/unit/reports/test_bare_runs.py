@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reports.assembly import build_page
-from reports.model_card import write_model_card
+from reports.model_card.card import write_model_card
 from reports.render import render_html, write_report
 from reports.results import RunResults
 

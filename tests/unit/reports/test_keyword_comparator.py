@@ -5,9 +5,9 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from reports.assembly import build_page
-from reports.classification import build_comparison
-from reports.comparators import build_promise_comparison
 from reports.results import Comparator, RunResults
+from reports.sections.classification import build_comparison
+from reports.sections.comparators import build_promise_comparison
 
 ANY_PHRASE = 1 / 8
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from reports.assembly import build_page
-from reports.other_thresholds import build_other_thresholds
 from reports.page import Page
 from reports.render import render_html, write_report
 from reports.results import RunResults
+from reports.sections.other_thresholds import build_other_thresholds
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 VOID = {"meta", "link", "img", "input", "br", "hr"}

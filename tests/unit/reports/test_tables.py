@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
-from reports.comparators import build_promise_comparison
-from reports.curves import build_curve, build_histogram
-from reports.data_flow import build_flow, build_splits
-from reports.explanations import build_explanations
 from reports.results import RunResults
+from reports.sections.comparators import build_promise_comparison
+from reports.sections.curves import build_curve, build_histogram
+from reports.sections.data_flow import build_flow, build_splits
+from reports.sections.explanations import build_explanations
+from reports.sections.thresholds import build_operating_points, build_triage_counts
 from reports.tables import Column, Table, format_cell, format_value, join_bounds
-from reports.thresholds import build_operating_points, build_triage_counts
 from screening.config import DataConfig
 from screening.data.preparation import prepare_posts
 from screening.exceptions import SchemaError

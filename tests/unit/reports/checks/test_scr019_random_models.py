@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from reports.checks.explanations import check_random_models
-from reports.explanation_estimates import STAGES
 from reports.results import RunResults
+from reports.sections.explanation_estimates import STAGES
 
 
 def with_correlation(results: RunResults, mean: float, n: int = 24) -> RunResults:

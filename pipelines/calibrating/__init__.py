@@ -1,0 +1,1 @@
+"""What the calibrate stage makes: the first stage of a cascade, and the scorers with what they promise."""

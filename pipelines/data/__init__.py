@@ -1,0 +1,1 @@
+"""`screening data`: what is done to posts before a run reads them."""

@@ -1,0 +1,1 @@
+"""What the evaluate stage compares the screener with: keyword lists, an earlier run, changed texts."""

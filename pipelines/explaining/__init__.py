@@ -1,0 +1,1 @@
+"""What the explain stage is made of: which posts and heads, work in parts, faithfulness and plausibility."""

@@ -1,0 +1,1 @@
+"""Pictures drawn from tables: nothing is computed here."""
