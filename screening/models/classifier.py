@@ -199,6 +199,7 @@ class RiskClassifier(PreTrainedModel):
         attention_mask: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         perturbed_ids: Tensor | None = None,
+        pooled: Tensor | None = None,
         **encoder_arguments: Any,
     ) -> RiskClassifierOutput:
         """Run encoder, pooling and heads.
@@ -212,6 +213,8 @@ class RiskClassifier(PreTrainedModel):
             Instead of ``input_ids``.
         perturbed_ids : Tensor of shape (n_posts, n_tokens), optional
             The posts with some tokens replaced, for the detection head to read in training.
+        pooled : Tensor of shape (n_posts, n_hidden), optional
+            Their representations, where they were computed before: the encoder is not asked again.
         **encoder_arguments
             ``position_ids``, ``token_type_ids`` and the like, passed on.
 
@@ -219,18 +222,10 @@ class RiskClassifier(PreTrainedModel):
         -------
         RiskClassifierOutput
         """
-        if self.layer_attention is not None:
-            encoder_arguments |= {"output_hidden_states": True}
-        encoded = self.encoder(
-            input_ids=input_ids, attention_mask=attention_mask, inputs_embeds=inputs_embeds, **encoder_arguments
-        )
-        hidden = encoded.last_hidden_state  # (n_posts, n_tokens, n_hidden)
-        mask = attention_mask if attention_mask is not None else torch.ones(hidden.shape[:2], device=hidden.device)
-        pool = POOLINGS[self.config.pooling]
-        pooled = pool(hidden, mask)  # (n_posts, n_hidden)
-        if self.layer_attention is not None:
-            by_layer = [pool(layer, mask) for layer in encoded.hidden_states[1:]]  # the first are the word embeddings
-            pooled = self.layer_attention(pooled, torch.stack(by_layer))
+        if pooled is None:
+            pooled = self._represent(
+                attention_mask, input_ids=input_ids, inputs_embeds=inputs_embeds, **encoder_arguments
+            )
         features = self.dropout(pooled)
         parts = {
             name: part(input_ids, attention_mask, pooled)
@@ -247,6 +242,20 @@ class RiskClassifier(PreTrainedModel):
             pooled=pooled,
             **parts,
         )
+
+    def _represent(self, attention_mask: Tensor | None, **encoder_arguments: Any) -> Tensor:
+        """Run encoder and pooling; shape (n_posts, n_hidden)."""
+        if self.layer_attention is not None:
+            encoder_arguments |= {"output_hidden_states": True}
+        encoded = self.encoder(attention_mask=attention_mask, **encoder_arguments)
+        hidden = encoded.last_hidden_state  # (n_posts, n_tokens, n_hidden)
+        mask = attention_mask if attention_mask is not None else torch.ones(hidden.shape[:2], device=hidden.device)
+        pool = POOLINGS[self.config.pooling]
+        pooled = pool(hidden, mask)
+        if self.layer_attention is None:
+            return pooled
+        by_layer = [pool(layer, mask) for layer in encoded.hidden_states[1:]]  # the first are the word embeddings
+        return self.layer_attention(pooled, torch.stack(by_layer))
 
 
 def count_positions(encoder_config: Any) -> int:

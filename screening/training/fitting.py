@@ -48,6 +48,7 @@ from screening.training.pretraining import (
     tokenize_ratings,
 )
 from screening.training.processes import count_before, wait_for_all
+from screening.training.representations import add_representations
 from screening.training.teachers import add_teachers
 from screening.training.trainer import RiskTrainer, count_steps
 
@@ -168,6 +169,8 @@ def _fit_phase(phase: Phase, classifier: RiskClassifier, material: _Material, fo
     label = torch.tensor(material.train[0]["labels"])
     attach_training_parts(classifier, preset, phase.config.model, label)
     with frozen_encoder(classifier, is_frozen=phase.is_encoder_frozen):
+        if phase.is_encoder_frozen:
+            material = _represent_posts(classifier, material, phase.config.model.max_tokens)
         trainer, keep_best = _build_trainer(phase, preset, classifier, material, folder)
         torch.manual_seed(phase.config.seed + count_before())  # processes share weights, but not what dropout draws
         state = _train_or_resume(trainer, keep_best)
@@ -176,6 +179,13 @@ def _fit_phase(phase: Phase, classifier: RiskClassifier, material: _Material, fo
     wait_for_all()  # and the caller may remove the folder
     classifier.training_parts.clear()
     return pd.DataFrame(state.log_history)
+
+
+def _represent_posts(classifier: RiskClassifier, material: _Material, max_tokens: int) -> _Material:
+    """Let the frozen encoder read every post once, and not in every epoch."""
+    settings = (classifier, material.tokenizer.pad_token_id, max_tokens, material.precision)
+    train, validation = (add_representations(posts, *settings) for posts in (material.train, material.validation))
+    return replace(material, train=train, validation=validation)
 
 
 def _build_trainer(

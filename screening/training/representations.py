@@ -1,0 +1,47 @@
+"""What a frozen encoder says about posts, computed once: every epoch of the heads reads the same."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from screening.inference.batching import plan_batches
+from screening.inference.forward import MAX_TOKENS_PER_BATCH, PADDING_MULTIPLE, pad_batch
+from screening.training.collator import POOLED
+
+
+def add_representations(posts: Any, classifier: Any, pad_token_id: int, max_tokens: int, precision: str) -> Any:
+    """Give tokenised posts a column of their representations, as the classifier computes them in evaluation mode.
+
+    Parameters
+    ----------
+    posts : datasets.Dataset
+        Columns ``input_ids`` and ``n_tokens``.
+    classifier : RiskClassifier
+    pad_token_id, max_tokens : int
+        The classifier's own.
+    precision : {"fp32", "bf16"}
+
+    Returns
+    -------
+    datasets.Dataset
+        With a column ``pooled``, n_hidden numbers a post.
+    """
+    device = next(classifier.parameters()).device
+    token_ids, was_training = posts["input_ids"], classifier.training
+    pooled: list[Any] = [None] * len(posts)
+    classifier.eval()
+    with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        for batch in plan_batches(posts["n_tokens"], MAX_TOKENS_PER_BATCH[device.type], PADDING_MULTIPLE):
+            padded = pad_batch([token_ids[i] for i in batch], pad_token_id, max_tokens)
+            for i, row in zip(batch, _compute_pooled(classifier, *padded), strict=True):
+                pooled[i] = row
+    classifier.train(was_training)
+    return posts.add_column(POOLED, pooled)
+
+
+def _compute_pooled(classifier: Any, input_ids: Tensor, attention_mask: Tensor) -> np.ndarray:
+    device = next(classifier.parameters()).device
+    output = classifier(input_ids=input_ids.to(device), attention_mask=attention_mask.to(device))
+    return np.asarray(output.pooled.float().cpu().numpy())
