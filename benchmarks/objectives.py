@@ -1,7 +1,7 @@
 """Every training method beside plain cross-entropy, on every data set, with several seeds.
 
     OMP_NUM_THREADS=1 python benchmarks/objectives.py --data reddit2013 emotion      # hours; stop and start at will
-    python benchmarks/objectives.py --table                                          # Markdown of what is finished
+    python benchmarks/objectives.py --table                                          # writes results/objectives.md
 
 A cell is one system, data set and seed: trained, its epoch chosen on validation, its threshold calibrated, and read on
 test once; an encoder once more with the word model's logits beside its own. Each finished cell is a line of the results
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from objectives_table import BASELINE, DIGITS, name_ensemble, print_tables
+from objectives_table import ABLATED, BASELINE, DIGITS, name_ensemble, render_page
 from rich.console import Console
 from sklearn.metrics import average_precision_score
 
@@ -69,6 +69,14 @@ DATA: dict[str, tuple[str, ...]] = {
 }
 """What differs from the shipped configuration of the same name, for all systems alike."""
 
+ABLATIONS: dict[str, tuple[str, ...]] = {
+    f"{ABLATED}, form B": (*CMHL, "objective.contradiction_form=B"),
+    f"{ABLATED}, form C": (*CMHL, "objective.contradiction_form=C"),
+    f"{ABLATED}, no contradiction": (*CMHL, "objective.weights.contradiction=0"),
+    f"{ABLATED}, no valence_intensity": (*CMHL, "objective.weights.valence_intensity=0"),
+    f"{ABLATED}, with scl": (*CMHL, "objective.weights.scl=0.1"),
+}
+
 SYSTEMS: dict[str, tuple[str, ...]] = {
     "cross_entropy": PLAIN,
     "cmhl": CMHL,
@@ -81,11 +89,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "carl": ("objective.preset=carl", "pretraining.path=../shared/data/emobank"),
     "lcl": ("objective.preset=lcl",),
     "lcl, head": ("objective.preset=lcl", "objective.weighting_network=head"),
-    "cmhl, form B": (*CMHL, "objective.contradiction_form=B"),
-    "cmhl, form C": (*CMHL, "objective.contradiction_form=C"),
-    "cmhl, no contradiction": (*CMHL, "objective.weights.contradiction=0"),
-    "cmhl, no valence_intensity": (*CMHL, "objective.weights.valence_intensity=0"),
-    "cmhl, with scl": (*CMHL, "objective.weights.scl=0.1"),
+    **ABLATIONS,
     "cmhl, 4 epochs, averaged": (*CMHL, *LONGER),
     "cmhl, 4 epochs, averaged, r_drop": (*CMHL, *LONGER, "objective.n_views=2", "objective.weights.r_drop=0.5"),
     "distilled, 4 epochs, averaged": (DISTILLED, *LONGER),
@@ -342,18 +346,22 @@ def parse_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--results", type=Path, default=RESULTS, help="JSON lines of finished cells")
-    parser.add_argument("--table", action="store_true", help="print the table and run nothing")
+    parser.add_argument("--table", action="store_true", help="write the page of finished cells and run nothing")
     return parser.parse_args(arguments)
 
 
 def main() -> None:
-    """Run what is open, then print the table."""
+    """Run what is open, then write the page of what is finished beside the results."""
     options = parse_options()
     if not options.table:
         options.results.parent.mkdir(parents=True, exist_ok=True)
         run_cells(options)
     order = [name for system in SYSTEMS for name in list_names(system)]
-    print_tables(select_current(read_results(options.results)), order)
+    page = options.results.with_suffix(".md")
+    page.write_text(
+        render_page(select_current(read_results(options.results)), order, list(ABLATIONS)), encoding="utf-8"
+    )
+    print(page)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Markdown tables of finished cells: mean and standard deviation over seeds, paired differences, published figures."""
+"""The page of finished cells: mean and standard deviation over seeds, paired differences, published figures."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import mean, stdev
 from typing import Any
 
@@ -13,12 +13,36 @@ from screening.metrics.confusion import LABEL_METRICS, compute_confusion_matrix
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 PLAIN = "cross_entropy"
 BASELINE = "tfidf"
-METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1", "macro_recall": "macro recall"}
+ABLATED = "cmhl"
 N_REPEATS = 1_000
-INTERVALS_NOTE = (
-    "Intervals are over posts, for these trained models: they say nothing of another seed, and they are not corrected "
-    "for the number of rows."
+OPENING = """\
+# Training methods, every finished cell
+
+`python benchmarks/objectives.py --table` writes this page from `objectives.jsonl`. Figures in %, mean over seeds ±
+standard deviation; a test split is read once per cell. Labels are what the data set's makers say: hashtags, or the
+subreddit a post comes from. `+ tfidf` puts words beside the encoder, with the weight that is best on validation.
+*Processor min*: cells trained in one go, on one core with AVX512-BF16. Differences are paired by seed and post, in
+points, with 95 % bootstrap intervals over posts: they hold these trained models fixed, say nothing of another seed,
+and are not corrected for the number of rows."""
+CLASS_HEADS = (
+    "system",
+    "seeds",
+    "validation: macro F1, weighted F1",
+    "accuracy",
+    "macro F1",
+    "weighted F1",
+    "macro recall",
+    "processor min",
 )
+TARGET_HEADS = (
+    "system",
+    "seeds",
+    "validation: average precision",
+    "average precision",
+    "most probable class: recall, precision",
+    "at the promised threshold: recall, precision, alerts per 1,000",
+)
+DIFFERENCE_HEADS = ("system", "seeds", "macro F1", "weighted F1", "precision at the promise")
 PUBLISHED: dict[str, tuple[str, ...]] = {
     "emotion": ("CMHL, 125 M parameters, F1 93.75 (arXiv 2603.14078; others 86.13 to 93.2)",),
     "goemotions": ("accuracy: BERT 60.2, SCL 56.8, LCL 64.1 (Modarres and Raeisi; base-size encoders)",),
@@ -28,6 +52,7 @@ PUBLISHED: dict[str, tuple[str, ...]] = {
     "sst5": ("accuracy: BERT 52.5, ELECTRA 55.6, SCL 58.3, LCL 57.1 (Modarres and Raeisi; base-size encoders)",),
 }
 Line = dict[str, Any]
+Systems = dict[str, list[Line]]
 
 
 def name_ensemble(system: str) -> str:
@@ -35,53 +60,60 @@ def name_ensemble(system: str) -> str:
     return f"{system} + {BASELINE}"
 
 
-def print_tables(lines: Iterable[Line], order: Sequence[str]) -> None:
-    """Print one table per data set, systems in a given order; a cell run again counts once, its last line."""
+def render_page(lines: Iterable[Line], order: Sequence[str], ablations: Sequence[str]) -> str:
+    """Render the Markdown page, systems in a given order; a cell run again counts once, its last line."""
     latest = {(line["data"], line["system"], line["seed"]): line for line in lines}
-    cells: defaultdict[str, defaultdict[str, list[Line]]] = defaultdict(lambda: defaultdict(list))
+    cells: defaultdict[str, Systems] = defaultdict(lambda: defaultdict(list))
     for (data, system, _), line in sorted(latest.items()):
         cells[data][system].append(line)
+    blocks = [OPENING]
     for data, systems in cells.items():
-        print_data_set(data, {name: systems[name] for name in order if name in systems})
+        blocks += render_data_set(data, {name: systems[name] for name in order if name in systems}, ablations)
+    return "\n\n".join(blocks) + "\n"
 
 
-def print_data_set(data: str, systems: dict[str, list[Line]]) -> None:
-    """Print a data set's table."""
+def render_data_set(data: str, systems: Systems, ablations: Sequence[str]) -> Iterator[str]:
+    """Render a data set's tables."""
     first = next(iter(systems.values()))[0]
-    print(f"\n**{data}**, {first['n']['test']:,} test posts, {first['n']['train']:,} to train on", end="")
-    print(f"; target {first['target']['name']}. Mean over seeds ± standard deviation, in %.\n")
-    heads = ["system", "seeds", "validation: macro F1, weighted F1, average precision", *METRICS.values()]
-    heads += [
-        "target: recall, precision (most probable class)",
-        "target: average precision",
-        "target: recall, precision, alerts per 1,000 at the promise",
-        "processor min",
-    ]
-    print_row(heads)
-    print_row(["---"] * len(heads))
-    for name, lines in systems.items():
-        print_row([name, str(len(lines)), *format_system(lines)])
-    plain = systems.get(PLAIN, [])
-    print_differences(PLAIN, {name: (lines, plain) for name, lines in systems.items() if name != PLAIN})
-    ensembles = {name_ensemble(name): name for name in systems}
-    alone = {name: (systems[name], systems[encoder]) for name, encoder in ensembles.items() if name in systems}
-    print_differences(f"the same encoder without {BASELINE}", alone)
-    for line in PUBLISHED.get(data, ()):
-        print(f"\nPublished: {line}")
+    yield f"## {data}: {first['n']['test']:,} test posts, {first['n']['train']:,} to train on"
+    yield from (f"Published: {line}." for line in PUBLISHED.get(data, ()))
+    yield render_table(CLASS_HEADS, [[name, *format_classes(lines)] for name, lines in systems.items()])
+    yield f"Target {first['target']['name']}:"
+    yield render_table(TARGET_HEADS, [[name, *format_target(lines)] for name, lines in systems.items()])
+    whole = {name: name.removesuffix(name_ensemble("")) for name in systems}
+    yield from render_differences(PLAIN, systems, {name: PLAIN for name in systems if whole[name] not in ablations})
+    yield from render_differences(
+        "the same encoder without words", systems, {name: encoder for name, encoder in whole.items() if name != encoder}
+    )
+    yield from render_differences(f"{ABLATED}, one of its terms changed", systems, dict.fromkeys(ablations, ABLATED))
 
 
-def format_system(lines: list[Line]) -> list[str]:
-    """Format the figures of one system."""
-    argmax = [line["target"]["argmax"] for line in lines]
-    promised = [line["target"]["promised"] for line in lines]
-    chosen_by = ("macro_f1", "weighted_f1", "average_precision")
+def render_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Render a Markdown table."""
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows))
+
+
+def format_classes(lines: list[Line]) -> list[str]:
+    """Format how well a system tells classes apart, and what it cost."""
+    chosen_by = [format_mean([line["validation"][metric] for line in lines]) for metric in ("macro_f1", "weighted_f1")]
+    digits = {"accuracy": 1, "macro_f1": 1, "weighted_f1": 2, "macro_recall": 1}
+    found = [format_mean([line["test"][metric] for line in lines], n) for metric, n in digits.items()]
     return [
-        ", ".join(format_mean([line["validation"][metric] for line in lines]) for metric in chosen_by),
-        *(format_mean([line["test"][metric] for line in lines]) for metric in METRICS),
-        ", ".join(format_mean([part[key] for part in argmax]) for key in ("recall", "precision")),
-        format_mean([line["test"]["average_precision"] for line in lines]),
-        format_promised(promised),
+        str(len(lines)),
+        ", ".join(chosen_by),
+        *found,
         format_minutes([line["processor_seconds"] for line in lines]),
+    ]
+
+
+def format_target(lines: list[Line]) -> list[str]:
+    """Format what a system finds of its data set's target."""
+    argmax = [line["target"]["argmax"] for line in lines]
+    return [
+        str(len(lines)),
+        *(format_mean([line[split]["average_precision"] for line in lines]) for split in ("validation", "test")),
+        ", ".join(format_mean([part[key] for part in argmax]) for key in ("recall", "precision")),
+        format_promised([line["target"]["promised"] for line in lines]),
     ]
 
 
@@ -100,23 +132,27 @@ def format_promised(parts: list[dict[str, float] | None]) -> str:
     return ", ".join([*rates, f"{mean(part['alerts_per_1000'] for part in kept):.0f}"])
 
 
-def format_mean(values: list[float]) -> str:
+def format_mean(values: list[float], digits: int = 1) -> str:
     """Format a mean of fractions in per cent, with the standard deviation where there are several."""
     spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{100 * mean(values):.1f}{spread}"
+    return f"{100 * mean(values):.{digits}f}{spread}"
 
 
-def print_differences(reference: str, compared: dict[str, tuple[list[Line], list[Line]]]) -> None:
-    """Print differences of each system's lines to those it is compared with, posts resampled together."""
-    paired = {name: pairs for name, both in compared.items() if (pairs := pair_seeds(*both))}
-    if not paired:
-        return
-    print(f"\nDifference to {reference}, same seeds and posts, points; 95 % bootstrap interval over posts:\n")
-    print_row(["system", "seeds", "macro F1", "weighted F1", "precision at the promise"])
-    print_row(["---"] * 5)
-    for name, pairs in paired.items():
-        print_row([name, str(len(pairs)), *(compare(pairs, statistic) for statistic in STATISTICS)])
-    print(f"\n{INTERVALS_NOTE}")
+def render_differences(reference: str, systems: Systems, references: dict[str, str]) -> Iterator[str]:
+    """Render differences of systems to the system each is compared with, posts resampled together."""
+    paired = {
+        name: pair_seeds(systems[name], systems.get(other, []))
+        for name, other in references.items()
+        if name in systems and name != other
+    }
+    rows = [
+        [name, str(len(pairs)), *(compare(pairs, statistic) for statistic in STATISTICS)]
+        for name, pairs in paired.items()
+        if pairs
+    ]
+    if rows:
+        yield f"Difference to {reference}:"
+        yield render_table(DIFFERENCE_HEADS, rows)
 
 
 def pair_seeds(lines: list[Line], others: list[Line]) -> list[tuple[Line, Line]]:
@@ -133,7 +169,7 @@ def compare(pairs: list[tuple[Line, Line]], statistic: Callable[[np.ndarray, np.
     """Format the mean difference of a statistic over seeds with its interval over posts."""
     field = STATISTICS[statistic]
     if any(line[field] is None for pair in pairs for line in pair):
-        return "-"
+        return "–"
     true = truths(pairs[0][0], field)
     columns = [decode(line[field]) for pair in pairs for line in pair]
 
@@ -143,7 +179,7 @@ def compare(pairs: list[tuple[Line, Line]], statistic: Callable[[np.ndarray, np.
 
     interval = compute_resampled_interval(difference, true, *columns, rng=np.random.default_rng(0), n_repeats=N_REPEATS)
     bounds = f" ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})" if interval else ""
-    return f"{100 * difference(true, *columns):+.1f}{bounds}"
+    return f"{100 * difference(true, *columns):+.1f}{bounds}".replace("-", "−")
 
 
 def truths(line: Line, field: str) -> np.ndarray:
@@ -184,8 +220,3 @@ STATISTICS: dict[Callable[[np.ndarray, np.ndarray], float], str] = {
     precision: "flagged",
 }
 """What is compared, and the field of a line it reads."""
-
-
-def print_row(cells: Sequence[str]) -> None:
-    """Print a row of a Markdown table."""
-    print("| " + " | ".join(cells) + " |")
