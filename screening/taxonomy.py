@@ -75,6 +75,11 @@ class Taxonomy(Record):
         return {text: i for i, label in enumerate(self.labels) for text in (label.name, *label.aliases)}
 
     @cached_property
+    def name_by_text(self) -> dict[str, str]:
+        """Label name by any accepted spelling."""
+        return {text: self.names[i] for text, i in self.index_by_text.items()}
+
+    @cached_property
     def risk_names(self) -> tuple[str, ...]:
         """Names of the labels that carry risk."""
         return tuple(label.name for label in self.labels if label.risk)

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +14,10 @@ from pipelines.artifacts import RunFolder
 from pipelines.progress import show_progress
 from screening.bundle import BundleManifest, Recalibration, copy_bundle
 from screening.config import CalibrationConfig, DataConfig
-from screening.data.cleaning import clean_text
-from screening.data.deduplicate import find_exact_duplicates, find_near_duplicates
+from screening.data.deduplicate import find_repeats
+from screening.data.external import clean_labelled_posts
 from screening.data.file_readers import read_table
 from screening.data.preparation import load_split
-from screening.data.schema import validate_posts
 from screening.data.sources import Columns, hide_author_names, select_columns
 from screening.exceptions import ConfigError
 from screening.inference.backends import find_versions
@@ -166,12 +164,10 @@ def _read_posts(path: Path, columns: Columns, taxonomy: Taxonomy) -> pd.DataFram
         raise ConfigError(message)
     posts = hide_author_names(select_columns(table, columns, where=str(path), stem=path.stem))
     labels = posts["label"].map(lambda label: OTHER if pd.isna(label) or label == "" else label)
-    names = {label: taxonomy.names[i] for label, i in taxonomy.index_by_text.items()}
-    names.setdefault(OTHER, OTHER)
-    check = partial(validate_posts, max_characters=MAX_CHARACTERS, group_columns=columns.groups)
-    check(posts.assign(label=labels), labels=names.keys(), where=str(path))
-    posts = posts.assign(text=posts["text"].map(clean_text), label=labels.map(names))
-    check(posts, where=f"{path} after cleaning")
+    names = {OTHER: OTHER} | taxonomy.name_by_text
+    posts, _ = clean_labelled_posts(
+        posts.assign(label=labels), names, max_characters=MAX_CHARACTERS, group_columns=columns.groups, where=str(path)
+    )
     return posts
 
 
@@ -192,11 +188,10 @@ def _list_promised_groups(points: Sequence[OperatingPoint]) -> pd.DataFrame:
 
 
 def _drop_repeats(posts: pd.DataFrame, met: Sequence[str]) -> pd.DataFrame:
-    """Drop exact, then near duplicates of posts the score was fitted on and of earlier posts of the file."""
+    """Drop posts that repeat one the score was fitted on, or an earlier one of the file."""
     similarity = DataConfig.model_fields["near_duplicate_similarity"].default
-    for find in (find_exact_duplicates, partial(find_near_duplicates, similarity=similarity)):
-        posts = posts[~find([*met, *posts["text"]])[len(met) :]].reset_index(drop=True)
-    return posts
+    repeats = find_repeats(posts["text"].tolist(), similarity, met)
+    return posts[~np.any(repeats, axis=0)].reset_index(drop=True)
 
 
 def _refuse_flagged_only(scores: pd.DataFrame) -> None:

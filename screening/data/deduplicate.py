@@ -71,6 +71,37 @@ def find_near_duplicates(texts: Sequence[str], similarity: float) -> NDArray[np.
     return match_near_duplicates(texts, similarity) != np.arange(len(texts))
 
 
+class Repeats(NamedTuple):
+    """Marks of texts that repeat an earlier one: word for word, or nearly; none has both. Arrays of shape (n,)."""
+
+    exact: NDArray[np.bool_]
+    near: NDArray[np.bool_]
+
+
+def find_repeats(texts: Sequence[str], similarity: float, met: Sequence[str] = ()) -> Repeats:
+    """Mark every text that repeats one met before, or an earlier one of its own list.
+
+    Parameters
+    ----------
+    texts : sequence of str, length n
+        In order of precedence.
+    similarity : float in (0, 1]
+        As for :func:`find_near_duplicates`.
+    met : sequence of str
+        Texts that come before all of them, with no repeats among themselves.
+
+    Examples
+    --------
+    >>> find_repeats(["So tired.", "not tired", "NOT tired"], 0.8, met=["so tired."]).exact.tolist()
+    [True, False, True]
+    """
+    exact = find_exact_duplicates([*met, *texts])[len(met) :]
+    near = np.zeros_like(exact)
+    kept = [text for text, is_dropped in zip(texts, exact, strict=True) if not is_dropped]
+    near[~exact] = find_near_duplicates([*met, *kept], similarity)[len(met) :]
+    return Repeats(exact, near)
+
+
 def match_near_duplicates(texts: Sequence[str], similarity: float) -> NDArray[np.intp]:
     """Find for every text the first earlier one it repeats, by word 5-grams as in :func:`find_near_duplicates`.
 

@@ -1,6 +1,7 @@
 """Labelled posts from another place or time: read, cleaned, and kept apart from every post the model has met."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from screening.config import DataConfig
 from screening.data.card import FilterCount, SplitDigest, count_posts, summarise_split
 from screening.data.cleaning import clean_text
-from screening.data.deduplicate import find_exact_duplicates, find_near_duplicates
+from screening.data.deduplicate import find_repeats
 from screening.data.file_readers import read_table
 from screening.data.preparation import fix_types
 from screening.data.schema import validate_posts
@@ -72,10 +73,25 @@ def prepare_external_posts(config: DataConfig, taxonomy: Taxonomy, met_texts: Se
     if config.external is None:
         message = "expected data.external to name a labelled file, found none; set it, or leave this part out"
         raise ConfigError(message)
-    posts, is_changed = _read_and_clean(config, config.external, taxonomy)
+    read = _read(config, config.external)
+    posts, is_changed = clean_labelled_posts(
+        read,
+        taxonomy.name_by_text,
+        max_characters=config.max_characters,
+        group_columns=[str(name) for name in read if name not in _OWN_COLUMNS],
+        where=str(config.external),
+    )
+    posts = fix_types(posts).assign(split="external")
     filters = [count_posts("read", "posts read from the external file", posts, "split")]
     filters.append(count_posts("cleaned", "posts whose text changed in cleaning", posts[is_changed], "split"))
-    posts = _drop_met(posts, met_texts, config.near_duplicate_similarity, filters)
+    similarity = config.near_duplicate_similarity
+    repeats = find_repeats(posts["text"].tolist(), similarity, met_texts)
+    described = (
+        ("exact_duplicates", "dropped: repeats a post the model has met or an earlier external post"),
+        ("near_duplicates", f"dropped: word 5-gram Jaccard similarity >= {similarity:g} to such a post"),
+    )
+    filters += [count_posts(*words, posts[marks], "split") for words, marks in zip(described, repeats, strict=True)]
+    posts = posts[~np.any(repeats, axis=0)].reset_index(drop=True)
     filters.append(count_posts("kept", "external posts left", posts, "split"))
     if posts.empty:
         message = f"{config.external}: no post is left after dropping those that repeat posts the model has met"
@@ -85,20 +101,38 @@ def prepare_external_posts(config: DataConfig, taxonomy: Taxonomy, met_texts: Se
     return ExternalPosts(posts, card)
 
 
-def _read_and_clean(config: DataConfig, path: Path, taxonomy: Taxonomy) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """Return checked posts with names as labels, and marks of those whose text changed in cleaning."""
-    where = str(path)
-    posts = _read(config, path)
-    groups = [str(name) for name in posts if name not in _OWN_COLUMNS]
-    labels = taxonomy.index_by_text.keys()
-    validate_posts(posts, labels=labels, max_characters=config.max_characters, group_columns=groups, where=where)
+def clean_labelled_posts(
+    posts: pd.DataFrame, names: Mapping[str, str], *, max_characters: int, group_columns: Collection[str], where: str
+) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """Check labelled posts, clean their texts, and give their labels the names of the taxonomy.
+
+    Parameters
+    ----------
+    posts : DataFrame
+        As :func:`screening.data.schema.validate_posts` takes them, with ``label``.
+    names : mapping of str to str
+        From every accepted spelling of a label to its name.
+    max_characters, group_columns, where
+        See :func:`screening.data.schema.validate_posts`.
+
+    Returns
+    -------
+    posts : DataFrame
+    is_changed : ndarray of bool, shape (n_posts,)
+        Whether cleaning changed the text.
+
+    Raises
+    ------
+    SchemaError
+        If a row breaks the schema, before or after cleaning.
+    """
+    check = partial(validate_posts, max_characters=max_characters, group_columns=group_columns)
+    check(posts, labels=names.keys(), where=where)
     texts = posts["text"].map(clean_text)
     is_changed = (texts != posts["text"]).to_numpy()
-    posts = posts.assign(
-        text=texts, label=posts["label"].map(lambda label: taxonomy.names[taxonomy.index_by_text[label]])
-    )
-    validate_posts(posts, max_characters=config.max_characters, where=f"{where} after cleaning")
-    return fix_types(posts).assign(split="external"), is_changed
+    posts = posts.assign(text=texts, label=posts["label"].map(names))
+    check(posts, where=f"{where} after cleaning")
+    return posts, is_changed
 
 
 def _read(config: DataConfig, path: Path) -> pd.DataFrame:
@@ -115,26 +149,3 @@ def _read(config: DataConfig, path: Path) -> pd.DataFrame:
         tuple(name for name in groups if name in table),
     )
     return select_columns(table, columns, where=str(path), stem=f"external-{path.stem}")
-
-
-def _drop_met(
-    posts: pd.DataFrame, met_texts: Sequence[str], similarity: float, filters: list[FilterCount]
-) -> pd.DataFrame:
-    """Drop exact, then near duplicates of met posts and of earlier external posts; count them in ``filters``."""
-    steps = (
-        (
-            "exact_duplicates",
-            "dropped: repeats a post the model has met or an earlier external post",
-            find_exact_duplicates,
-        ),
-        (
-            "near_duplicates",
-            f"dropped: word 5-gram Jaccard similarity >= {similarity:g} to such a post",
-            lambda texts: find_near_duplicates(texts, similarity),
-        ),
-    )
-    for step, description, find in steps:
-        marks = find([*met_texts, *posts["text"]])[len(met_texts) :]
-        filters.append(count_posts(step, description, posts[marks], "split"))
-        posts = posts[~marks].reset_index(drop=True)
-    return posts

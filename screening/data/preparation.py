@@ -21,7 +21,7 @@ from screening.data.card import (
     summarise_split,
 )
 from screening.data.cleaning import clean_text
-from screening.data.deduplicate import find_exact_duplicates, find_near_duplicates
+from screening.data.deduplicate import find_repeats
 from screening.data.schema import parse_dates, validate_posts
 from screening.data.sources import KNOWN_SOURCES, read_source
 from screening.data.splitting import CONTROLS_RANK, SplitPlan, carve_splits, find_author_conflicts, plan_splits
@@ -138,15 +138,14 @@ def _check_and_clean(posts: pd.DataFrame, config: DataConfig, taxonomy: Taxonomy
     groups = [str(name) for name in posts if name not in _OWN_COLUMNS]
     where = f"source {config.source}"
     validate = partial(validate_posts, max_characters=config.max_characters, group_columns=groups)
-    validate(posts[~is_control], labels=taxonomy.index_by_text.keys(), where=where)
+    validate(posts[~is_control], labels=taxonomy.name_by_text.keys(), where=where)
     controls = posts[is_control].rename(columns={"label": "control_kind"})
     validate(controls, group_columns=[*groups, "control_kind"], where=f"controls of {where}")
     validate(posts, where=f"{where} with controls")
     texts = posts["text"].map(clean_text)
     cleaned = posts.assign(text=texts, is_changed=texts != posts["text"])
     validate(cleaned, where=f"{where} after cleaning")
-    names = {spelling: taxonomy.names[index] for spelling, index in taxonomy.index_by_text.items()}
-    cleaned["label"] = cleaned["label"].where(is_control, cleaned["label"].map(names))
+    cleaned["label"] = cleaned["label"].where(is_control, cleaned["label"].map(taxonomy.name_by_text))
     return fix_types(cleaned)
 
 
@@ -176,12 +175,11 @@ def _drop_conflicts(
         filters.append(count_posts(step, description, posts[marks], "source_split"))
         return posts[~marks].reset_index(drop=True)
 
-    posts = drop("exact_duplicates", "dropped: repeats an earlier post", find_exact_duplicates(posts["text"]))
     similarity = config.near_duplicate_similarity
-    marks = find_near_duplicates(posts["text"].tolist(), similarity)
-    posts = drop(
-        "near_duplicates", f"dropped: word 5-gram Jaccard similarity >= {similarity:g} to an earlier post", marks
-    )
+    exact, near = find_repeats(posts["text"].tolist(), similarity)
+    posts = drop("exact_duplicates", "dropped: repeats an earlier post", exact)
+    words = f"dropped: word 5-gram Jaccard similarity >= {similarity:g} to an earlier post"
+    posts = drop("near_duplicates", words, near[~exact])
     if "author_id" in posts:
         marks = find_author_conflicts(posts["author_id"], posts["rank"].to_numpy())
         posts = drop("author_conflicts", "dropped: the author also stands in an earlier split", marks)
