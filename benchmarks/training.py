@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ STOCK, OURS = "stock Trainer", "ours"
 LEVERS = {
     "attention dropout 0": "with attention dropout .1",
     "bf16": "in fp32",
+    "gradient of attention": "with PyTorch's gradient of attention",
     "keeping freed memory": "with glibc's settings",
     "lengths grouped, padded to eights": "in random order, padded to the longest",
 }
@@ -141,6 +143,8 @@ def leave_out(lever: str) -> None:
 
     from screening.training import fitting, trainer
 
+    if lever == "gradient of attention":
+        fitting.matrix_gradient = lambda _: nullcontext()  # type: ignore[assignment]
     if lever == "keeping freed memory":
         fitting.keep_freed_memory = lambda: False
     if lever == "lengths grouped, padded to eights":

@@ -16,6 +16,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from screening.allocator import keep_freed_memory
 from screening.config import ObjectiveConfig, RunConfig
 from screening.inference.windows import tokenize
+from screening.models.attention import matrix_gradient
 from screening.models.classifier import RiskClassifier
 from screening.objectives import (
     CombinedObjective,
@@ -168,7 +169,7 @@ def _fit_phase(phase: Phase, classifier: RiskClassifier, material: _Material, fo
     preset = resolve_preset(phase.config.objective)
     label = torch.tensor(material.train[0]["labels"])
     attach_training_parts(classifier, preset, phase.config.model, label)
-    with frozen_encoder(classifier, is_frozen=phase.is_encoder_frozen):
+    with frozen_encoder(classifier, is_frozen=phase.is_encoder_frozen), matrix_gradient(classifier):
         if phase.is_encoder_frozen:
             material = _represent_posts(classifier, material, phase.config.model.max_tokens)
         trainer, keep_best = _build_trainer(phase, preset, classifier, material, folder)
