@@ -2,6 +2,7 @@
 
     python benchmarks/training.py                     # speed: one epoch over 256 posts, six minutes of one core
     python benchmarks/training.py --accuracy 320      # macro F1 after three epochs over so many posts
+    python benchmarks/training.py --gradients         # a step with PyTorch's gradient of attention and with ours
 
 The peer is ``AutoModelForSequenceClassification`` on the same encoder with the Trainer's defaults: attention dropout
 .1, fp32, random order, padding to the longest post, glibc's allocator; its optimiser is fused AdamW as ours. Posts,
@@ -25,6 +26,7 @@ from typing import Any
 
 MAX_TOKENS, BATCH_SIZE, LEARNING_RATE, EPOCHS = 256, 16, 1e-4, 3
 STEPS_PER_TURN = 2
+LENGTHS, N_TURNS = (24, 64, 128, 192, 256, 512), 6
 STOCK, OURS = "stock Trainer", "ours"
 LEVERS = {
     "attention dropout 0": "with attention dropout .1",
@@ -272,11 +274,49 @@ def train_and_score(name: str, n_posts: int) -> None:
     print(f"{macro_f1:.3f} (n = {len(validation)}) | {seconds:,.0f}")
 
 
+def compare_gradients() -> None:
+    """Print the time of a step with PyTorch's gradient of attention and with ours, in turns, by batch shape."""
+    import torch
+
+    from screening.allocator import keep_freed_memory
+    from screening.models.attention import matrix_gradient
+    from screening.models.classifier import RiskClassifier
+
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    classifier, _ = RiskClassifier.from_encoder("all-MiniLM-L6-v2", ("one", "other"), max_tokens=max(LENGTHS))
+    classifier.train()
+    optimizer = torch.optim.AdamW(classifier.parameters(), lr=LEARNING_RATE, fused=True)
+
+    def time_step(n_tokens: int) -> float:
+        input_ids = torch.randint(1_000, 20_000, (BATCH_SIZE, n_tokens))
+        attention_mask = torch.ones_like(input_ids)
+        attention_mask[::2, -n_tokens // 8 :] = 0
+        began = time.process_time()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = classifier(input_ids=input_ids, attention_mask=attention_mask).logits
+        logits.float().square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return time.process_time() - began
+
+    print("| tokens | PyTorch's gradient, s | ours, s | ratio |\n|---|---|---|---|")
+    for n_tokens in LENGTHS:
+        time_step(n_tokens)
+        usual, ours = 0.0, 0.0
+        for _ in range(N_TURNS):
+            usual += time_step(n_tokens)
+            with matrix_gradient(classifier):
+                ours += time_step(n_tokens)
+        print(f"| {n_tokens} | {usual / N_TURNS:.2f} | {ours / N_TURNS:.2f} | {usual / ours:.2f} |", flush=True)
+
+
 def main() -> None:
     """Print the table that was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--posts", type=int, default=256, help=f"a multiple of {BATCH_SIZE * STEPS_PER_TURN}")
     parser.add_argument("--accuracy", type=int, metavar="POSTS")
+    parser.add_argument("--gradients", action="store_true")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--reports-to", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--train", help=argparse.SUPPRESS)
@@ -285,6 +325,8 @@ def main() -> None:
         return work(arguments.worker, arguments.posts, arguments.reports_to)
     if arguments.train:
         return train_and_score(arguments.train, arguments.accuracy)
+    if arguments.gradients:
+        return compare_gradients()
     prepare_posts()
     if arguments.accuracy:
         return compare_accuracy(arguments.accuracy)
