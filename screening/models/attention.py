@@ -91,8 +91,9 @@ AttentionMaskInterface.register(OURS, sdpa_mask)
 @contextmanager
 def matrix_gradient(classifier: PreTrainedModel) -> Iterator[None]:
     """Let all encoders of a classifier, training parts included, take their gradients this way in a ``with`` block."""
-    parts = [part for part in classifier.modules() if isinstance(part, PreTrainedModel) and part is not classifier]
-    usual = [part for part in parts if part.config._attn_implementation == USUAL]
+    models = [part for part in classifier.modules() if isinstance(part, PreTrainedModel)]
+    encoders = [part for part in models if not isinstance(part, type(classifier))]
+    usual = [part for part in encoders if part.config._attn_implementation == USUAL]
     for part in usual:
         part.set_attn_implementation(OURS)
     try:
