@@ -241,3 +241,36 @@ def test_the_command_writes_a_new_folder_once(bundle: Path, tmp_path: Path) -> N
     wrong = CliRunner().invoke(app, [*arguments[:-1], str(tmp_path / "own2"), "--target-recall", "1.5"])
     assert wrong.exit_code == 2
     assert not (tmp_path / "own2").exists()
+
+
+def test_a_recalibrated_bundle_is_audited_against_the_posts_it_was_made_on(bundle: Path, tmp_path: Path) -> None:
+    own, labelled, month = tmp_path / "own", tmp_path / "labelled.csv", tmp_path / "month.csv"
+    posts = make_posts(420)
+    posts.head(210).to_csv(labelled, index=False)
+    posts.tail(210).drop(columns="label").to_csv(month, index=False)
+
+    def run(*arguments: object) -> str:
+        ended = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert ended.exit_code == 0, ended.output
+        return ended.output
+
+    run("recalibrate", labelled, "--bundle", bundle, "--out", own)
+    for name in (labelled, month):
+        run("score", name, "--bundle", own, "--out", name.with_suffix(".parquet"))
+    scores = month.with_suffix(".parquet")
+    assert "trusted" in run("audit", "drift", scores, "--bundle", own, "--reference", labelled.with_suffix(".parquet"))
+    said = run(
+        "audit",
+        "sample",
+        scores,
+        "--bundle",
+        own,
+        "--target",
+        "suicidewatch",
+        "--n",
+        5,
+        "--out",
+        tmp_path / "sample.csv",
+    )
+    assert "5" in said
+    assert set(pd.read_csv(tmp_path / "sample.csv")["model_version"]) == {Screener.load(own).version}
