@@ -81,11 +81,19 @@ class MomentumNetwork(nn.Module):
         self.network.requires_grad_(False).eval()
         n_features = projections["projected"].n_projected if projections else classifier.class_head.in_features
         self.queue = KeyQueue(queue_size, n_features, label)
+        self._last: tuple[Tensor, Tensor] | None = None
 
     def forward(self, input_ids: Tensor | None, attention_mask: Tensor | None, pooled: Tensor) -> Tensor:
-        """Read the posts; returns keys of shape (n_posts, n_features)."""
+        """Read the posts; returns keys of shape (n_posts, n_features).
+
+        A batch that is read twice in a step, as token detection does, has the same keys and is computed once.
+        """
+        if self._last is not None and self._last[0] is input_ids:
+            return self._last[1]
         with torch.no_grad():
-            return self.network(input_ids=input_ids, attention_mask=attention_mask).contrasted
+            keys: Tensor = self.network(input_ids=input_ids, attention_mask=attention_mask).contrasted
+        self._last = None if input_ids is None else (input_ids, keys)
+        return keys
 
     def train(self, mode: bool = True) -> "MomentumNetwork":
         """Stay in evaluation mode: keys are read without dropout."""
@@ -94,6 +102,7 @@ class MomentumNetwork(nn.Module):
     @torch.no_grad()
     def follow(self, classifier: nn.Module) -> None:
         """Take the classifier's weights in, after an optimiser step."""
+        self._last = None
         for name, weight in self.network.named_parameters():
             weight.lerp_(classifier.get_parameter(name), 1 - self.momentum)
 

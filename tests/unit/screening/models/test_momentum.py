@@ -73,6 +73,28 @@ def test_keys_are_projected_where_queries_are(build_classifier: Any) -> None:
     assert network.queue.keys.shape == (4, 3)
 
 
+def test_a_batch_is_read_once_until_the_weights_change(build_classifier: Any) -> None:
+    classifier = build_classifier("bert", 40).eval()
+    network = MomentumNetwork(classifier, 0.5, 4, CLASS)
+    n_read = []
+    network.network.register_forward_hook(lambda *_: n_read.append(1))
+
+    def read(ids: torch.Tensor) -> torch.Tensor:
+        return network(ids, torch.ones_like(ids), torch.empty(0))
+
+    first = read(IDS)
+    assert torch.equal(read(IDS), first)
+    assert len(n_read) == 1
+    assert not torch.equal(read(IDS.flip(1)), first)  # another batch
+    read(IDS)
+    assert len(n_read) == 3
+    with torch.no_grad():
+        for weight in classifier.encoder.parameters():
+            weight.mul_(1.5)
+    network.follow(classifier)
+    assert not torch.equal(read(IDS), first)  # the same batch, other weights
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.75])
 def test_weights_follow_by_the_share_that_is_not_kept(momentum: float, build_classifier: Any) -> None:
     classifier = build_classifier("bert", 40)

@@ -1,10 +1,12 @@
 """CARL's stage before training: what the training starts from, what is left of the stage, and kills."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
+from transformers import TrainerCallback
 
 from screening.config import RunConfig, load_config
 from screening.exceptions import ConfigError
@@ -35,6 +37,34 @@ def make_carl_config(encoder: Path, ratings: Path | None, *more: str) -> RunConf
     carl = ["objective.preset=carl", "objective.queue_size=20", "pretraining.epochs=2", "pretraining.low=0"]
     rated = [f"pretraining.path={ratings}"] if ratings else []
     return make_config(encoder, *carl, *rated, *more, epochs=1, batch_size=8, save_every_steps=2)
+
+
+class CountKeyPasses(TrainerCallback):
+    """Count the momentum network's passes up to the end of every step."""
+
+    def __init__(self) -> None:
+        self.n_passes = 0
+        self.by_step: list[int] = []
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        kwargs["model"].training_parts["momentum_keys"].network.register_forward_hook(self.count)
+
+    def count(self, *_: Any) -> None:
+        self.n_passes += 1
+
+    def on_step_begin(self, *args: Any, **kwargs: Any) -> None:
+        self.n_passes = 0
+
+    def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+        self.by_step.append(self.n_passes)
+
+
+def test_keys_of_a_step_are_computed_once_for_saliency_and_loss(
+    encoder: Path, ratings: Path, posts: pd.DataFrame, tmp_path: Path
+) -> None:
+    passes = CountKeyPasses()
+    fit(make_carl_config(encoder, ratings), posts, tmp_path / "run", passes)
+    assert set(passes.by_step) == {1}
 
 
 def test_training_starts_from_the_pretrained_encoder_and_fresh_heads(
