@@ -29,7 +29,7 @@ class MatrixGradientAttention(torch.autograd.Function):
         ----------
         query, key, value : Tensor of shape (n_posts, n_heads, n_tokens, n_features)
         mask : Tensor of bool, shape (n_posts, 1, n_tokens, n_tokens), optional
-            Where a token (row) may look at another (column); at one at least.
+            Where a token (row) may look at another (column).
         scale : float
 
         Returns
@@ -48,7 +48,7 @@ class MatrixGradientAttention(torch.autograd.Function):
         scaled = query * ctx.scale
         scores = scaled @ key.transpose(-1, -2)
         if mask is not None:
-            scores.masked_fill_(~mask, -torch.inf)
+            scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)  # not -inf: padding may see no token at all
         shares = scores.softmax(dim=-1)
         of_shares = gradient @ value.transpose(-1, -2)
         of_scores = torch._softmax_backward_data(of_shares, shares, -1, shares.dtype)

@@ -61,6 +61,16 @@ def test_in_bf16_it_is_as_near_to_the_truth_as_the_one_of_pytorch(n_tokens: int,
         assert error < max(2 * usual, 2**-8)  # bf16 keeps 8 bits
 
 
+def test_padding_that_sees_no_token_spoils_no_gradient() -> None:
+    inputs, mask, gradient = make_inputs(6, is_masked=True, dtype=torch.bfloat16)
+    assert mask is not None
+    mask[:, :, 4:] = False
+    gradient[:, :, 4:] = 0.0  # nobody reads what padding says
+    found = differentiate(lambda q, k, v: MatrixGradientAttention.apply(q, k, v, mask, SCALE), inputs, gradient)
+    assert all(tensor.isfinite().all() for tensor in found[1:])
+    assert not found[1][:, :, 4:].any()
+
+
 @pytest.mark.parametrize(
     ("change", "is_ours"),
     [
