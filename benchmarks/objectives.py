@@ -30,6 +30,7 @@ from rich.console import Console
 from sklearn.metrics import average_precision_score
 
 from pipelines.folder_lock import lock_folder
+from pipelines.provenance import find_commit
 from pipelines.run import run_stages
 from pipelines.training_progress import TrainingProgress
 from screening.calibration.ensemble import fit_ensemble_weight
@@ -175,6 +176,7 @@ def run_cell(cell: Cell, console: Console) -> list[dict[str, Any]]:
         "seconds": None if is_resumed else round(time.perf_counter() - started, 1),
         "processor_seconds": None if is_resumed else round(time.process_time() - worked, 1),
         "hardware": describe_hardware(),
+        "commit": find_commit(),
     }
     lines = [{"data": cell.data, "system": cell.system, **measure(outputs, posts, taxonomy, config), **facts}]
     if cell.system != BASELINE:

@@ -1,1 +1,1 @@
-"""Tables and pictures of a run, and the model card."""
+"""From a run's tables to pages: the report with its sections, pictures and checks, the model card, the comparison."""

@@ -1,1 +1,1 @@
-"""What the evaluate stage compares the screener with: keyword lists, an earlier run, changed texts."""
+"""What stands beside the screener's test scores: keyword lists, changed texts, an earlier run."""

@@ -14,8 +14,8 @@ from pipelines.artifacts import RunFolder
 from pipelines.progress import show_progress
 from screening.bundle import BundleManifest, Recalibration, copy_bundle
 from screening.config import CalibrationConfig, DataConfig
+from screening.data.cleaning import clean_labelled_posts
 from screening.data.deduplicate import find_repeats
-from screening.data.external import clean_labelled_posts
 from screening.data.file_readers import read_table
 from screening.data.preparation import load_split
 from screening.data.sources import Columns, hide_author_names, select_columns

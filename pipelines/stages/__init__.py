@@ -1,1 +1,1 @@
-"""The stages of a run, in order: prepare, train, calibrate, evaluate, report, register; and score, explain."""
+"""The stages of a run, in order: prepare, train, calibrate, evaluate, report, register; and explain, beside them."""

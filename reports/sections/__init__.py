@@ -1,1 +1,1 @@
-"""The sections of a report: one module each makes its tables and pictures."""
+"""The sections of a report, a module each, and the tables several of them share."""

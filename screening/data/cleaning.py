@@ -3,7 +3,15 @@
 import html
 import re
 import unicodedata
+from collections.abc import Collection, Mapping
+from functools import partial
 from itertools import count
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from screening.data.schema import validate_posts
 
 # Invisible: zero-width space, word joiner, BOM, soft hyphen, direction marks, variation-free fillers.
 _INVISIBLE = "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
@@ -81,3 +89,37 @@ def _clean_once(text: str) -> str:
         text = unicodedata.normalize("NFC", _LATIN_JOINER.sub("", text.replace("\u2029", "\n\n")))
     lines = [" ".join(_REMOVED.sub("", line).split()) for line in text.splitlines()]
     return _PARAGRAPH_BREAK.sub("\n\n", "\n".join(lines)).strip()
+
+
+def clean_labelled_posts(
+    posts: pd.DataFrame, names: Mapping[str, str], *, max_characters: int, group_columns: Collection[str], where: str
+) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """Check labelled posts, clean their texts, and give their labels the names of the taxonomy.
+
+    Parameters
+    ----------
+    posts : DataFrame
+        As :func:`screening.data.schema.validate_posts` takes them, with ``label``.
+    names : mapping of str to str
+        From every accepted spelling of a label to its name.
+    max_characters, group_columns, where
+        See :func:`screening.data.schema.validate_posts`.
+
+    Returns
+    -------
+    posts : DataFrame
+    is_changed : ndarray of bool, shape (n_posts,)
+        Whether cleaning changed the text.
+
+    Raises
+    ------
+    SchemaError
+        If a row breaks the schema, before or after cleaning.
+    """
+    check = partial(validate_posts, max_characters=max_characters, group_columns=group_columns)
+    check(posts, labels=names.keys(), where=where)
+    texts = posts["text"].map(clean_text)
+    is_changed = (texts != posts["text"]).to_numpy()
+    posts = posts.assign(text=texts, label=posts["label"].map(names))
+    check(posts, where=f"{where} after cleaning")
+    return posts, is_changed

@@ -1,21 +1,18 @@
 """Labelled posts from another place or time: read, cleaned, and kept apart from every post the model has met."""
 
-from collections.abc import Collection, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from screening.config import DataConfig
 from screening.data.card import FilterCount, SplitDigest, count_posts, summarise_split
-from screening.data.cleaning import clean_text
+from screening.data.cleaning import clean_labelled_posts
 from screening.data.deduplicate import find_repeats
 from screening.data.file_readers import read_table
 from screening.data.preparation import fix_types
-from screening.data.schema import validate_posts
 from screening.data.sources import KNOWN_SOURCES, Columns, select_columns
 from screening.exceptions import ConfigError, SchemaError
 from screening.taxonomy import Taxonomy
@@ -99,40 +96,6 @@ def prepare_external_posts(config: DataConfig, taxonomy: Taxonomy, met_texts: Se
     posts = posts.drop(columns="split").dropna(axis="columns", how="all")
     card = ExternalCard(location=str(config.external), filters=tuple(filters), posts=summarise_split(posts))
     return ExternalPosts(posts, card)
-
-
-def clean_labelled_posts(
-    posts: pd.DataFrame, names: Mapping[str, str], *, max_characters: int, group_columns: Collection[str], where: str
-) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """Check labelled posts, clean their texts, and give their labels the names of the taxonomy.
-
-    Parameters
-    ----------
-    posts : DataFrame
-        As :func:`screening.data.schema.validate_posts` takes them, with ``label``.
-    names : mapping of str to str
-        From every accepted spelling of a label to its name.
-    max_characters, group_columns, where
-        See :func:`screening.data.schema.validate_posts`.
-
-    Returns
-    -------
-    posts : DataFrame
-    is_changed : ndarray of bool, shape (n_posts,)
-        Whether cleaning changed the text.
-
-    Raises
-    ------
-    SchemaError
-        If a row breaks the schema, before or after cleaning.
-    """
-    check = partial(validate_posts, max_characters=max_characters, group_columns=group_columns)
-    check(posts, labels=names.keys(), where=where)
-    texts = posts["text"].map(clean_text)
-    is_changed = (texts != posts["text"]).to_numpy()
-    posts = posts.assign(text=texts, label=posts["label"].map(names))
-    check(posts, where=f"{where} after cleaning")
-    return posts, is_changed
 
 
 def _read(config: DataConfig, path: Path) -> pd.DataFrame:

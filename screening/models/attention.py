@@ -13,12 +13,14 @@ from transformers.masking_utils import sdpa_mask
 
 USUAL = "sdpa"
 OURS = "sdpa_with_matrix_gradient"
+MAX_SHARES = 2**26  # of a layer's backward pass, 2 bytes each, four times over: 512 MiB
 
 
 class MatrixGradientAttention(torch.autograd.Function):
     """``softmax(s Q Kᵀ) V`` as PyTorch computes it; for the gradient the probabilities are computed again.
 
-    No more is kept between the passes than PyTorch keeps: nothing of shape (n_tokens, n_tokens).
+    No more is kept between the passes than PyTorch keeps: nothing of shape (n_tokens, n_tokens). The backward pass of a
+    layer needs a few arrays of that shape.
     """
 
     @staticmethod
@@ -29,7 +31,7 @@ class MatrixGradientAttention(torch.autograd.Function):
         ----------
         query, key, value : Tensor of shape (n_posts, n_heads, n_tokens, n_features)
         mask : Tensor of bool, shape (n_posts, 1, n_tokens, n_tokens), optional
-            Where a token (row) may look at another (column).
+            Where a token (row) may look at another (column); one that may look at none gets 0.
         scale : float
 
         Returns
@@ -48,8 +50,10 @@ class MatrixGradientAttention(torch.autograd.Function):
         scaled = query * ctx.scale
         scores = scaled @ key.transpose(-1, -2)
         if mask is not None:
-            scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)  # not -inf: padding may see no token at all
+            scores.masked_fill_(~mask, torch.finfo(scores.dtype).min)
         shares = scores.softmax(dim=-1)
+        if mask is not None and (is_blind := ~mask.any(dim=-1, keepdim=True)).any():  # padding, in a window of its own
+            shares.masked_fill_(is_blind, 0)
         of_shares = gradient @ value.transpose(-1, -2)
         of_scores = torch._softmax_backward_data(of_shares, shares, -1, shares.dtype)
         return (
@@ -73,9 +77,12 @@ def attend(
 ) -> tuple[Tensor, None]:
     """Attend as ``transformers`` asks for it: our gradient where it is faster, PyTorch's everywhere else."""
     is_slow = query.dtype == torch.bfloat16 and query.device.type == "cpu" and query.requires_grad
-    is_plain = dropout == 0 and key.shape == query.shape and not getattr(module, "is_causal", True)
+    is_causal = getattr(module, "is_causal", True) or others.get("is_causal")
+    is_plain = dropout == 0 and key.shape == query.shape and not is_causal
+    is_plain &= all(others.get(name) is None for name in ("position_bias", "softcap", "cache"))
     is_understood = attention_mask is None or attention_mask.dtype == torch.bool
-    if not (is_slow and is_plain and is_understood and others.get("position_bias") is None):
+    is_small = query.shape[:3].numel() * query.shape[2] <= MAX_SHARES
+    if not (is_slow and is_plain and is_understood and is_small):
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **others
         )

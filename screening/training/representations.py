@@ -29,7 +29,7 @@ def add_representations(posts: Any, classifier: Any, pad_token_id: int, max_toke
         With a column ``pooled``, n_hidden numbers a post.
     """
     device = next(classifier.parameters()).device
-    token_ids, was_training = posts["input_ids"], classifier.training
+    token_ids, was_training = posts["input_ids"][:], classifier.training
     pooled: list[Any] = [None] * len(posts)
     classifier.eval()
     with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):

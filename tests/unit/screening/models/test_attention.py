@@ -61,14 +61,17 @@ def test_in_bf16_it_is_as_near_to_the_truth_as_the_one_of_pytorch(n_tokens: int,
         assert error < max(2 * usual, 2**-8)  # bf16 keeps 8 bits
 
 
-def test_padding_that_sees_no_token_spoils_no_gradient() -> None:
-    inputs, mask, gradient = make_inputs(6, is_masked=True, dtype=torch.bfloat16)
+def test_padding_that_sees_no_token_gives_no_gradient_as_with_pytorch() -> None:
+    inputs, mask, gradient = make_inputs(6, is_masked=True, dtype=torch.float64)
     assert mask is not None
     mask[:, :, 4:] = False
-    gradient[:, :, 4:] = 0.0  # nobody reads what padding says
-    found = differentiate(lambda q, k, v: MatrixGradientAttention.apply(q, k, v, mask, SCALE), inputs, gradient)
-    assert all(tensor.isfinite().all() for tensor in found[1:])
-    assert not found[1][:, :, 4:].any()
+    ours = differentiate(lambda q, k, v: MatrixGradientAttention.apply(q, k, v, mask, SCALE), inputs, gradient)
+    theirs = differentiate(
+        lambda q, k, v: scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=SCALE), inputs, gradient
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-9)
+    assert not ours[1][:, :, 4:].any()
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,10 @@ def test_padding_that_sees_no_token_spoils_no_gradient() -> None:
         ({"dtype": torch.float32}, False),
         ({"dropout": 0.1}, False),
         ({"is_causal": True}, False),
+        ({"others": {"is_causal": True}}, False),
+        ({"others": {"is_causal": False, "softcap": None}}, True),
+        ({"max_shares": 3 * 2 * 8 * 8 - 1}, False),
+        ({"max_shares": 3 * 2 * 8 * 8}, True),
         ({"is_learning": False}, False),
         ({"is_additive": True}, False),
     ],
@@ -93,12 +100,14 @@ def test_it_is_used_where_it_is_faster_and_right(
         return torch.zeros_like(inputs[0])
 
     monkeypatch.setattr(MatrixGradientAttention, "apply", apply)
+    monkeypatch.setattr("screening.models.attention.MAX_SHARES", change.get("max_shares", 1_000))
     module = Module()
     module.is_causal = change.get("is_causal", False)
     leaves = [tensor.requires_grad_(change.get("is_learning", True)) for tensor in inputs]
     if "is_additive" in change:
         mask = torch.zeros(mask.shape, dtype=torch.bfloat16)
-    output, _ = attend(module, *leaves, mask, dropout=change.get("dropout", 0.0), scaling=SCALE)
+    others = change.get("others", {})
+    output, _ = attend(module, *leaves, mask, dropout=change.get("dropout", 0.0), scaling=SCALE, **others)
     assert output.shape == (3, 8, 2, 8)  # as transformers expects it: tokens before heads
     assert bool(used) == is_ours
 
