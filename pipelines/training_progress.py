@@ -4,12 +4,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerControl, TrainerState, TrainingArguments
+
+from screening.training.callbacks import PhaseCallback
 
 LINE_EVERY_STEPS = 100
 
 
-class TrainingProgress(TrainerCallback):
+class TrainingProgress(PhaseCallback):
     """Draw steps with the time left and the current loss; print validation metrics after every epoch."""
 
     def __init__(self, console: Console) -> None:
@@ -18,6 +20,15 @@ class TrainingProgress(TrainerCallback):
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self.progress = Progress(*columns, console=console)
         self.task = self.progress.add_task(self.title, total=None)
+
+    def on_posts_read(self, n_read: int, n_posts: int) -> None:
+        """Show how far a frozen encoder is with the posts."""
+        title = "reading posts for the second phase"
+        self.progress.update(self.task, description=title, total=n_posts, completed=n_read)
+        self.progress.start()
+        if n_read == n_posts:
+            self.progress.stop()
+            self.console.print(f"{title}: {n_posts:,} read", highlight=False)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

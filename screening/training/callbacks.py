@@ -14,6 +14,13 @@ BEST_WEIGHTS = "best.safetensors"
 WHOLE_MARKER = "whole"  # written last: a checkpoint without it was cut off by a kill
 
 
+class PhaseCallback(TrainerCallback):
+    """A Trainer's callback that also hears of the work before a phase's first step."""
+
+    def on_posts_read(self, n_read: int, n_posts: int) -> None:
+        """Hear how many posts a frozen encoder has read, of those whose representations the phase trains on."""
+
+
 class WholeCheckpoint(TrainerCallback):
     """Save the weight average with a checkpoint, then mark the checkpoint whole.
 

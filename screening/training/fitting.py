@@ -33,6 +33,7 @@ from screening.training.callbacks import (
     BEST_WEIGHTS,
     FollowWithMomentum,
     KeepBest,
+    PhaseCallback,
     WholeCheckpoint,
     find_whole_checkpoint,
 )
@@ -184,7 +185,13 @@ def _fit_phase(phase: Phase, classifier: RiskClassifier, material: _Material, fo
 
 def _represent_posts(classifier: RiskClassifier, material: _Material, max_tokens: int) -> _Material:
     """Let the frozen encoder read every post once, and not in every epoch."""
-    settings = (classifier, material.tokenizer.pad_token_id, max_tokens, material.precision)
+    listeners = [callback for callback in material.callbacks if isinstance(callback, PhaseCallback)]
+
+    def report(n_read: int, n_posts: int) -> None:
+        for listener in listeners:
+            listener.on_posts_read(n_read, n_posts)
+
+    settings = (classifier, material.tokenizer.pad_token_id, max_tokens, material.precision, report)
     train, validation = (add_representations(posts, *settings) for posts in (material.train, material.validation))
     return replace(material, train=train, validation=validation)
 

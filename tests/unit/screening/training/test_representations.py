@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 from datasets import Dataset
-from transformers import TrainerCallback
 
+from screening.training.callbacks import PhaseCallback
 from screening.training.collator import PaddingCollator
 from screening.training.representations import add_representations
 from tests.unit.screening.training.small_training import fit, make_config
@@ -44,11 +44,15 @@ def test_heads_say_the_same_of_a_representation_as_of_its_post(build_classifier:
         torch.testing.assert_close(getattr(remembered, name), getattr(read, name), atol=1e-5, rtol=1e-5)
 
 
-class CountReadPosts(TrainerCallback):
-    """Count the posts the encoder reads in each phase."""
+class CountReadPosts(PhaseCallback):
+    """Count the posts the encoder reads in each phase, and keep what is said of those read before one."""
 
     def __init__(self) -> None:
         self.n_read: list[int] = []
+        self.heard: list[tuple[int, int]] = []
+
+    def on_posts_read(self, n_read: int, n_posts: int) -> None:
+        self.heard.append((n_read, n_posts))
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.n_read.append(0)
@@ -62,11 +66,20 @@ class CountReadPosts(TrainerCallback):
         self.hook.remove()
 
 
-@pytest.mark.parametrize(("preset", "expected"), [("scl_two_phase", [120, 0]), ("scl_joint", [120])])
+@pytest.mark.parametrize(
+    ("preset", "expected", "heard"),
+    [("scl_two_phase", [120, 0], [(40, 40), (20, 20)]), ("scl_joint", [120], [])],
+)
 def test_no_epoch_of_the_heads_asks_the_encoder(
-    preset: str, expected: list[int], encoder: Path, posts: pd.DataFrame, tmp_path: Path
+    preset: str,
+    expected: list[int],
+    heard: list[tuple[int, int]],
+    encoder: Path,
+    posts: pd.DataFrame,
+    tmp_path: Path,
 ) -> None:
     counts = CountReadPosts()
     config = make_config(encoder, f"objective.preset={preset}", "training.epochs=2")
     fit(config, posts, tmp_path / "run", counts)
     assert counts.n_read == expected  # two epochs of 40 posts to learn from and 20 to validate on
+    assert [said for said in counts.heard if said[0] == said[1]] == heard
