@@ -21,8 +21,8 @@ OPENING = """\
 `python benchmarks/objectives.py --table` writes this page from `objectives.jsonl`. Figures in %, mean over seeds ±
 standard deviation; a test split is read once per cell. Labels are what the data set's makers say: hashtags, or the
 subreddit a post comes from. `+ tfidf` puts words beside the encoder, with the weight that is best on validation.
-*Processor min*: cells trained in one go, on one core with AVX512-BF16; those whose line names a commit have the faster
-gradient of attention (1.1 to 1.25 times), those before do not. Differences are paired by seed and post, in
+*Processor min*: cells trained in one go, on one core with AVX512-BF16; lines that name a commit, and `lcl, head`, have
+the faster gradient of attention (1.1 to 1.25 times), others do not. Differences are paired by seed and post, in
 points, with 95 % bootstrap intervals over posts: they hold these trained models fixed, say nothing of another seed,
 and are not corrected for the number of rows."""
 CLASS_HEADS = (
