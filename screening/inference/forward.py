@@ -1,6 +1,6 @@
 """The one path from texts to logits, used by training, calibration, evaluation and scoring alike."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -143,7 +143,7 @@ def run_windows(
     """
     keep_freed_memory()
     return _run_batches(
-        engine, len(token_ids), _build_batches(token_ids, pad_token_id, max_tokens, _choose_budget(engine))
+        engine, len(token_ids), build_batches(token_ids, pad_token_id, max_tokens, _choose_budget(engine))
     )
 
 
@@ -182,17 +182,16 @@ def _prepare(
     tokenizer: Any, texts: Sequence[str], *, max_tokens: int, long_posts: LongPosts, max_tokens_per_batch: int
 ) -> _Chunk:
     windows = split_into_windows(tokenizer, texts, max_tokens, long_posts)
-    batches = _build_batches(windows.token_ids, tokenizer.pad_token_id, max_tokens, max_tokens_per_batch)
+    batches = list(build_batches(windows.token_ids, tokenizer.pad_token_id, max_tokens, max_tokens_per_batch))
     return _Chunk(windows, batches, (windows.n_tokens > max_tokens) & (long_posts == "cut"))
 
 
-def _build_batches(
+def build_batches(
     token_ids: Sequence[Sequence[int]], pad_token_id: int, max_tokens: int, max_tokens_per_batch: int
-) -> list[Batch]:
-    return [
-        (batch, *pad_batch([token_ids[i] for i in batch], pad_token_id, max_tokens))
-        for batch in plan_batches([len(ids) for ids in token_ids], max_tokens_per_batch, PADDING_MULTIPLE)
-    ]
+) -> Iterator[Batch]:
+    """Pad posts in batches of like lengths, the longest first, each batch when it is asked for."""
+    for batch in plan_batches([len(ids) for ids in token_ids], max_tokens_per_batch, PADDING_MULTIPLE):
+        yield (batch, *pad_batch([token_ids[i] for i in batch], pad_token_id, max_tokens))
 
 
 def _run_chunk(engine: Engine, chunk: _Chunk, report: Callable[[int], None]) -> Logits:
@@ -216,7 +215,7 @@ def _run_chunk(engine: Engine, chunk: _Chunk, report: Callable[[int], None]) -> 
 def _run_batches(
     engine: Engine,
     n_windows: int,
-    batches: Sequence[Batch],
+    batches: Iterable[Batch],
     on_batch: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     outputs = _allocate(n_windows, engine.n_classes)

@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from screening.inference.batching import plan_batches
-from screening.inference.forward import MAX_TOKENS_PER_BATCH, PADDING_MULTIPLE, pad_batch
+from screening.inference.forward import MAX_TOKENS_PER_BATCH, build_batches
 from screening.training.collator import POOLED
 
 
@@ -25,7 +22,7 @@ def add_representations(
     Parameters
     ----------
     posts : datasets.Dataset
-        Columns ``input_ids`` and ``n_tokens``.
+        With ``input_ids``.
     classifier : RiskClassifier
     pad_token_id, max_tokens : int
         The classifier's own.
@@ -48,17 +45,11 @@ def add_representations(
     n_read = 0
     classifier.eval()
     with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        for batch in plan_batches(posts["n_tokens"], MAX_TOKENS_PER_BATCH[device.type], PADDING_MULTIPLE):
-            padded = pad_batch([token_ids[i] for i in batch], pad_token_id, max_tokens)
-            for i, row in zip(batch, _compute_pooled(classifier, *padded), strict=True):
+        for batch, *padded in build_batches(token_ids, pad_token_id, max_tokens, MAX_TOKENS_PER_BATCH[device.type]):
+            output = classifier(*(tensor.to(device) for tensor in padded))
+            for i, row in zip(batch, output.pooled.float().cpu().numpy(), strict=True):
                 pooled[i] = row
             n_read += len(batch)
             on_progress(n_read, len(posts))
     classifier.train(was_training)
     return posts.add_column(POOLED, pooled)
-
-
-def _compute_pooled(classifier: Any, input_ids: Tensor, attention_mask: Tensor) -> np.ndarray:
-    device = next(classifier.parameters()).device
-    output = classifier(input_ids=input_ids.to(device), attention_mask=attention_mask.to(device))
-    return np.asarray(output.pooled.float().cpu().numpy())
