@@ -92,7 +92,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "lcl, head": ("objective.preset=lcl", "objective.weighting_network=head"),
     **ABLATIONS,
     "cmhl, 4 epochs, averaged": (*CMHL, *LONGER),
-    "cmhl, 4 epochs, averaged, r_drop": (*CMHL, *LONGER, "objective.n_views=2", "objective.weights.r_drop=0.5"),
+    "r_drop": ("objective.preset=r_drop",),
     "distilled, 4 epochs, averaged": (DISTILLED, *LONGER),
 }
 """Names and what they change in the configuration, later ones over earlier ones; ``tfidf`` is no encoder."""
