@@ -53,12 +53,13 @@ RECURRENT = ("objective.preset=cross_entropy", "training.learning_rate=3e-3", "t
 PLAIN = ("objective.preset=cross_entropy",)
 CMHL = ("objective.preset=cmhl",)
 LONGER = ("training.epochs=4", "training.ema_decay=0.99")
+LAST_WEIGHTS = ("training.ema_decay=null",)
 DISTILLED = "objective.preset=distillation"
 TEACHERS = (
     "scl_joint",
     "layer_attentive",
     "cmhl",
-)  # the best on validation of emotion, one of each for their differences
+)  # the best on validation of emotion, one of each for their differences; their weights are not averaged
 
 SHORT = ("model.max_tokens=64", "training.epochs=2", "training.save_every_steps=200")
 DATA: dict[str, tuple[str, ...]] = {
@@ -97,33 +98,43 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
 }
 """Names and what they change in the configuration, later ones over earlier ones; ``tfidf`` is no encoder."""
 
+TRAINED_BY = {"seed", "data", "model", "objective", "pretraining", "training", "calibration"}
+"""Sections of a configuration on which a cell depends."""
+
 
 @dataclass(frozen=True)
 class Cell:
-    """One system on one data set with one seed."""
+    """One system on one data set with one seed, and what else it changes."""
 
     data: str
     system: str
     seed: int
+    changes: tuple[str, ...] = ()
 
     @property
     def overrides(self) -> tuple[str, ...]:
         """What it changes in the shipped configuration."""
-        own = SYSTEMS[self.system]
         folders = ", ".join(f"runs/{name}/model" for name in self.teachers)
-        return (*DATA[self.data], *own, *([f"objective.teachers=[{folders}]"] if folders else []))
+        taught = (f"objective.teachers=[{folders}]",) if folders else ()
+        return (*DATA[self.data], *SYSTEMS[self.system], *taught, *self.changes)
 
     @property
     def teachers(self) -> dict[str, "Cell"]:
         """Cells whose classifiers it learns from, by the runs that keep them; the same for students of every seed."""
         if DISTILLED not in SYSTEMS[self.system]:
             return {}
-        return {f"objectives-{self.data}-{system}": Cell(self.data, system, 0) for system in TEACHERS}
+        return {f"objectives-{self.data}-{system}": Cell(self.data, system, 0, LAST_WEIGHTS) for system in TEACHERS}
 
     @property
     def digest(self) -> str:
-        """Changes with the settings, so that a line of other settings is not taken for this cell."""
-        return hashlib.sha256("\n".join((self.data, self.system, *self.overrides)).encode()).hexdigest()[:8]
+        """Changes with the shipped configuration, the overrides and the teachers, so that no line of others is taken.
+
+        A setting at its default is left out: a new field of the configuration leaves finished cells valid.
+        """
+        settings = self.load_config().model_dump(mode="json", include=TRAINED_BY, exclude_defaults=True)
+        settings["training"].pop("seed")
+        parts = (self.system, json.dumps(settings, sort_keys=True), *(cell.digest for cell in self.teachers.values()))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
     @property
     def folder(self) -> Path:
