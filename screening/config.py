@@ -89,7 +89,9 @@ class ObjectiveConfig(Record):
     """What training minimises: a preset, with single weights changed where wanted."""
 
     preset: str = Field("cmhl", description="name of a preset, see screening.objectives.PRESETS")
-    weights: dict[str, float] = Field(default_factory=dict, description="weight per objective, over the preset's")
+    weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict, description="weight per objective, over the preset's; 0 leaves it out"
+    )
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: Fraction = Field(0.0, ge=0, lt=1)
     contradiction_form: Literal["A", "B", "C"] = Field("A", description="A products, B margin, C cross-head agreement")

@@ -50,6 +50,9 @@ class WeightingHead(nn.Module):
 
 
 def load_weighting_encoder(name: str, n_classes: int, *, pooling: str, dropout: float) -> WeightingEncoder:
-    """Put a fresh head on a second copy of a pre-trained encoder; see :func:`screening.models.encoder.load_encoder`."""
+    """Put a fresh head on the last layer of a second copy of a pre-trained encoder, without attention dropout.
+
+    See :func:`screening.models.encoder.load_encoder`.
+    """
     encoder, _ = load_encoder(name, dropout=dropout, attention_dropout=0.0)
     return WeightingEncoder(encoder, n_classes, pooling=pooling, dropout=dropout)

@@ -10,7 +10,9 @@ from screening.objectives.registry import ObjectiveContext, compute_class_weight
 
 
 class CrossEntropy(nn.Module):
-    """``−Σ_c q_c log p_c`` with optional class weights and label smoothing, averaged over posts.
+    """``−Σ_c q_c log p_c`` with optional class weights and label smoothing, as PyTorch has it.
+
+    The mean over posts; with class weights the mean weighted by those of the posts' labels.
 
     Parameters
     ----------

@@ -13,7 +13,8 @@ class LabelAwareContrastive(nn.Module):
 
     ``w_i = softmax(g_i)`` comes from the weighting network, which learns through this loss too. The form is the one the
     authors' code computes: ``w_{i,y_i}`` stands outside the logarithm (equation 3 of [1]_ has it inside) and every
-    ``k ≠ i`` is weighted. Equal weights give ``(L_SCL − log C) / C``, so the loss may be negative.
+    ``k ≠ i`` is weighted. Equal weights give ``(L_SCL − s log C) / C``, ``s`` the share of posts that are not alone in
+    their class, so the loss may be negative.
 
     Parameters
     ----------

@@ -102,14 +102,17 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "cross_entropy": Preset({"ce": 1.0}),
-    # arXiv 2603.14078: the terms [paper: abstract], their weights [ours].
+    # arXiv 2603.14078: the terms [paper: abstract], their weights [ours]. Its contrastive term is left out [ours]: give
+    # scl a weight beside these to have it.
     "cmhl": Preset({"ce": 1.0, "valence_intensity": 0.5, "contradiction": 0.1}),
-    # Gunel et al. 2021: (1 − λ) CE + λ SCL with λ .9 and τ .3 on normalised representations [paper].
+    # Gunel et al. 2021: (1 − λ) CE + λ SCL with λ .9 and τ .3 on normalised representations [paper]; both terms are
+    # means over posts [ours], where the paper sums SCL over them.
     "scl_joint": Preset({"ce": 0.1, "scl": 0.9}),
-    # Khosla et al. 2020: SCL, then a linear classifier on the frozen encoder [paper]; τ as Gunel's [ours].
+    # Khosla et al. 2020: SCL, then a linear classifier on the frozen encoder [paper]; one view and no projection, where
+    # the paper has two of the one and the other, and τ as Gunel's [ours].
     "scl_two_phase": Preset({"ce": 1.0, "scl": 1.0}, schedule="two_phase"),
-    # Suresh and Ong 2021: λ (CE + CE of the weighting network) + (1 − λ) LCL with λ .5, τ .3, two views [code]. The
-    # second view is another dropout mask [ours]; theirs puts in synonyms.
+    # Suresh and Ong 2021: λ (CE + CE of the weighting network) + (1 − λ) LCL with λ .5, τ .3, two views [code]; some
+    # data sets have other numbers there. The second view is another dropout mask [ours]; theirs puts in synonyms.
     "lcl": Preset({"ce": 0.5, "ce_weighting": 0.5, "lcl": 0.5}, n_views=2),
     # Liang et al. 2021: cross-entropy of two views, α 1 [paper]; our ce is a mean where theirs is a sum.
     "r_drop": Preset({"ce": 1.0, "r_drop": 0.5}, n_views=2),

@@ -10,8 +10,8 @@ from screening.objectives.similarity import compute_contrast
 class SupervisedContrastive(nn.Module):
     """``L_SCL = (1/N) Σ_i −1/|P_i| Σ_{p∈P_i} log( e^{h_i·h_p/τ} / Σ_{k≠i} e^{h_i·h_k/τ} )``.
 
-    The papers' formula [1]_ [2]_ (the outer sum of [1]_); a post alone in its class counts as 0 in the mean over the
-    ``N`` posts.
+    The papers' formula [1]_ [2]_ (the outer sum of [1]_), as a mean over the ``N`` posts where they write a sum over
+    them: so ``λ`` of [2]_ stands between two means here. A post alone in its class counts as 0 in the mean.
 
     Parameters
     ----------

@@ -32,17 +32,34 @@ def measure_collapse(pooled: ArrayLike, logits: ArrayLike, labels: ArrayLike) ->
         predicted class, and ``is_collapsed`` (1 or 0).
     """
     y_true, predictions = np.asarray(labels), np.asarray(logits).argmax(axis=1)
-    rank = compute_effective_rank(pooled)
     favourite = np.bincount(predictions).argmax()
     largest_share = float(np.mean(predictions == favourite))
     is_rarer = np.mean(y_true == favourite) < LARGEST_SHARE - _TENTH
     is_one_class = largest_share > LARGEST_SHARE and is_rarer
-    is_one_line = rank < SMALLEST_RANK and len(np.unique(y_true)) > 2
+    measured = measure_rank_collapse(pooled, y_true)
     return {
-        "effective_rank": rank,
+        "effective_rank": measured["effective_rank"],
         "largest_share": largest_share,
-        "is_collapsed": float(is_one_class or is_one_line),
+        "is_collapsed": max(measured["is_collapsed"], float(is_one_class)),
     }
+
+
+def measure_rank_collapse(pooled: ArrayLike, labels: ArrayLike) -> dict[str, float]:
+    """Measure how far representations alone have fallen together, where no class is predicted.
+
+    Parameters
+    ----------
+    pooled : array_like of float, shape (n_posts, n_hidden)
+    labels : array_like of shape (n_posts,) or (n_posts, n_ratings)
+
+    Returns
+    -------
+    dict of str to float
+        ``effective_rank`` and ``is_collapsed``, as :func:`measure_collapse` has them.
+    """
+    rank = compute_effective_rank(pooled)
+    is_one_line = rank < SMALLEST_RANK and len(np.unique(np.asarray(labels), axis=0)) > 2
+    return {"effective_rank": rank, "is_collapsed": float(is_one_line)}
 
 
 def compute_effective_rank(vectors: ArrayLike) -> float:
@@ -80,11 +97,13 @@ def describe_collapse(metrics: dict[str, float]) -> str | None:
     """
     if not metrics.get("eval_is_collapsed"):
         return None
+    share = metrics.get("eval_largest_share")  # of no stage that predicts no class
+    predictions = "" if share is None else f"{share:.1%} of validation posts get the same class, and "
     return (
-        f"The training has collapsed: {metrics['eval_largest_share']:.1%} of validation posts get the same class, and "
-        f"representations have an effective rank of {metrics['eval_effective_rank']:.2f}. Such scores tell no posts "
-        "apart. Some trainings recover by themselves; otherwise lower training.learning_rate or objective.temperature, "
-        "keep objective.is_normalised, or give cross-entropy more weight."
+        f"The training has collapsed: {predictions}representations have an effective rank of "
+        f"{metrics['eval_effective_rank']:.2f}. Such scores tell no posts apart. Some trainings recover by "
+        "themselves; otherwise keep objective.is_normalised, lower training.learning_rate, or give cross-entropy more "
+        "weight."
     )
 
 

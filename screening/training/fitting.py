@@ -44,6 +44,7 @@ from screening.training.evaluation import EPOCH_METRICS, build_metrics
 from screening.training.perturbation import TokenPerturber
 from screening.training.phases import Phase, frozen_encoder, join_logs, plan_phases
 from screening.training.pretraining import (
+    build_pretraining_metrics,
     build_pretraining_objective,
     load_pretraining_ratings,
     plan_pretraining,
@@ -80,7 +81,7 @@ class _Material:
     train: Any
     validation: Any
     build_objective: Callable[[ObjectiveConfig], CombinedObjective]
-    build_metrics: Callable[..., Any] | None
+    build_metrics: Callable[..., Any]
     precision: str
     callbacks: tuple[Any, ...]
 
@@ -122,7 +123,7 @@ def fit_classifier(
         If rated sentences are not as the config says.
     """
     config = _choose_seed(config)
-    refuse_unread_settings(config.objective, is_pretrained=config.pretraining.path is not None)
+    refuse_unread_settings(config)
     ratings = load_pretraining_ratings(config)
     keep_freed_memory()
     torch.set_num_threads(config.training.n_threads or limit_threads())
@@ -148,7 +149,7 @@ def fit_classifier(
             train=tokenize_ratings(ratings.train, tokenizer, max_tokens),
             validation=tokenize_ratings(ratings.validation, tokenizer, max_tokens),
             build_objective=build_pretraining_objective,
-            build_metrics=None,
+            build_metrics=build_pretraining_metrics,
         )
         plan.insert(0, (plan_pretraining(config), rated))
     logs = []
@@ -220,7 +221,7 @@ def _build_trainer(
         train_dataset=material.train,
         eval_dataset=material.validation,
         data_collator=PaddingCollator(material.tokenizer, config.model.max_tokens),
-        compute_metrics=material.build_metrics(has_class_head=phase.has_class_head) if material.build_metrics else None,
+        compute_metrics=material.build_metrics(has_class_head=phase.has_class_head),
         callbacks=[FollowWithMomentum(), WholeCheckpoint(ema), keep_best, CollapseGuard(), *material.callbacks],
     )
     trainer.remove_callback(PrinterCallback)  # callers that want progress pass a callback

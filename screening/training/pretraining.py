@@ -4,6 +4,7 @@ The two tasks and EmoBank are in the abstract of arXiv 2502.20613; the formulas,
 is chosen, and every number are ours.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from screening.inference.windows import tokenize
 from screening.objectives import CombinedObjective, resolve_preset
 from screening.objectives.mccl import ContinuousContrast
 from screening.objectives.ptd import PerTokenDetection
+from screening.training.collapse import measure_rank_collapse
 from screening.training.phases import Phase
 
 PRETRAINING = "pretraining"
@@ -75,6 +77,16 @@ def build_pretraining_objective(config: ObjectiveConfig) -> CombinedObjective:
     contrast = ContinuousContrast(None, preset.temperature, preset.coordinate_scale, is_normalised=preset.is_normalised)
     terms = {"mccl": contrast, "ptd": PerTokenDetection()}
     return CombinedObjective({name: terms[name] for name in preset.weights}, preset.weights)
+
+
+def build_pretraining_metrics(**_: Any) -> Callable[[Any], dict[str, float]]:
+    """Build the function that measures validation sentences after an epoch: nothing but a collapse, without classes."""
+
+    def compute_metrics(prediction: Any) -> dict[str, float]:
+        _, pooled = prediction.predictions
+        return measure_rank_collapse(pooled, prediction.label_ids)
+
+    return compute_metrics
 
 
 def tokenize_ratings(rated: pd.DataFrame, tokenizer: Any, max_tokens: int) -> Any:

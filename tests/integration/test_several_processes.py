@@ -24,10 +24,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def runs(small_config: Path, tmp_path: Path) -> Path:
-    """Config of a run without dropout, so that only the order of sums can differ; its posts are prepared."""
+    """Config of a run without dropout, so that only the order of sums can differ; its posts are prepared.
+
+    A contrastive term compares the posts of the whole batch: it is another loss where processes see their shares only.
+    """
     tree = yaml.safe_load(small_config.read_text(encoding="utf-8"))
     tree["model"] |= {"dropout": 0.0}
     tree["training"] |= {"precision": "fp32"}
+    tree["objective"] = {"weights": {"scl": 0.5}}
     small_config.write_text(yaml.safe_dump(tree), encoding="utf-8")
     finish([*ALONE, "prepare"], small_config, tmp_path / "alone")
     for name in ("together", "killed"):

@@ -1,6 +1,7 @@
 """Every objective against numbers worked by hand, a limit, and the parts its gradient must reach."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -82,6 +83,44 @@ def test_contradiction_without_pairs_is_zero() -> None:
     for form in ("A", "B"):
         loss = Contradiction((), torch.zeros(3), form)  # type: ignore[arg-type]  # a literal
         assert loss(make_outputs(torch.randn(2, 3)), torch.zeros(2, dtype=torch.long)).item() == 0
+
+
+PAIRS, VALENCE = ((0, 1), (2, 3), (0, 4)), torch.tensor([-0.8, 0.6, 0.1, 0.4, -0.2])
+
+
+def compute_contradiction_one_by_one(form: str, logits: torch.Tensor, valence: torch.Tensor) -> float:
+    """Post by post and pair by pair."""
+    costs = []
+    for row, v in zip(logits.double(), valence.double(), strict=True):
+        p, s = torch.softmax(row, 0), torch.sigmoid(row)
+        by_form = {
+            "A": sum(p[a] * p[b] for a, b in PAIRS),
+            "B": sum(max(torch.zeros(()).double(), s[a] + s[b] - 1) ** 2 for a, b in PAIRS),
+            "C": (v - sum(p[c] * VALENCE[c] for c in range(5))) ** 2,
+        }
+        costs.append(float(by_form[form]))
+    return sum(costs) / len(costs)
+
+
+@pytest.mark.parametrize("form", ["A", "B", "C"])
+def test_each_contradiction_is_its_formula_over_several_pairs_in_fp32_and_bf16(form: Any) -> None:
+    loss = Contradiction(PAIRS, VALENCE, form)
+    torch.manual_seed(0)
+    outputs = make_outputs(3 * torch.randn(7, 5))
+    expected = compute_contradiction_one_by_one(form, outputs.logits, outputs.valence)
+    one_class = torch.zeros(7, dtype=torch.long)
+    assert loss(outputs, one_class).item() == pytest.approx(expected, abs=1e-6)
+    rounded = make_outputs(outputs.logits.bfloat16())
+    assert loss(rounded, one_class).item() == pytest.approx(expected, abs=0.02)  # bf16 keeps 8 bits
+
+
+@pytest.mark.parametrize(("form", "heads"), [("A", {"logits"}), ("B", {"logits"}), ("C", {"logits", "valence"})])
+def test_each_contradiction_alone_sends_gradient_to_the_heads_it_reads(form: Any, heads: set[str]) -> None:
+    torch.manual_seed(0)
+    outputs = make_outputs((3 * torch.randn(8, 5)).requires_grad_())
+    Contradiction(PAIRS, VALENCE, form)(outputs, torch.zeros(8, dtype=torch.long)).backward()
+    grads = {name: getattr(outputs, name).grad for name in ("logits", "valence", "intensity")}
+    assert {name for name, grad in grads.items() if grad is not None and grad.abs().sum() > 0} == heads
 
 
 @pytest.mark.parametrize("form", ["A", "B", "C"])

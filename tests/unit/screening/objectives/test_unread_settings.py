@@ -3,11 +3,16 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from screening.config import ObjectiveConfig
+from screening.config import ObjectiveConfig, RunConfig
 from screening.exceptions import ConfigError
-from screening.objectives.registry import OBJECTIVES, Preset
-from screening.objectives.unread_settings import READERS, refuse_unread_settings
+from screening.objectives.registry import OBJECTIVES
+from screening.objectives.unread_settings import OF_TWO_PHASES, READERS, refuse_unread_settings
+
+
+def make_config(**objective: Any) -> RunConfig:
+    return RunConfig.model_validate({"objective": objective})
 
 
 @pytest.mark.parametrize(
@@ -17,11 +22,27 @@ from screening.objectives.unread_settings import READERS, refuse_unread_settings
         ({"preset": "cmhl", "queue_size": 9}, r"objective.queue_size is read by mccl alone"),
         ({"preset": "scl_joint", "weighting_network": "head"}, r"read by lcl, ce_weighting alone"),
         ({"preset": "carl", "weights": {"ptd": 0}, "perturbed_fraction": 0.3}, r"read by ptd alone"),
+        ({"preset": "cross_entropy", "contradiction_form": "B"}, r"read by contradiction alone"),
+        ({"weights": {"ce": 0}, "label_smoothing": 0.1}, r"read by ce, ce_weighting alone"),
+        ({"preset": "scl_joint", "classifier_epochs": 3}, r"classifier_epochs is read by the second of two phases"),
     ],
 )
 def test_a_setting_nothing_reads_is_refused(settings: dict[str, Any], found: str) -> None:
     with pytest.raises(ConfigError, match=found):
-        refuse_unread_settings(ObjectiveConfig(**settings))
+        refuse_unread_settings(make_config(**settings))
+
+
+def test_two_views_that_are_the_same_are_refused_where_they_are_compared() -> None:
+    without = {"dropout": 0, "attention_dropout": 0}
+    with pytest.raises(ConfigError, match=r"the same without dropout; set model.dropout above 0"):
+        refuse_unread_settings(RunConfig.model_validate({"objective": {"preset": "r_drop"}, "model": without}))
+    refuse_unread_settings(make_config(preset="r_drop"))
+
+
+@pytest.mark.parametrize("weight", [-0.1, float("nan"), float("inf")])
+def test_a_weight_is_a_number_from_zero_up(weight: float) -> None:
+    with pytest.raises(ValidationError, match=r"weights.scl"):
+        ObjectiveConfig(weights={"scl": weight})
 
 
 @pytest.mark.parametrize(
@@ -32,16 +53,18 @@ def test_a_setting_nothing_reads_is_refused(settings: dict[str, Any], found: str
         {"preset": "lcl", "weighting_network": "head"},
         {"preset": "carl", "queue_size": 9, "key_momentum": 0.9, "coordinate_scale": 0.1, "perturbed_fraction": 0.3},
         {"preset": "cross_entropy", "label_smoothing": 0.1, "n_views": 2},
+        {"preset": "scl_two_phase", "classifier_epochs": 3, "classifier_learning_rate": 0.01},
     ],
 )
 def test_a_setting_some_term_reads_is_allowed(settings: dict[str, Any]) -> None:
-    refuse_unread_settings(ObjectiveConfig(**settings))
+    refuse_unread_settings(make_config(**settings))
 
 
 def test_the_stage_before_reads_what_its_terms_read() -> None:
-    refuse_unread_settings(ObjectiveConfig(preset="cmhl", queue_size=9, temperature=0.1), is_pretrained=True)
+    objective = {"preset": "cmhl", "queue_size": 9, "temperature": 0.1}
+    refuse_unread_settings(RunConfig.model_validate({"objective": objective, "pretraining": {"path": "ratings.csv"}}))
 
 
 def test_settings_and_readers_exist() -> None:
-    assert set(READERS) <= set(ObjectiveConfig.model_fields) & set(Preset.__dataclass_fields__)
+    assert {*READERS, *OF_TWO_PHASES} <= set(ObjectiveConfig.model_fields)
     assert {name for readers in READERS.values() for name in readers} <= set(OBJECTIVES)

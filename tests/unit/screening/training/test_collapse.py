@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
-from screening.training.collapse import CollapseGuard, compute_effective_rank, describe_collapse, measure_collapse
+from screening.training.collapse import (
+    CollapseGuard,
+    compute_effective_rank,
+    describe_collapse,
+    measure_collapse,
+    measure_rank_collapse,
+)
 
 RNG = np.random.default_rng(0)
 LABELS = np.arange(200) % 4
@@ -51,6 +57,16 @@ def test_one_class_for_posts_that_nearly_all_have_it_is_no_collapse() -> None:
 
 def test_representations_on_one_line_are_a_collapse_whatever_the_predictions() -> None:
     assert measure_collapse(TOGETHER, APART, LABELS)["is_collapsed"] == 1
+
+
+def test_rated_sentences_on_one_line_are_a_collapse_without_any_class() -> None:
+    ratings = RNG.normal(size=(200, 2))
+    assert measure_rank_collapse(APART, ratings)["is_collapsed"] == 0
+    measures = measure_rank_collapse(TOGETHER, ratings)
+    assert measures["is_collapsed"] == 1
+    sentence = describe_collapse({f"eval_{name}": value for name, value in measures.items()})
+    assert sentence is not None
+    assert "collapsed: representations have an effective rank of 1.0" in sentence
 
 
 def test_two_classes_may_stand_on_one_line() -> None:

@@ -1,4 +1,4 @@
-"""A training that really collapses, and the same one with a sane learning rate that does not."""
+"""Trainings that really collapse, and the same ones at the same learning rate as shipped, which do not."""
 
 import logging
 from pathlib import Path
@@ -16,7 +16,14 @@ from screening.taxonomy import load_taxonomy
 from screening.training.fitting import fit_classifier, summarise_history
 
 pytestmark = pytest.mark.slow
-NAIVE = ("training.learning_rate=0.03", "objective.temperature=10", "objective.is_normalised=false")
+NAIVE = (
+    "objective.is_normalised=false",
+    "objective.temperature=0.07",
+    "training.gradient_clip=1e6",
+    "training.warmup_fraction=0",
+    "training.scheduler=constant_with_warmup",
+)
+"""A contrastive loss as one would first write it down, under an optimiser without guards."""
 
 
 @pytest.fixture(scope="module")
@@ -35,22 +42,23 @@ def train(encoder: Path, folder: Path, *overrides: str) -> pd.DataFrame:
     posts = generate_posts(400, seed=3)
     settings = ["training.epochs=4", "training.learning_rate=0.003", "training.n_threads=1"]
     model = [f"model.encoder={encoder}", "model.max_tokens=32", "training.early_stopping_patience=9"]
-    config = load_config(overrides=[*model, *settings, "objective.preset=scl_joint", *overrides])
+    config = load_config(overrides=[*model, *settings, *overrides])
     folder.mkdir()
     fitted = fit_classifier(config, load_taxonomy("mh5"), posts.iloc[:300], posts.iloc[300:], folder)
     return summarise_history(fitted.history)
 
 
+@pytest.mark.parametrize("preset", [("scl_joint",), ("lcl", "objective.weighting_network=head")], ids=lambda p: p[0])
 def test_naive_settings_collapse_and_are_called_out_where_the_presets_own_do_not(
-    encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    preset: tuple[str, ...], encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ours = train(encoder, tmp_path / "ours").iloc[-1]
+    own = (f"objective.preset={preset[0]}", *preset[1:])
+    ours = train(encoder, tmp_path / "ours", *own).iloc[-1]
     with caplog.at_level(logging.WARNING, logger="screening"):
         caplog.clear()
-        naive = train(encoder, tmp_path / "naive", *NAIVE)
-    assert naive["validation_is_collapsed"].tolist() == [1, 1, 1, 1]
-    assert naive["validation_effective_rank"].iloc[-1] == pytest.approx(1, abs=0.01)
-    assert sum("The training has collapsed" in message for message in caplog.messages) == 4
+        naive = train(encoder, tmp_path / "naive", *own, *NAIVE)
+    assert naive["validation_is_collapsed"].iloc[-1] == 1
+    n_collapsed = naive["validation_is_collapsed"].sum()
+    assert sum("The training has collapsed" in message for message in caplog.messages) == n_collapsed
     assert ours["validation_is_collapsed"] == 0
-    assert ours["validation_effective_rank"] > 1.5
     assert ours["validation_macro_f1"] > naive["validation_macro_f1"].iloc[-1]

@@ -23,8 +23,8 @@ from tests.unit.screening.training.small_training import (
 
 
 def make_preset_config(encoder: Path, preset: str, *more: str) -> RunConfig:
-    objective = [f"objective.preset={preset}", "objective.classifier_epochs=2"]
-    return make_config(encoder, *objective, *more, batch_size=8)
+    phases = ["objective.classifier_epochs=2"] if PRESETS[preset].schedule == "two_phase" else []
+    return make_config(encoder, f"objective.preset={preset}", *phases, *more, batch_size=8)
 
 
 @pytest.fixture(scope="module")

@@ -96,6 +96,8 @@ def test_history_has_rows_of_both_stages(encoder: Path, ratings: Path, posts: pd
     for column in ("train_loss_mccl", "train_loss_ptd", "validation_loss"):
         assert history[column].notna().all()
     assert history["validation_macro_f1"].notna().tolist() == [False, False, True]
+    assert (history["validation_effective_rank"] > 1).all()
+    assert history["validation_is_collapsed"].isin([0, 1]).all()
 
 
 @pytest.mark.parametrize("at", [3, 5, 9, 13])
@@ -141,15 +143,15 @@ def test_preset_without_rated_sentences_is_refused_with_what_to_set(
     assert not list((tmp_path / "run").iterdir())
 
 
-@pytest.mark.parametrize("more", [(), ("objective.schedule=two_phase",), ("objective.projection_size=3",)])
+@pytest.mark.parametrize(
+    "more", [(), ("objective.schedule=two_phase", "objective.classifier_epochs=1"), ("objective.projection_size=3",)]
+)
 def test_terms_can_be_put_on_any_preset(
     more: tuple[str, ...], encoder: Path, posts: pd.DataFrame, tmp_path: Path
 ) -> None:
     weights = ("objective.preset=cmhl", "objective.weights.mccl=0.2", "objective.weights.ptd=0.1")
-    settings = ("objective.classifier_epochs=1", "objective.n_views=2")
-    history = summarise_history(
-        fit(make_carl_config(encoder, None, *weights, *settings, *more), posts, tmp_path / "run").history
-    )
+    config = make_carl_config(encoder, None, *weights, "objective.n_views=2", *more)
+    history = summarise_history(fit(config, posts, tmp_path / "run").history)
     assert {"train_loss_mccl", "train_loss_ptd", "train_loss_valence_intensity"} <= set(history)
 
 
