@@ -24,8 +24,8 @@ def check_authors_apart(results: RunResults) -> Check:
     facts = read_data_facts(results.data_card)
     n_shared = facts.n_shared_authors
     if not facts.is_author_known:
-        words = "The data name no authors: whether one author stands in two splits cannot be known."
-        return AUTHORS.conclude("not_applicable", words)
+        words = "The data name no authors, so nobody knows whether one stands in two splits; a column of authors tells."
+        return AUTHORS.conclude("not_measured", words)
     if n_shared is None:
         return AUTHORS.conclude("not_measured", "The data card does not say how many authors stand in two splits.")
     if n_shared:

@@ -24,8 +24,7 @@ def build_metadata(results: RunResults) -> ModelCardData:
         model_name=f"screener-{config.name}",
         language="en",
         license="apache-2.0",
-        library_name="transformers",
-        pipeline_tag="text-classification",
+        library_name="screening",  # whose thresholds, temperature and words no generic pipeline would apply
         tags=["mental-health", "screening", "recall-promise", *(["synthetic-data"] if results.is_synthetic else [])],
         metrics=["recall", "precision", "f1", "accuracy"],
         eval_results=list(_build_eval_results(results)) or None,

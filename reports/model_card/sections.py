@@ -22,7 +22,7 @@ from reports.sections.provenance import build_provenance
 from reports.sections.recall import build_performance, describe_promises
 from reports.sections.robustness import build_robustness_section
 from reports.sections.subgroups import build_subgroups
-from reports.sections.thresholds import build_operating_points
+from reports.sections.thresholds import build_operating_points, build_triage_counts
 from reports.sections.tripod import STATES, answer_items
 from reports.sections.tripod_items import ITEMS
 from reports.sections.validation_elsewhere import build_validation_section
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reports.results import RunResults
     from reports.tables import Table
 
-CARD_FORMAT = 6
+CARD_FORMAT = 7
 NOT_EXPLAINED = "No flagged post was explained in this run: `screening explain RUN` does it."
 NOTHING_TO_AUDIT = "Nothing is promised, so there is nothing an audit could confirm."
 
@@ -65,6 +65,7 @@ def _choose_results(results: RunResults) -> tuple[Table, ...]:
     return (
         build_performance(results),
         build_alerts(results),
+        *((build_triage_counts(results),) if results.operating_points else ()),
         build_deployment(results),
         build_summary(results),
         *comparison,

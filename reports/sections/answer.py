@@ -9,10 +9,12 @@ import pandas as pd
 from reports.page import Fact
 from reports.sections.cost import build_deployment
 from reports.sections.recall import build_performance
-from reports.sections.thresholds import UNIT_WORDS
+from reports.sections.thresholds import UNIT_WORDS, build_triage_counts
 from reports.tables import format_prose, format_value, join_bounds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reports.results import RunResults
     from reports.tables import Kind
 
@@ -27,7 +29,7 @@ def build_answer(results: RunResults) -> tuple[str, ...]:
         "published in the communities named below. A flag says nothing about the person who wrote it."
     )
     sentences = [_describe_target(results, row, costs) for row in found.to_dict(orient="records")]
-    return (opening, *sentences)
+    return (opening, *sentences, *_describe_queue(results))
 
 
 def choose_costs(results: RunResults) -> pd.DataFrame:
@@ -60,6 +62,22 @@ def _describe_target(results: RunResults, row: dict[Any, Any], costs: pd.DataFra
         f"{start}{found} If {format_prose(cost['prevalence'])} of posts are of this kind and the rest are like the "
         f"{cost['other_posts']}, expect about {alerts} alerts and {hours} reviewer hours per 1,000 posts."
     )
+
+
+def _describe_queue(results: RunResults) -> Iterator[str]:
+    """Say what all targets together cost, where there are several: a post is read if any of them flags it."""
+    if len(results.operating_points) < 2:
+        return
+    hours = results.config.report.minutes_per_post / 60
+    parts = []
+    for row in build_triage_counts(results).frame.to_dict(orient="records"):
+        per_1000 = 1_000 / max(row["n_samples"], 1)
+        n_first, n_read = (per_1000 * n for n in (row["refer"], row["refer"] + row["review"]))
+        parts.append(
+            f"{format_prose(n_read, 'number')} of {row['posts']} ({format_prose(n_first, 'number')} before all others, "
+            f"{format_prose(n_read * hours, 'number')} reviewer hours)"
+        )
+    yield f"A post is read if any target flags it. Of 1,000 posts each: {'; '.join(parts)}."
 
 
 def build_cards(results: RunResults) -> tuple[Fact, ...]:
