@@ -72,9 +72,10 @@ def _describe_queue(results: RunResults) -> Iterator[str]:
     parts = []
     for row in build_triage_counts(results).frame.to_dict(orient="records"):
         per_1000 = 1_000 / max(row["n_samples"], 1)
+        posts = "the test split" if row["posts"] == "test" else row["posts"]
         n_first, n_read = (per_1000 * n for n in (row["refer"], row["refer"] + row["review"]))
         parts.append(
-            f"{format_prose(n_read, 'number')} of {row['posts']} ({format_prose(n_first, 'number')} before all others, "
+            f"{format_prose(n_read, 'number')} of {posts} ({format_prose(n_first, 'number')} before all others, "
             f"{format_prose(n_read * hours, 'number')} reviewer hours)"
         )
     yield f"A post is read if any target flags it. Of 1,000 posts each: {'; '.join(parts)}."

@@ -24,7 +24,7 @@ def test_the_answer_ends_with_what_all_targets_cost_together(results: RunResults
     read, first = (1_000 * flag(results, results.test, levels).mean() for levels in (("refer", "review"), ("refer",)))
     hours = read * results.config.report.minutes_per_post / 60
     expected = [format_prose(float(value), "number") for value in (read, first, hours)]
-    assert f"{expected[0]} of test ({expected[1]} before all others, {expected[2]} reviewer hours)" in queue
+    assert f"{expected[0]} of the test split ({expected[1]} before all others, {expected[2]} reviewer hours)" in queue
     assert read > first > 0
 
 
