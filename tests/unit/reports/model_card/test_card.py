@@ -178,7 +178,8 @@ def test_the_root_card_was_written_by_the_present_code(root_card: str) -> None:
 
 
 def test_the_root_card_has_every_section_in_place_and_no_other_and_none_empty(root_card: str) -> None:
-    assert strip_sections(root_card) == start_card("reddit2013"), REBUILD
+    written = iter(strip_sections(root_card).splitlines())  # with words of ours between
+    assert all(line in written for line in start_card("reddit2013").splitlines()), REBUILD
     sections = read_sections(root_card)
     assert set(sections) == set(read_sections(start_card("reddit2013")))
     assert all(body.strip() for body in sections.values())
