@@ -93,6 +93,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "lcl, head": ("objective.preset=lcl", "objective.weighting_network=head"),
     **ABLATIONS,
     "cmhl, 4 epochs, averaged": (*CMHL, *LONGER),
+    "scl, then cmhl": (*CMHL, "objective.weights.scl=1", "objective.schedule=two_phase"),
     "r_drop": ("objective.preset=r_drop",),
     "distilled, 4 epochs, averaged": (DISTILLED, *LONGER),
 }
