@@ -61,7 +61,33 @@ def test_a_double_click_on_a_decision_is_one_event(
     assert "Saved: Escalate." in read_page(app)
     app._run(message)
     assert not app.exception
+    assert "The second click changed nothing." in read_page(app)
     assert _count_decisions(context) == n_before + 1
+
+
+@pytest.mark.parametrize("by_lead", [False, True])
+def test_a_decision_after_one_that_was_taken_back_elsewhere_is_saved(
+    open_app: OpenApp, context: ReviewContext, by_lead: bool
+) -> None:
+    app = decide(click(click(open_app(), "Open the next post"), "Show the text"), "p3", "no_concern")
+    if by_lead:
+        click(open_app("lead").switch_page("views/history.py").run(), "Undo")
+        click(app.run(), "Next post")
+    else:
+        click(app.switch_page("views/history.py").run(), "Undo")
+        app.switch_page("views/post.py").run()
+    page = read_page(decide(app, "p3", "escalate"))
+    assert "Saved: Escalate." in page
+    with context.store.read() as session:
+        judged = session.scalars(select(Event.decision).where(Event.kind == "decision").order_by(Event.seq)).all()
+    assert judged == ["no_concern", "escalate"]
+
+
+def test_an_undo_in_the_history_leaves_no_undo_of_the_same_decision_on_the_page(open_app: OpenApp) -> None:
+    app = decide(click(click(open_app(), "Open the next post"), "Show the text"), "p3", "no_concern")
+    click(app.switch_page("views/history.py").run(), "Undo")
+    app.switch_page("views/post.py").run()
+    assert "Undo the last decision" not in [button.label for button in app.button]
 
 
 def test_an_undo_on_the_page_as_it_was_never_takes_back_an_earlier_decision(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from apps.review.components.labels import DECISION_LABELS
+from apps.review.components.labels import DECISION_LABELS, label_decision
 from apps.review.identity.records import SignedIn
 from apps.review.services.decisions import Decision
 from apps.review.services.errors import NotSignedInError, ReviewError, StoreBusyError, StoreUnavailableError
@@ -20,18 +20,8 @@ _EXPIRED = "Your session had ended before this, so nothing was saved by it. Ever
 
 
 def click_decision(post_id: str, decision: Decision, stem: str, *, is_revision: bool) -> None:
-    """Record a decision with the reasons and the note entered beside it."""
-    last = st.session_state.get(LAST)
-    is_repeated = st.session_state.get(AGAIN) != post_id if is_revision else last is not None and last[0] == post_id
-    if is_repeated:
-        return  # the second click of a double click: the decision is saved
-    reasons, stray = _collect_reasons(stem, decision)
-    if stray is not None:
-        text = f"You chose reasons under “{DECISION_LABELS[stray]}” and then {DECISION_LABELS[decision]}."
-        put_notice(f"{text} Nothing was saved; choose reasons under the decision you make.", is_problem=True)
-        return
-    note = st.session_state.get(f"{stem}_note")
-    _attempt(lambda: _save(post_id, decision, note, reasons, is_revision=is_revision))
+    """Record a decision with its reasons and its note; the second click of a double click changes nothing."""
+    _attempt(lambda: _decide(post_id, decision, stem, is_revision=is_revision))
 
 
 def click_undo(post_id: str, seq: int) -> None:
@@ -44,6 +34,12 @@ def click_undo_last() -> None:
     last = st.session_state.get(LAST)
     if last is not None:
         click_undo(*last)
+
+
+def forget_last(seq: int) -> None:
+    """Forget the last decision if it is this one, which was taken back elsewhere."""
+    if (st.session_state.get(LAST) or (None, None))[1] == seq:
+        del st.session_state[LAST]
 
 
 def click_next() -> None:
@@ -65,6 +61,28 @@ def _load_actor() -> SignedIn:
         message = "nobody is signed in; sign in first"
         raise NotSignedInError(message)
     return signed_in
+
+
+def _decide(post_id: str, decision: Decision, stem: str, *, is_revision: bool) -> None:
+    saved = _find_saved(post_id, is_revision=is_revision)
+    if saved is not None:
+        put_notice(f"Saved: {label_decision(saved)}. The second click changed nothing.")
+        return
+    reasons, stray = _collect_reasons(stem, decision)
+    if stray is not None:
+        text = f"You chose reasons under “{DECISION_LABELS[stray]}” and then {DECISION_LABELS[decision]}."
+        put_notice(f"{text} Nothing was saved; choose reasons under the decision you make.", is_problem=True)
+        return
+    _save(post_id, decision, st.session_state.get(f"{stem}_note"), reasons, is_revision=is_revision)
+
+
+def _find_saved(post_id: str, *, is_revision: bool) -> str | None:
+    """Find the decision that the first click of a double click saved, if it still stands."""
+    last = st.session_state.get(LAST)
+    if last is None or last[0] != post_id or (is_revision and st.session_state.get(AGAIN) == post_id):
+        return None
+    standing = load_post(load_context(), _load_actor(), post_id).standing
+    return standing.decision if standing is not None and standing.seq == last[1] else None
 
 
 def _save(post_id: str, decision: Decision, note: str | None, reasons: list[str], *, is_revision: bool) -> None:

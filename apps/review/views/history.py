@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from apps.review.components.decision_clicks import forget_last
 from apps.review.components.labels import label_decision, label_reasons
 from apps.review.components.messages import run_page, show_message, show_notice
 from apps.review.components.paging import Pages
@@ -65,6 +66,7 @@ def _describe(row: HistoryRow, context: ReviewContext) -> str:
 def _undo(context: ReviewContext, actor: SignedIn, seq: int) -> None:
     try:
         undo_decision(context, actor, seq)
+        forget_last(seq)
         put_notice("Taken back. The post waits again for what it now lacks.")
     except ReviewError as error:
         put_notice(str(error), is_problem=True)
