@@ -16,7 +16,7 @@ from apps.review.services.history import load_history
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
 from apps.review.services.posts import load_post
-from apps.review.services.queue import claim_next, claim_post, count_queue, load_queue
+from apps.review.services.queue import claim_next, claim_post, count_queue, extend_lease, load_queue
 from apps.review.services.verifying import verify_chain
 from apps.review.store.models import Event, Note
 from screening.exceptions import ConfigError
@@ -151,6 +151,21 @@ def test_eight_reviewers_at_once_get_different_posts_and_lose_no_decision(
     assert len(decided) == len(set(decided)) == 80
     assert count_queue(context, people[0]).n_waiting == 0
     assert verify_chain(context, operator).is_intact
+
+
+@pytest.mark.parametrize("keep", [claim_post, extend_lease])
+def test_a_post_asked_for_again_stays_on_the_desk_for_a_whole_lease(
+    filled: ReviewContext, sign_in: SignIn, clock: Any, keep: Callable[..., object]
+) -> None:
+    ada = sign_in()
+    claim_post(filled, ada, "p3")
+    clock.advance(minutes=10)
+    keep(filled, ada, "p3")
+    clock.advance(minutes=10)
+    bob = sign_in("bob")
+    assert claim_next(filled, bob) == "p2"
+    with pytest.raises(LeaseLostError, match="not on your desk any more"):
+        extend_lease(filled, bob, "p3")
 
 
 def test_an_expired_lease_frees_the_post_for_the_next_reviewer(

@@ -143,6 +143,18 @@ def test_a_decision_on_a_post_someone_else_has_judged_is_refused_in_clear_words(
     assert _count_decisions(context) == 1
 
 
+def test_a_note_that_was_not_saved_is_there_again_when_its_post_comes_back(open_app: OpenApp) -> None:
+    app = click(click(open_app(), "Open the next post"), "Show the text")
+    app.text_area[0].set_value("half a thought").run()
+    click(app, "Put back")  # what the end of the time on the desk does too
+    app.switch_page("views/history.py").run().switch_page("views/post.py").run()
+    assert [area.value for area in app.text_area] == ["half a thought"]
+    decide(app, "p3", "escalate")
+    click(app, "Undo")
+    assert "<strong>p3</strong>" in read_page(app)
+    assert [area.value for area in app.text_area] == [""]
+
+
 def test_when_the_time_on_the_desk_is_over_the_screen_is_cleared(
     open_app: OpenApp, context: ReviewContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

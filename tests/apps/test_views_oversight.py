@@ -11,7 +11,7 @@ from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision
 from apps.review.services.queue import claim_next, claim_post
-from apps.review.store.models import Event
+from apps.review.store.models import Event, QueueItem
 from screening.thresholds.operating_point import OperatingPoint
 from tests.apps.opened_app import OpenApp, click, decide, read_page, sign_in_now
 
@@ -62,6 +62,19 @@ def test_a_lead_settles_a_disagreement_with_both_judgements_in_sight(
         last = session.scalars(select(Event).where(Event.kind == "decision").order_by(Event.seq.desc())).first()
     assert last is not None
     assert (last.actor, last.decision) == ("lead", "escalate")
+
+
+@pytest.mark.parametrize("by_button", [True, False])
+def test_a_lead_who_settles_keeps_the_post_with_every_click(
+    disagreement: OpenApp, context: ReviewContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_button: bool
+) -> None:
+    (tmp_path / "house.yaml").write_text("lease_duration: PT2M\n", encoding="utf-8")
+    monkeypatch.setenv("SCREENING_REVIEW_SETTINGS", str(tmp_path / "house.yaml"))
+    app = click(disagreement("lead").switch_page("views/adjudication.py").run(), "Settle")
+    until, shown = _load_lease(context, "p3"), app.session_state["desk_until"]
+    click(app, "Keep it longer") if by_button else app.text_area[0].set_value("half a thought").run()
+    assert _load_lease(context, "p3") > until
+    assert app.session_state["desk_until"] > shown
 
 
 def test_a_second_reader_sees_a_post_like_any_other(open_app: OpenApp, context: ReviewContext) -> None:
@@ -252,6 +265,11 @@ def test_labelled_data_leaves_out_decisions_without_a_label(disagreement: OpenAp
     assert "1 rows, noted as event" in page
     table = pd.read_json(io.BytesIO(app.session_state["export_made"][1].content), lines=True)
     assert table["label"].tolist() == ["risk"]
+
+
+def _load_lease(context: ReviewContext, post_id: str) -> str:
+    with context.store.read() as session:
+        return session.get_one(QueueItem, post_id).lease_expires_at or ""
 
 
 def _first_unflagged(context: ReviewContext) -> str:

@@ -74,6 +74,7 @@ def _decide(post_id: str, decision: Decision, stem: str, *, is_revision: bool) -
         put_notice(f"{text} Nothing was saved; choose reasons under the decision you make.", is_problem=True)
         return
     _save(post_id, decision, st.session_state.get(f"{stem}_note"), reasons, is_revision=is_revision)
+    st.session_state.pop(f"{stem}_note", None)
 
 
 def _find_saved(post_id: str, *, is_revision: bool) -> str | None:

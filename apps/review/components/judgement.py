@@ -56,7 +56,9 @@ def show_decision_buttons(
     with st.expander("Reasons (optional)"):
         for decision in offered:
             _ask_reasons(decision, context.settings.reasons.get(decision, ()), f"{stem}_reasons_{decision}")
-    st.text_area("Note (optional)", key=f"{stem}_note", max_chars=MAX_NOTE_CHARACTERS, height=80)
+    # What was written is there again when the post comes back to the desk.
+    key = f"{stem}_note"
+    st.text_area("Note (optional)", key=key, max_chars=MAX_NOTE_CHARACTERS, height=80, persist_state="session")
 
 
 def _ask_reasons(decision: Decision, reasons: Sequence[Reason], key: str) -> None:

@@ -84,7 +84,7 @@ def claim_next(context: ReviewContext, actor: SignedIn, filters: QueueFilters | 
         now = context.clock()
         held = find_lease(session, actor.user_name, now)
         if held is not None:
-            _extend(session, held, context, now)
+            _extend(session, actor.user_name, held, context, now)
             return held
         refuse_beyond_cap(session, context, actor)
         # SKIP LOCKED: on PostgreSQL a row another session holds (an open psql) is passed over, not waited for.
@@ -113,6 +113,7 @@ def claim_post(context: ReviewContext, actor: SignedIn, post_id: str) -> str:
         now = context.clock()
         release_all(session, actor.user_name, except_post=post_id)
         if find_lease(session, actor.user_name, now) == post_id:
+            _extend(session, actor.user_name, post_id, context, now)
             return post_id
         refuse_beyond_cap(session, context, actor)
         stages = ("reading", "adjudication") if is_permitted(role, "adjudicate") else ("reading",)
@@ -124,6 +125,21 @@ def claim_post(context: ReviewContext, actor: SignedIn, post_id: str) -> str:
             message = "this post is on another reviewer's desk, no longer waits, or was read by you; open the next one"
             raise LeaseLostError(message)
         return claimed
+
+
+def extend_lease(context: ReviewContext, actor: SignedIn, post_id: str) -> None:
+    """Keep the post on the actor's desk for the whole time of a lease from now.
+
+    Raises
+    ------
+    LeaseLostError
+        If it is not on their desk any more.
+    """
+    with context.store.write(is_durable=False) as session:
+        authorize(context, session, actor, "judge")
+        if not _extend(session, actor.user_name, post_id, context, context.clock()):
+            message = "this post is not on your desk any more; open it again from the list, or open the next one"
+            raise LeaseLostError(message)
 
 
 def release(context: ReviewContext, actor: SignedIn) -> None:
@@ -249,9 +265,13 @@ def _lease(session: Session, context: ReviewContext, actor: SignedIn, now: datet
     return claimed
 
 
-def _extend(session: Session, post_id: str, context: ReviewContext, now: datetime) -> None:
+def _extend(session: Session, user_name: str, post_id: str, context: ReviewContext, now: datetime) -> bool:
+    """Let someone's lease begin anew; tells whether it was theirs."""
     expires_at = to_timestamp(now + context.settings.lease_duration)
-    session.execute(update(QueueItem).where(QueueItem.post_id == post_id).values(lease_expires_at=expires_at))
+    held = QueueItem.post_id == post_id, QueueItem.leased_by == user_name
+    return bool(
+        session.scalar(update(QueueItem).where(*held).values(lease_expires_at=expires_at).returning(QueueItem.post_id))
+    )
 
 
 def _to_row(item: QueueItem, post: Post, actor: SignedIn, now: str, is_blind: bool) -> QueueRow:

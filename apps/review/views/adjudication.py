@@ -17,7 +17,7 @@ from apps.review.services.context import ReviewContext
 from apps.review.services.errors import LeaseLostError, NotAllowedError
 from apps.review.services.filters import QueueFilters
 from apps.review.services.posts import PostDetail, load_post
-from apps.review.services.queue import QueueRow, claim_post, load_queue
+from apps.review.services.queue import QueueRow, claim_post, extend_lease, load_queue
 from apps.review.state import load_context, load_settling, put_notice, require_signed_in, set_open_post, set_settling
 
 _PAGE_SIZE = 10
@@ -42,12 +42,14 @@ def _load_opened(context: ReviewContext, actor: SignedIn) -> PostDetail | None:
     if post_id is None:
         return None
     try:
+        extend_lease(context, actor, post_id)
         post = load_post(context, actor, post_id)
-    except NotAllowedError:
+    except (LeaseLostError, NotAllowedError):
         post = None
     if post is None or not post.is_adjudication:
         set_settling(None)
         return None
+    note_claim(context)
     return post
 
 
@@ -96,7 +98,6 @@ def _show_row(context: ReviewContext, actor: SignedIn, rank: int, row: QueueRow)
 def _open(context: ReviewContext, actor: SignedIn, post_id: str) -> None:
     try:
         claim_post(context, actor, post_id)
-        note_claim(context)
         set_open_post(None)
         set_settling(post_id)
     except LeaseLostError as error:
