@@ -23,6 +23,7 @@ _IS_PROBLEM = "notice_is_problem"
 _REFUSED = "refused_token"
 _LEAVES = "leaves"
 _OPEN_POST = "open_post"
+_SHOWN_POST = "shown_post"
 _FILTERS = "queue_filters"
 _SETTLING = "settling"
 
@@ -176,8 +177,18 @@ def load_open_post() -> str | None:
 
 
 def set_open_post(post_id: str | None) -> None:
-    """Keep a judged post on the screen, or let the next one come; the text is hidden again."""
+    """Keep a judged post on the screen, or let the next one come."""
     st.session_state[_OPEN_POST] = post_id
+
+
+def load_shown_post() -> str | None:
+    """Id of the post whose words were asked for, if any."""
+    return st.session_state.get(_SHOWN_POST)
+
+
+def set_shown_post(post_id: str | None) -> None:
+    """Show the words of one post, or hide them."""
+    st.session_state[_SHOWN_POST] = post_id
 
 
 def load_queue_filters() -> QueueFilters | None:

@@ -205,7 +205,7 @@ def test_a_review_day_from_the_first_key_to_the_export(visit: Callable[..., Any]
     lee = visit("lee")
     lee.get_by_role("link", name="1 wait to be settled").click()
     lee.get_by_role("button", name="Settle").click()
-    lee.get_by_text("by ada").wait_for()
+    _open_text(lee, "p11")
     assert lee.locator(".read").all_inner_texts()[0].startswith("Escalate by ada")  # the revised one counts
     lee.get_by_role("button", name="Escalate").click()
     lee.get_by_text("Saved: Escalate.").wait_for()

@@ -72,7 +72,7 @@ def test_a_decision_after_one_that_was_taken_back_elsewhere_is_saved(
     app = decide(click(click(open_app(), "Open the next post"), "Show the text"), "p3", "no_concern")
     if by_lead:
         click(open_app("lead").switch_page("views/history.py").run(), "Undo")
-        click(app.run(), "Next post")
+        click(click(app.run(), "Next post"), "Show the text")
     else:
         click(app.switch_page("views/history.py").run(), "Undo")
         app.switch_page("views/post.py").run()
@@ -148,7 +148,9 @@ def test_a_note_that_was_not_saved_is_there_again_when_its_post_comes_back(open_
     app.text_area[0].set_value("half a thought").run()
     click(app, "Put back")  # what the end of the time on the desk does too
     app.switch_page("views/history.py").run().switch_page("views/post.py").run()
+    assert "quiet walk" not in read_page(app)
     assert [area.value for area in app.text_area] == ["half a thought"]
+    click(app, "Show the text")
     decide(app, "p3", "escalate")
     click(app, "Undo")
     assert "<strong>p3</strong>" in read_page(app)

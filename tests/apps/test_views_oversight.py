@@ -53,7 +53,12 @@ def test_a_lead_settles_a_disagreement_with_both_judgements_in_sight(
     assert "1 wait to be settled" in [link.label for link in app.get("page_link")]
     app.switch_page("views/adjudication.py").run()
     page = read_page(click(app, "Settle"))
-    assert all(words in page for words in ("A quiet walk, number 3.", "a plan?", "lyrics", "by ada", "by bob"))
+    assert all(words in page for words in ("a plan?", "lyrics", "by ada", "by bob"))
+    assert "quiet walk" not in page
+    assert all(button.disabled for button in app.button if button.label in ("Escalate", "No concern"))
+    assert "A quiet walk, number 3." in read_page(click(app, "Show the text"))
+    assert "quiet walk" not in read_page(click(app, "Hide the text"))
+    click(app, "Show the text")
     assert "Unsure" not in [button.label for button in app.button]
     page = read_page(decide(app, "p3", "escalate"))
     assert "Saved: Escalate." in page
@@ -175,6 +180,8 @@ def test_similar_posts_get_the_same_decision_only_where_ticked(
     assert "Tick those" not in read_page(app)
     page = read_page(decide(click(app, "Show the text"), "s1", "no_concern"))
     assert page.count("The same long sentence") == 3
+    assert "The same long sentence" not in read_page(click(app, "Hide the text"))
+    click(app, "Show the text")
     boxes = [box for box in app.checkbox if box.label.startswith("Same decision")]
     assert [box.value for box in boxes] == [False, False]
     boxes[0].check().run()
@@ -256,7 +263,7 @@ def test_an_export_is_an_event_and_holds_text_only_for_the_allowed_role(
 def test_labelled_data_leaves_out_decisions_without_a_label(disagreement: OpenApp) -> None:
     app = disagreement("lead")
     app.switch_page("views/adjudication.py").run()
-    decide(click(app, "Settle"), "p3", "escalate")
+    decide(click(click(app, "Settle"), "Show the text"), "p3", "escalate")
     app.switch_page("views/export.py").run()
     app.radio(key="export_what").set_value("labelled").run()
     assert app.button(key="make_export").disabled

@@ -11,7 +11,7 @@ from apps.review.services.errors import NotSignedInError, ReviewError, StoreBusy
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
 from apps.review.services.posts import load_post
 from apps.review.services.queue import release
-from apps.review.state import end_session, load_context, put_notice, set_open_post
+from apps.review.state import end_session, load_context, put_notice, set_open_post, set_shown_post
 from screening.exceptions import ConfigError
 
 LAST = "last_decision"  # (post id, event number) of the decision one key takes back
@@ -45,6 +45,7 @@ def forget_last(seq: int) -> None:
 def click_next() -> None:
     """Let the next post come."""
     set_open_post(None)
+    set_shown_post(None)
     st.session_state.pop(AGAIN, None)
 
 
@@ -52,6 +53,7 @@ def click_put_back() -> None:
     """Give the post on the desk back to the queue."""
     _attempt(lambda: release(load_context(), _load_actor()))
     set_open_post(None)
+    set_shown_post(None)
 
 
 def _load_actor() -> SignedIn:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from apps.review.components.labels import label_decision, mark_post, to_label
 from apps.review.components.post_text import show_text
+from apps.review.components.reading import is_shown
 from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import ReviewError
@@ -22,6 +23,9 @@ def show_similar(context: ReviewContext, actor: SignedIn, post: PostDetail) -> N
     if not members:
         return
     st.subheader(describe_group(len(members)), anchor=False)
+    if not is_shown(post.post_id):
+        st.caption("Their words are shown with the text of this post.")
+        return
     st.caption("They say nearly the same. Tick those that deserve the same decision; the others stay in the queue.")
     ticked = []
     for member in members:

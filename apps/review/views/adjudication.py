@@ -9,7 +9,8 @@ from apps.review.components.labels import mark_post
 from apps.review.components.messages import run_page, show_message, show_notice
 from apps.review.components.page import describe_age
 from apps.review.components.paging import Pages
-from apps.review.components.post_text import show_facts, show_legend, show_resources, show_text
+from apps.review.components.post_text import show_facts, show_resources
+from apps.review.components.reading import is_shown, show_reading_choices, show_words
 from apps.review.components.revealed import show_revealed
 from apps.review.components.rows import show_row
 from apps.review.identity.records import SignedIn
@@ -54,21 +55,19 @@ def _load_opened(context: ReviewContext, actor: SignedIn) -> PostDetail | None:
 
 
 def _show_post(context: ReviewContext, post: PostDetail) -> None:
+    show_reading_choices()
     text_side, desk_side = st.columns([1.9, 1], gap="large")
     with text_side:
         facts = [("Post", post.post_id), ("waiting", describe_age(post.imported_at))]
         show_facts(facts + ([("from", post.community)] if post.community is not None else []))
-        highlights = post.revealed.highlights if post.revealed else ()
-        show_text(post.text, highlights)
-        if post.revealed is not None:
-            show_legend(post.revealed)
+        show_words(post)
         st.subheader("What the readers said", anchor=False)
         for read in post.reads:
             show_judgement(context, read, is_own=False)
         show_guidelines()
     with desk_side:
         st.subheader("Your decision settles it", anchor=False)
-        show_decision_buttons(context, post.post_id, without=("unsure",))
+        show_decision_buttons(context, post.post_id, is_ready=is_shown(post.post_id), without=("unsure",))
         show_time_left(context)
         if post.revealed is not None:
             show_revealed(post.revealed)

@@ -14,17 +14,11 @@ from apps.review.components.desk import (
 )
 from apps.review.components.guidelines import show_guidelines
 from apps.review.components.judgement import show_decision_buttons, show_judged, show_last_undo
-from apps.review.components.labels import OPEN_KEY, PUT_BACK_KEY, SHOW_KEY
+from apps.review.components.labels import OPEN_KEY, PUT_BACK_KEY
 from apps.review.components.messages import run_page, show_message, show_notice
 from apps.review.components.page import describe_age
-from apps.review.components.post_text import (
-    show_facts,
-    show_hidden_text,
-    show_legend,
-    show_resources,
-    show_size_choice,
-    show_text,
-)
+from apps.review.components.post_text import show_facts, show_resources
+from apps.review.components.reading import is_shown, show_reading_choices, show_words
 from apps.review.components.revealed import show_revealed
 from apps.review.components.similar import describe_group, show_similar
 from apps.review.identity.records import SignedIn
@@ -41,9 +35,6 @@ from apps.review.state import (
     set_settling,
 )
 
-_SHOWN = "shown_post"
-_ALWAYS = "always_show_text"
-
 
 def show() -> None:
     """Show the judged post still on the screen, or the next one."""
@@ -59,8 +50,7 @@ def show() -> None:
     workload = show_reminder(context, actor)
     with st.sidebar:
         show_workload(workload)
-        show_size_choice()
-        st.toggle("Always show the text at once", key=_ALWAYS, persist_state="session")
+    show_reading_choices()
     _show_desk(context, actor)
 
 
@@ -78,15 +68,15 @@ def _show_desk(context: ReviewContext, actor: SignedIn) -> None:
     if post.is_adjudication:
         set_settling(post.post_id)
         st.switch_page("views/adjudication.py")
-    is_shown = st.session_state.get(_SHOWN) == post.post_id or bool(st.session_state.get(_ALWAYS))
     text_side, desk_side = st.columns([1.9, 1], gap="large")
     with text_side:
         with st.container():
-            _show_post(post, is_shown=is_shown)
+            show_facts(_list_facts(post))
+            show_words(post)
         show_similar(context, actor, post)
         show_guidelines()
     with desk_side:
-        _show_side(context, post, is_shown=is_shown)
+        _show_side(context, post)
 
 
 def _load(context: ReviewContext, actor: SignedIn) -> PostDetail | None:
@@ -101,7 +91,7 @@ def _load(context: ReviewContext, actor: SignedIn) -> PostDetail | None:
     return load_post(context, actor, post_id) if post_id is not None else None
 
 
-def _show_side(context: ReviewContext, post: PostDetail, *, is_shown: bool) -> None:
+def _show_side(context: ReviewContext, post: PostDetail) -> None:
     if post.revealed is not None:
         with st.container():
             show_revealed(post.revealed)
@@ -109,32 +99,13 @@ def _show_side(context: ReviewContext, post: PostDetail, *, is_shown: bool) -> N
         st.empty()  # clears that place at once: the buttons below do not move when the page is finished
     if post.is_on_desk:
         st.subheader("Your judgement", anchor=False)
-        show_decision_buttons(context, post.post_id, is_ready=is_shown)
+        show_decision_buttons(context, post.post_id, is_ready=is_shown(post.post_id))
         show_time_left(context)
         st.button("Put back", key="put_back", shortcut=PUT_BACK_KEY, width="stretch", on_click=put_back)
         show_last_undo()
     else:
         show_judged(context, post)
     show_resources()
-
-
-def _show_post(post: PostDetail, *, is_shown: bool) -> None:
-    show_facts(_list_facts(post))
-    icon = ":material/visibility_off:" if is_shown else ":material/visibility:"
-    label = "Hide the text" if is_shown else "Show the text"
-    is_always = bool(st.session_state.get(_ALWAYS))
-    if st.button(label, key="show_text", shortcut=SHOW_KEY, icon=icon, disabled=is_always):
-        st.session_state[_SHOWN] = None if is_shown else post.post_id
-        st.rerun()
-    if not is_shown:
-        show_hidden_text()
-        return
-    highlights = post.revealed.highlights if post.revealed else ()
-    show_text(post.text, highlights)
-    if post.is_truncated:
-        st.caption("The model read only the beginning of this post.")
-    if post.revealed is not None:
-        show_legend(post.revealed)
 
 
 def _list_facts(post: PostDetail) -> list[tuple[str, str]]:
