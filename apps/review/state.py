@@ -26,6 +26,7 @@ _OPEN_POST = "open_post"
 _SHOWN_POST = "shown_post"
 _FILTERS = "queue_filters"
 _SETTLING = "settling"
+_TAKEN_OVER = "taken_over"
 
 
 def load_context() -> ReviewContext:
@@ -209,3 +210,13 @@ def load_settling() -> str | None:
 def set_settling(post_id: str | None) -> None:
     """Keep the post a lead is settling on the screen."""
     st.session_state[_SETTLING] = post_id
+
+
+def load_taken_over() -> str | None:
+    """Id of the escalated post a lead has taken over and looks at, if any."""
+    return st.session_state.get(_TAKEN_OVER)
+
+
+def set_taken_over(post_id: str | None) -> None:
+    """Keep the post a lead has taken over on the screen."""
+    st.session_state[_TAKEN_OVER] = post_id

@@ -265,8 +265,9 @@ def test_wrong_roles_meet_no_posts_and_no_pages_of_others(visit: Callable[..., A
 def test_on_a_phone_nothing_is_wider_than_the_screen(visit: Callable[..., Any], server: Server) -> None:
     page = visit("lee", viewport={"width": 360, "height": 740}, color_scheme="dark")
     headings = {
-        "queue": "Queue", "post": "Post", "history": "History", "adjudication": "Settle disagreements",
-        "dashboard": "Dashboard", "audit": "Audit of unflagged posts", "thresholds": "Thresholds", "export": "Export",
+        "queue": "Queue", "post": "Post", "history": "History", "escalated": "Escalated",
+        "adjudication": "Settle disagreements", "dashboard": "Dashboard", "audit": "Audit of unflagged posts",
+        "thresholds": "Thresholds", "export": "Export",
     }  # fmt: skip
     for name, heading in headings.items():
         page.goto(f"{server.address}/{'' if name == 'queue' else name}")

@@ -120,7 +120,7 @@ def test_an_old_database_is_upgraded_where_it_stands(
 
 
 def test_the_upgrade_can_be_taken_back_and_made_again(old_database: Path, operator: SignedIn) -> None:
-    run_migrations(old_database, "0004", "0003", "0002", "0004")
+    run_migrations(old_database, "0005", "0004", "0003", "0002", "0005")
     store = open_store(str(old_database))
     assert verify_chain(ReviewContext(store), operator).is_intact
     store.engine.dispose()

@@ -12,7 +12,7 @@ from apps.review.services.verifying import verify_chain
 from tests.apps.opened_app import APP, OpenApp, click, decide, read_page
 
 VIEWS = [
-    "queue", "post", "history", "adjudication", "dashboard", "audit", "thresholds", "export", "people",
+    "queue", "post", "history", "adjudication", "escalated", "dashboard", "audit", "thresholds", "export", "people",
 ]  # fmt: skip
 
 
@@ -34,10 +34,14 @@ def test_a_page_run_by_itself_shows_nothing_to_nobody(open_app: OpenApp) -> None
 @pytest.mark.parametrize(
     ("role", "first", "refused"),
     [
-        ("reviewer", "Queue", ["adjudication", "dashboard", "audit", "thresholds", "export", "people"]),
+        ("reviewer", "Queue", ["adjudication", "escalated", "dashboard", "audit", "thresholds", "export", "people"]),
         ("lead", "Queue", ["people"]),
-        ("auditor", "History", ["queue", "post", "adjudication", "people"]),
-        ("admin", "People", ["queue", "post", "adjudication", "dashboard", "audit", "thresholds", "export"]),
+        ("auditor", "History", ["queue", "post", "adjudication", "escalated", "people"]),
+        (
+            "admin",
+            "People",
+            ["queue", "post", "adjudication", "escalated", "dashboard", "audit", "thresholds", "export"],
+        ),
     ],
 )
 def test_each_role_starts_on_its_own_page_and_reaches_no_other_roles_page(

@@ -1,4 +1,4 @@
-"""What a click on a decision does; runs before the page is drawn again, with the post the click was made on."""
+"""What a click on a decision or an escalated post does; runs before the page is drawn again, for the post it was on."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,14 @@ import streamlit as st
 
 from apps.review.components.labels import DECISION_LABELS, label_decision
 from apps.review.identity.records import SignedIn
+from apps.review.services.context import ReviewSettings
 from apps.review.services.decisions import Decision
 from apps.review.services.errors import NotSignedInError, ReviewError, StoreBusyError, StoreUnavailableError
+from apps.review.services.escalations import take_over
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
 from apps.review.services.posts import load_post
 from apps.review.services.queue import release
-from apps.review.state import end_session, load_context, put_notice, set_open_post, set_shown_post
+from apps.review.state import end_session, load_context, put_notice, set_open_post, set_shown_post, set_taken_over
 from screening.exceptions import ConfigError
 
 LAST = "last_decision"  # (post id, event number) of the decision one key takes back
@@ -34,6 +36,11 @@ def click_undo_last() -> None:
     last = st.session_state.get(LAST)
     if last is not None:
         click_undo(*last)
+
+
+def click_take_over(post_id: str) -> None:
+    """Take an escalated post over, and show it."""
+    _attempt(lambda: _take_over(post_id))
 
 
 def forget_last(seq: int) -> None:
@@ -94,9 +101,15 @@ def _save(post_id: str, decision: Decision, note: str | None, reasons: list[str]
     receipt = save(context, actor, post_id, decision, note, reasons=reasons)
     st.session_state[LAST] = (post_id, receipt.seq)
     st.session_state.pop(AGAIN, None)
-    saved = f"Saved: {DECISION_LABELS[decision]}."
-    put_notice(f"{saved} Your first judgement is kept beside it." if is_revision else saved)
+    put_notice(_describe_saved(decision, context.settings, is_revision=is_revision))
     set_open_post(post_id if context.settings.is_blind and not is_revision else None)
+
+
+def _describe_saved(decision: str, settings: ReviewSettings, *, is_revision: bool = False) -> str:
+    """Say what was saved, and after an escalation what is to be done now."""
+    kept = ["Your first judgement is kept beside it."] if is_revision else []
+    call = [settings.after_escalation] if decision == "escalate" else []
+    return " ".join([f"Saved: {label_decision(decision)}.", *kept, *call])
 
 
 def _take_back(post_id: str, seq: int) -> None:
@@ -107,6 +120,12 @@ def _take_back(post_id: str, seq: int) -> None:
     earlier = "The judgement before it counts again." if is_judged else "The post is on your desk again."
     put_notice(f"Taken back. {earlier}")
     set_open_post(post_id if is_judged else None)
+
+
+def _take_over(post_id: str) -> None:
+    take_over(load_context(), _load_actor(), post_id)
+    set_taken_over(post_id)
+    put_notice("Taken over: from now on this post waits for nobody but you. The history can take it back.")
 
 
 def _collect_reasons(stem: str, decision: Decision) -> tuple[list[str], Decision | None]:

@@ -34,7 +34,7 @@ def show_similar(context: ReviewContext, actor: SignedIn, post: PostDetail) -> N
             ticked.append(member.post_id)
     label = f"{label_decision(post.standing.decision)} for {len(ticked)} more"
     if st.button(label, key="decide_group", disabled=not ticked):
-        _decide(context, actor, post.post_id, ticked)
+        _decide(context, actor, post.post_id, post.standing.decision, ticked)
 
 
 def describe_group(n_posts: int) -> str:
@@ -48,10 +48,11 @@ def describe_group(n_posts: int) -> str:
     return f"{n_posts} similar post{'' if n_posts == 1 else 's'}"
 
 
-def _decide(context: ReviewContext, actor: SignedIn, post_id: str, member_ids: list[str]) -> None:
+def _decide(context: ReviewContext, actor: SignedIn, post_id: str, decision: str, member_ids: list[str]) -> None:
     try:
-        receipts = decide_group(context, actor, post_id, member_ids)
-        put_notice(f"Saved: the same decision for {describe_group(len(receipts))}. The history can take back each.")
+        n_saved = len(decide_group(context, actor, post_id, member_ids))
+        saved = f"Saved: the same decision for {describe_group(n_saved)}. The history can take back each."
+        put_notice(f"{saved} {context.settings.after_escalation}" if decision == "escalate" else saved)
     except ReviewError as error:
         put_notice(str(error), is_problem=True)
     st.rerun()

@@ -12,7 +12,7 @@ from apps.review.services.errors import NotAllowedError, NotSignedInError
 from apps.review.store.models import User
 
 Permission = Literal[
-    "judge", "see_own_history", "see_all_history", "undo_any", "adjudicate", "search_text",
+    "judge", "see_own_history", "see_all_history", "undo_any", "adjudicate", "take_over", "search_text",
     "see_dashboard", "see_audit_slice", "see_thresholds", "export", "export_text",
     "verify", "import", "erase", "manage_accounts",
 ]  # fmt: skip
@@ -24,7 +24,8 @@ _OVERSIGHT: frozenset[Permission] = frozenset(
 # The one table of who may do what. An administrator reads no posts, and an auditor none either.
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     "reviewer": frozenset({"judge", "see_own_history"}),
-    "lead": _OVERSIGHT | {"judge", "see_own_history", "undo_any", "adjudicate", "search_text", "export_text"},
+    "lead": _OVERSIGHT
+    | {"judge", "see_own_history", "undo_any", "adjudicate", "take_over", "search_text", "export_text"},
     "auditor": _OVERSIGHT,
     "admin": frozenset({"import", "erase", "manage_accounts", "verify"}),
 }

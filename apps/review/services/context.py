@@ -28,6 +28,12 @@ class ReviewSettings(Record):
     second_read_fraction: float = Field(0.0, ge=0, le=1, description="share of posts a second person reads, blind")
     second_read_seed: int = Field(13, description="decides, with the post id, which posts those are")
     reasons: Mapping[Decision, tuple[Reason, ...]] = Field(DEFAULT_REASONS, description="reason codes per decision")
+    after_escalation: str = Field(
+        "The app itself tells nobody outside it: leads see the post on their page “Escalated”.",
+        min_length=1,
+        max_length=300,
+        description="shown right after a decision to escalate, such as whom to call now",
+    )
     daily_cap: int | None = Field(200, ge=1, description="judgements per reviewer and day; null: no cap")
     break_after_posts: int = Field(25, ge=1, description="judgements after which a break is suggested")
     break_after: timedelta = Field(

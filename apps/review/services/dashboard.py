@@ -11,6 +11,7 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize
 from apps.review.services.agreement import Agreement, compute_agreement
 from apps.review.services.context import ReviewContext
+from apps.review.services.escalations import count_waiting
 from apps.review.services.reading_log import (
     LogEntry,
     OverturnRow,
@@ -56,7 +57,10 @@ class Backlog(Record):
 
 
 class Dashboard(Record):
-    """Everything on the lead's page; rows with ``reviewer`` ``None`` are everyone together."""
+    """Everything on the lead's page; rows with ``reviewer`` ``None`` are everyone together.
+
+    ``n_escalated`` posts wait for a lead to take them over.
+    """
 
     throughput: tuple[ThroughputRow, ...]
     time_per_post: tuple[TimeRow, ...]
@@ -64,6 +68,7 @@ class Dashboard(Record):
     agreement: Agreement
     queue_age: QueueAge
     backlog: Backlog
+    n_escalated: int = 0
 
 
 def load_dashboard(context: ReviewContext, actor: SignedIn, *, n_days: int = 14) -> Dashboard:
@@ -87,6 +92,7 @@ def load_dashboard(context: ReviewContext, actor: SignedIn, *, n_days: int = 14)
             agreement=compute_agreement(session),
             queue_age=_load_queue_age(session, now),
             backlog=_forecast(session, log, zone, (first_day, now.astimezone(zone).date()), since),
+            n_escalated=count_waiting(session),
         )
 
 

@@ -14,10 +14,11 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize
 from apps.review.services.context import ReviewContext
 from apps.review.services.decisions import DECISIONS
+from apps.review.services.escalations import TakeOver, find_answer, load_take_overs
 from apps.review.services.outcomes import iterate_states
 from apps.review.services.spreadsheet_cells import neutralise_cells
 from apps.review.services.stages import PostState
-from apps.review.store.events import append_event
+from apps.review.store.events import append_event, to_timestamp
 from apps.review.store.models import Note, Post, PostText
 from screening.exceptions import ConfigError
 from screening.types import Record
@@ -31,7 +32,8 @@ MEDIA_TYPES: Mapping[str, str] = {
 _N_POSTS = 500  # posts in one query
 _COLUMNS = (
     "post_id", "decision", "status", "reasons", "decided_by", "decided_at", "is_copy", "first_decision",
-    "second_decision", "adjudicated_decision", "triage", "risk", "model_version", "is_audit", "community", "import_seq",
+    "second_decision", "adjudicated_decision", "taken_over_at", "triage", "risk", "model_version", "is_audit",
+    "community", "import_seq",
 )  # fmt: skip
 _TEXT_COLUMNS = ("text", "note")
 
@@ -63,12 +65,12 @@ def export_decisions(
     Notes
     -----
     ``status`` is ``settled``, or what the post still waits for (``second``, ``adjudication``); the decision of such a
-    post counts for the moment only.
+    post counts for the moment only. ``taken_over_at`` says since when a lead answers for an escalated post.
     """
     _validate_format(file_format)
     with context.store.read() as session:
         authorize(context, session, actor, "export_text" if with_text else "export")
-        rows = [_to_row(post, state) for post, state in _iterate_posts(session)]
+        rows = [_to_row(post, state, answer) for post, state, answer in _iterate_posts(session)]
         columns = [*_COLUMNS, *(_TEXT_COLUMNS if with_text else ())]
         if with_text:
             _add_words(session, rows)
@@ -98,7 +100,7 @@ def export_labelled(
     _validate_labels(labels)
     with context.store.read() as session:
         authorize(context, session, actor, "export_text")
-        judged = [(post, state) for post, state in _iterate_posts(session)]
+        judged = [(post, state) for post, state, _ in _iterate_posts(session)]
         rows = [
             {"post_id": post.post_id, "label": labels[state.counting.decision], "seq": state.counting.seq}
             for post, state in judged
@@ -145,16 +147,18 @@ def _write(table: pd.DataFrame, file_format: str) -> bytes:
     return target.getvalue()
 
 
-def _iterate_posts(session: Session) -> Iterator[tuple[Post, PostState]]:
+def _iterate_posts(session: Session) -> Iterator[tuple[Post, PostState, TakeOver | None]]:
+    """Yield every judged post with where it stands, and who has taken it over if it is escalated."""
     states = list(iterate_states(session))
     for start in range(0, len(states), _N_POSTS):
         some = states[start : start + _N_POSTS]
-        query = select(Post).where(Post.post_id.in_([post_id for post_id, _ in some]))
+        ids = [post_id for post_id, _ in some]
+        query, held = select(Post).where(Post.post_id.in_(ids)), load_take_overs(session, ids)
         posts = {post.post_id: post for post in session.scalars(query)}
-        yield from ((posts[post_id], state) for post_id, state in some)
+        yield from ((posts[post_id], state, find_answer(state, held.get(post_id))) for post_id, state in some)
 
 
-def _to_row(post: Post, state: PostState) -> dict[str, object]:
+def _to_row(post: Post, state: PostState, answer: TakeOver | None) -> dict[str, object]:
     counting, reads = state.counting, {read: own.decision for read, own in state.latest.items()}
     return {
         "post_id": post.post_id,
@@ -167,6 +171,7 @@ def _to_row(post: Post, state: PostState) -> dict[str, object]:
         "first_decision": reads.get(1),
         "second_decision": reads.get(2),
         "adjudicated_decision": reads.get(3),
+        "taken_over_at": to_timestamp(answer.at) if answer else None,
         "triage": post.triage,
         "risk": post.risk,
         "model_version": post.model_version,

@@ -11,14 +11,16 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize, is_permitted, load_role
 from apps.review.services.context import ReviewContext
 from apps.review.services.decisions import JUDGEMENT_KINDS
+from apps.review.services.escalations import TAKEN_OVER
 from apps.review.services.stages import load_state
 from apps.review.store.models import Event, Note, QueueItem
 from screening.types import Record
 
 
 class HistoryRow(Record):
-    """One judgement or undo; ``is_standing`` tells whether it is what counts now of this person's reading.
+    """One judgement, one undo, or that an escalated post was taken over.
 
+    ``is_standing`` tells whether it is what counts now of this person's reading, or was not taken back.
     ``is_hidden``: someone else's judgement of a post that still waits for its second reader; decision, reasons and note
     are kept back from people who may be that reader.
     """
@@ -41,7 +43,7 @@ class HistoryRow(Record):
 def load_history(
     context: ReviewContext, actor: SignedIn, *, post_id: str | None = None, before: int | None = None, limit: int = 20
 ) -> Sequence[HistoryRow]:
-    """One page of judgements and undos: a reviewer's own, or everyone's for leads and auditors.
+    """One page of judgements, undos, and what leads took over: a reviewer's own, or everyone's for leads and auditors.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def load_history(
         if not sees_all:
             authorize(context, session, actor, "see_own_history")
         query = select(Event, Note.text).outerjoin(Note, Note.event_seq == Event.seq)
-        query = query.where(Event.kind.in_((*JUDGEMENT_KINDS, "undo")))
+        query = query.where(Event.kind.in_((*JUDGEMENT_KINDS, "undo", TAKEN_OVER)))
         if not sees_all:
             query = query.where(Event.actor == actor.user_name)
         if post_id is not None:
@@ -73,7 +75,7 @@ def load_history(
                 event,
                 note if role != "auditor" else None,
                 is_undone=event.seq in undone,
-                is_standing=event.seq in standing,
+                is_standing=event.seq in standing or (event.kind == TAKEN_OVER and event.seq not in undone),
                 is_hidden=event.post_id in waiting and event.actor != actor.user_name,
             )
             for event, note in rows

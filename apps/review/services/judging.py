@@ -17,6 +17,7 @@ from apps.review.services.stages import (
     PostState,
     StandingJudgement,
     derive_state,
+    find_escalation,
     is_by,
     is_drawn_for_second_read,
     is_erased,
@@ -86,7 +87,9 @@ def record_decision(
         if read == ADJUDICATION:
             _validate_settling(is_permitted(role, "adjudicate"), decision)
         standing, readers = load_readings(session, post_id)
-        has_seen = read == ADJUDICATION or actor.user_name in readers
+        # Leads see which posts are escalated: their second reading of one is none that knows nothing of the first.
+        knows_first = is_permitted(role, "take_over") and find_escalation(derive_state(standing)) is not None
+        has_seen = read == ADJUDICATION or actor.user_name in readers or knows_first
         is_blind = context.settings.is_blind and not has_seen
         details = describe_judgement(context.settings, post_id, decision, read) | {"is_blind": is_blind}
         event = append_judgement(session, context, actor, ("decision", post_id, decision), note, details | codes)

@@ -1,10 +1,10 @@
 """Every judged post with what its events say, streamed from the events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from apps.review.services.decisions import JUDGEMENT_KINDS
@@ -12,18 +12,22 @@ from apps.review.services.stages import PostState, derive_state, parse_judgement
 from apps.review.store.models import Event
 
 
-def iterate_states(session: Session, *, only: Select[Any] | None = None) -> Iterator[tuple[str, PostState]]:
+def iterate_states(
+    session: Session, *, only: Select[Any] | Sequence[str] | None = None
+) -> Iterator[tuple[str, PostState]]:
     """Yield post id and state of every post with a standing judgement, in order of id; memory stays small.
 
     Parameters
     ----------
-    only : Select or None
-        Selects the ids of the posts wanted; ``None``: all.
+    only : Select, sequence of str or None
+        Ids of the posts wanted, or what selects them; ``None``: all.
     """
     undo = aliased(Event)
+    # Spelled so that a database finds the events of some posts by their ids, not all judgements by their kind.
+    kind = Event.kind if only is None else func.coalesce(Event.kind, "")
     query = (
         select(Event)
-        .where(Event.kind.in_(JUDGEMENT_KINDS), Event.post_id.is_not(None))
+        .where(kind.in_(JUDGEMENT_KINDS), Event.post_id.is_not(None))
         .where(~exists().where(undo.undoes == Event.seq))
         .order_by(Event.post_id, Event.seq)
     )

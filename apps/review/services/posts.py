@@ -10,6 +10,7 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize, is_permitted
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import NotAllowedError
+from apps.review.services.escalations import find_take_over
 from apps.review.services.judging import find_own, has_judged
 from apps.review.services.stages import PostState, StandingJudgement, is_by, is_erased, load_state
 from apps.review.store.events import append_event
@@ -57,8 +58,8 @@ class Judgement(Record):
 class PostDetail(Record):
     """A post on someone's desk; ``text`` is ``None`` after erasure, ``revealed`` before a blind first judgement.
 
-    ``standing`` is the reader's own judgement, never another's. Whoever settles a disagreement sees both ``reads``;
-    whoever has judged sees the ``outcome`` once the post is settled.
+    ``standing`` is the reader's own judgement, never another's. Whoever settles a disagreement, or has taken an
+    escalated post over, sees all ``reads``; whoever has judged sees the ``outcome`` once the post is settled.
     """
 
     post_id: str
@@ -78,14 +79,15 @@ class PostDetail(Record):
 
 
 def load_post(context: ReviewContext, actor: SignedIn, post_id: str) -> PostDetail:
-    """Load a post on the actor's desk, or one they have judged; scores are handed out after the first judgement.
+    """Load a post on the actor's desk, or one they have judged or taken over.
 
-    The first time someone gets to see the scores, an event ``revealed`` says so.
+    Scores are handed out after the first judgement. The first time someone gets to see the
+    scores, an event ``revealed`` says so.
 
     Raises
     ------
     NotAllowedError
-        If it is neither: nobody reads posts by guessing ids.
+        If it is none of these: nobody reads posts by guessing ids.
     """
     with context.store.read() as session:
         detail = _load(context, session, actor, post_id)
@@ -100,14 +102,16 @@ def _load(context: ReviewContext, session: Session, actor: SignedIn, post_id: st
     item = session.get(QueueItem, post_id)
     is_on_desk = item is not None and item.leased_by == actor.user_name
     was_judged = has_judged(session, actor.user_name, post_id)
-    if not (is_on_desk or was_judged):
+    held = find_take_over(session, post_id) if is_permitted(role, "take_over") else None
+    is_taken_over = held is not None and held.actor == actor.user_name
+    if not (is_on_desk or was_judged or is_taken_over):
         message = "this post is not on your desk; open it from the queue"
         raise NotAllowedError(message)
     is_adjudication = is_on_desk and item is not None and item.stage == "adjudication"
     is_revealed = was_judged or is_adjudication or not context.settings.is_blind
     post, text, state = session.get_one(Post, post_id), session.get(PostText, post_id), load_state(session, post_id)
     own = find_own(state, actor.user_name)
-    shows_reads = is_adjudication and is_permitted(role, "adjudicate")
+    shows_reads = is_taken_over or (is_adjudication and is_permitted(role, "adjudicate"))
     shows_outcome = was_judged and state.stage == "settled" and state.counting is not None
     return PostDetail(
         post_id=post_id,

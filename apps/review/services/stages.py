@@ -72,6 +72,16 @@ def derive_state(judgements: Iterable[StandingJudgement]) -> PostState:
     return PostState(stage="adjudication", counting=first, latest=latest)
 
 
+def find_escalation(state: PostState) -> StandingJudgement | None:
+    """Find the judgement since which a post is escalated: the first that says so and still stands.
+
+    ``None`` if what counts says otherwise. While two readers disagree, the escalation of either counts.
+    """
+    said = [own for own in state.latest.values() if own.decision == "escalate"]
+    is_open = state.stage == "adjudication" or state.counting in said
+    return min(said, key=lambda own: own.seq) if said and is_open else None
+
+
 def is_drawn_for_second_read(post_id: str, fraction: float, seed: int) -> bool:
     """Draw a share of posts by id: the same posts at every call, on every machine.
 

@@ -75,6 +75,7 @@ class Event(Base):
         Index(None, "undoes"),
         Index(None, "actor", "at"),
         Index(None, "kind", "at"),
+        Index(None, "decision", "post_id"),
     )
 
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

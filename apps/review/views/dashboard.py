@@ -9,7 +9,7 @@ from apps.review.components.charts import EVERYONE, draw_overturns, draw_through
 from apps.review.components.messages import run_page, show_message
 from apps.review.components.rows import show_counts
 from apps.review.components.tables import describe_estimate, show_table
-from apps.review.services.dashboard import Backlog, Dashboard, QueueAge, load_dashboard
+from apps.review.services.dashboard import Backlog, Dashboard, load_dashboard
 from apps.review.services.reading_log import ThroughputRow
 from apps.review.state import load_context, require_signed_in
 
@@ -24,7 +24,7 @@ def show() -> None:
         "Days", _SPANS, default=14, format_func=lambda n: f"{n} days", key="dashboard_days", required=True
     )
     found = load_dashboard(context, actor, n_days=n_days or 14)
-    _show_queue(found.queue_age, found.backlog)
+    _show_queue(found)
     st.subheader("Throughput", anchor=False)
     _show_throughput(found)
     st.subheader("Time per post", anchor=False)
@@ -35,19 +35,21 @@ def show() -> None:
     show_agreement(found.agreement)
 
 
-def _show_queue(age: QueueAge, backlog: Backlog) -> None:
+def _show_queue(found: Dashboard) -> None:
+    age = found.queue_age
     show_counts(
         [
             ("Waiting", f"{age.n_waiting:,}"),
             ("First reading", f"{age.n_first:,}"),
             ("Second reading", f"{age.n_second:,}"),
             ("To be settled", f"{age.n_adjudication:,}"),
+            ("Escalated, not taken over", f"{found.n_escalated:,}"),
             ("On a desk now", f"{age.n_held:,}"),
             ("Median age", _describe_hours(age.median_hours)),
             ("Oldest", _describe_hours(age.oldest_hours)),
         ]
     )
-    show_message(describe_backlog(backlog), "calm")
+    show_message(describe_backlog(found.backlog), "calm")
 
 
 def describe_backlog(backlog: Backlog) -> str:

@@ -11,9 +11,10 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.access import is_permitted
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import ReviewError
+from apps.review.services.escalations import TAKEN_OVER, undo_take_over
 from apps.review.services.history import HistoryRow, load_history
 from apps.review.services.judging import undo_decision
-from apps.review.state import load_context, put_notice, require_signed_in, set_open_post
+from apps.review.state import load_context, put_notice, require_signed_in, set_open_post, set_taken_over
 
 _PAGE_SIZE = 20
 _READS = {2: "second reading", 3: "settled"}
@@ -45,16 +46,25 @@ def _show_row(row: HistoryRow, context: ReviewContext, actor: SignedIn) -> None:
     if not row.is_standing or not is_permitted(actor.role, "judge"):
         return
     if row.actor == actor.user_name and look.button("Look", key=f"look_{row.seq}", width="stretch"):
-        set_open_post(row.post_id)
-        st.switch_page("views/post.py")
+        _look(row)
     may_undo = row.actor == actor.user_name or is_permitted(actor.role, "undo_any")
     if may_undo and undo.button("Undo", key=f"undo_{row.seq}", width="stretch"):
-        _undo(context, actor, row.seq)
+        _undo(context, actor, row)
+
+
+def _look(row: HistoryRow) -> None:
+    if row.kind == TAKEN_OVER:
+        set_taken_over(row.post_id)
+        st.switch_page("views/escalated.py")
+    set_open_post(row.post_id)
+    st.switch_page("views/post.py")
 
 
 def _describe(row: HistoryRow, context: ReviewContext) -> str:
     if row.kind == "undo":
         return f"took back event {row.undoes}"
+    if row.kind == TAKEN_OVER:
+        return "taken over" + (" · taken back" if row.is_undone else "")
     if row.is_hidden:
         return "judged; shown once the second reader has judged too"
     what = label_decision(row.decision) + (" (revised)" if row.kind == "revision" else "")
@@ -63,10 +73,11 @@ def _describe(row: HistoryRow, context: ReviewContext) -> str:
     return " · ".join(filter(None, (what, state, _READS.get(row.read, ""), reasons, row.note)))
 
 
-def _undo(context: ReviewContext, actor: SignedIn, seq: int) -> None:
+def _undo(context: ReviewContext, actor: SignedIn, row: HistoryRow) -> None:
+    undo = undo_take_over if row.kind == TAKEN_OVER else undo_decision
     try:
-        undo_decision(context, actor, seq)
-        forget_last(seq)
+        undo(context, actor, row.seq)
+        forget_last(row.seq)
         put_notice("Taken back. The post waits again for what it now lacks.")
     except ReviewError as error:
         put_notice(str(error), is_problem=True)

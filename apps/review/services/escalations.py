@@ -1,0 +1,171 @@
+"""Escalated posts: which of them wait for a lead, and who has taken them over."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session, aliased
+
+from apps.review.identity.records import SignedIn
+from apps.review.services.access import authorize
+from apps.review.services.context import ReviewContext
+from apps.review.services.errors import AlreadyDecidedError, NotAllowedError
+from apps.review.services.judging import Receipt
+from apps.review.services.outcomes import iterate_states
+from apps.review.services.stages import PostState, StandingJudgement, find_escalation, load_state
+from apps.review.store.events import append_event
+from apps.review.store.models import Event
+from screening.types import Record
+
+TAKEN_OVER = "taken_over"  # kind of event
+_N_POSTS = 500  # posts in one query
+
+
+class EscalatedPost(Record):
+    """A post that waits for a lead since someone escalated it."""
+
+    post_id: str
+    at: datetime
+    actor: str
+    reasons: tuple[str, ...]
+
+
+class TakeOver(Record):
+    """Who has taken a post over, and when; ``seq`` is the event that says so."""
+
+    seq: int
+    post_id: str
+    at: datetime
+    actor: str
+
+
+def list_escalated(context: ReviewContext, actor: SignedIn) -> Sequence[EscalatedPost]:
+    """List the escalated posts nobody has taken over, the one that waits longest first."""
+    with context.store.read() as session:
+        authorize(context, session, actor, "take_over")
+        return [
+            EscalatedPost(
+                post_id=since.post_id, at=datetime.fromisoformat(since.at), actor=since.actor, reasons=since.reasons
+            )
+            for since in _load_waiting(session)
+        ]
+
+
+def list_taken_over(context: ReviewContext, actor: SignedIn, *, limit: int = 10) -> Sequence[TakeOver]:
+    """List what the actor has taken over, newest first."""
+    with context.store.read() as session:
+        authorize(context, session, actor, "take_over")
+        is_own = Event.kind == TAKEN_OVER, Event.actor == actor.user_name
+        query = select(Event).where(*is_own, _is_standing(Event)).order_by(Event.seq.desc()).limit(limit)
+        return [_to_take_over(event) for event in session.scalars(query)]
+
+
+def count_escalated(context: ReviewContext, actor: SignedIn) -> int:
+    """Count what :func:`list_escalated` lists."""
+    with context.store.read() as session:
+        authorize(context, session, actor, "take_over")
+        return count_waiting(session)
+
+
+def count_waiting(session: Session) -> int:
+    """Count the escalated posts nobody has taken over, for callers who have asked for permission."""
+    return len(_load_waiting(session))
+
+
+def take_over(context: ReviewContext, actor: SignedIn, post_id: str) -> Receipt:
+    """Take an escalated post over: an event says who answers for it from now on.
+
+    Raises
+    ------
+    NotAllowedError
+        If the actor is no lead.
+    AlreadyDecidedError
+        If the post is not escalated any more, or somebody has taken it over.
+    """
+    with context.store.write() as session:
+        authorize(context, session, actor, "take_over")
+        since, held = find_escalation(load_state(session, post_id)), find_take_over(session, post_id)
+        if since is None or (held is not None and held.seq > since.seq):
+            who = f"{held.actor} has taken it over" if since is not None and held is not None else "it is not escalated"
+            message = f"this post does not wait for a lead any more: {who}; nothing was changed"
+            raise AlreadyDecidedError(message)
+        payload = {"escalated_by": since.seq}
+        event = append_event(
+            session, at=context.clock(), actor=actor.user_name, kind=TAKEN_OVER, post_id=post_id, payload=payload
+        )
+        return Receipt(seq=event.seq, hash=event.hash)
+
+
+def undo_take_over(context: ReviewContext, actor: SignedIn, seq: int) -> Receipt:
+    """Take back that somebody took a post over, by a new event; the post waits for a lead again.
+
+    Raises
+    ------
+    NotAllowedError
+        If the actor is no lead, or the event is not of this kind.
+    AlreadyDecidedError
+        If it was taken back before.
+    """
+    with context.store.write() as session:
+        authorize(context, session, actor, "take_over")
+        target = session.get(Event, seq)
+        if target is None or target.post_id is None or target.kind != TAKEN_OVER:
+            message = f"event {seq} does not say that a post was taken over; pick one from the history"
+            raise NotAllowedError(message)
+        if session.scalar(select(Event.seq).where(Event.undoes == seq)) is not None:
+            message = "this was taken back before; nothing was changed"
+            raise AlreadyDecidedError(message)
+        event = append_event(
+            session, at=context.clock(), actor=actor.user_name, kind="undo", post_id=target.post_id, undoes=seq
+        )
+        return Receipt(seq=event.seq, hash=event.hash)
+
+
+def find_take_over(session: Session, post_id: str) -> TakeOver | None:
+    """Find who has taken a post over last, if it was not taken back."""
+    return load_take_overs(session, [post_id]).get(post_id)
+
+
+def load_take_overs(session: Session, post_ids: Sequence[str]) -> Mapping[str, TakeOver]:
+    """Load who has taken each of some posts over last."""
+    # Spelled as in iterate_states: by the ids of the posts, not by the kind.
+    is_take_over = func.coalesce(Event.kind, "") == TAKEN_OVER
+    query = select(Event).where(Event.post_id.in_(post_ids), is_take_over, _is_standing(Event)).order_by(Event.seq)
+    return {event.post_id or "": _to_take_over(event) for event in session.scalars(query)}
+
+
+def find_answer(state: PostState, held: TakeOver | None) -> TakeOver | None:
+    """Tell who has taken an escalation over; one that was made anew afterwards waits again."""
+    since = find_escalation(state)
+    return held if since is not None and held is not None and held.seq > since.seq else None
+
+
+def _load_waiting(session: Session) -> Sequence[StandingJudgement]:
+    """Load since which judgement each post waits for a lead, in order of time."""
+    later = aliased(Event)
+    is_answered = exists().where(
+        later.post_id == Event.post_id, later.kind == TAKEN_OVER, later.seq > Event.seq, _is_standing(later)
+    )
+    unanswered = select(Event.post_id).where(Event.decision == "escalate", _is_standing(Event), ~is_answered)
+    ids = [post_id for post_id in session.scalars(unanswered.distinct()) if post_id is not None]
+    waiting: list[StandingJudgement] = []
+    for start in range(0, len(ids), _N_POSTS):
+        some = ids[start : start + _N_POSTS]
+        held = load_take_overs(session, some)
+        found = iterate_states(session, only=some)
+        waiting += [
+            since
+            for post_id, state in found
+            if (since := find_escalation(state)) is not None and find_answer(state, held.get(post_id)) is None
+        ]
+    return sorted(waiting, key=lambda since: since.seq)
+
+
+def _is_standing(event: Any) -> ColumnElement[bool]:
+    undo = aliased(Event)
+    return ~exists().where(undo.undoes == event.seq)
+
+
+def _to_take_over(event: Event) -> TakeOver:
+    return TakeOver(seq=event.seq, post_id=event.post_id or "", at=datetime.fromisoformat(event.at), actor=event.actor)
