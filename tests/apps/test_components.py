@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from apps.review.components.guidelines import DEFAULT_FILE, MAX_CHARACTERS, load_guidelines, render_guidelines
-from apps.review.components.labels import DECISION_KEYS, label_decision, label_reasons, mark_post, to_percent
+from apps.review.components.keys import DECISION_KEYS
+from apps.review.components.labels import label_decision, label_reasons, mark_post, to_percent
 from apps.review.components.tables import describe_estimate, render_table
 from apps.review.services.decisions import DECISIONS, DEFAULT_REASONS
 from screening.exceptions import ConfigError

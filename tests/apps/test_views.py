@@ -105,6 +105,16 @@ def test_the_text_can_be_hidden_again_or_always_shown_by_choice(open_app: OpenAp
     assert "A quiet walk, number 3." in read_page(app)
 
 
+def test_the_keys_can_be_switched_off_on_every_page(open_app: OpenApp) -> None:
+    app = open_app()
+    assert _list_keys(app) == {"o"}
+    app.toggle(key="uses_keys").set_value(False).run()
+    click(app, "Open the next post")
+    assert _list_keys(decide(click(app, "Show the text"), "p3", "unsure")) == set()
+    app.toggle(key="uses_keys").set_value(True).run()
+    assert _list_keys(app) == {"s", "k", "j", "z"}
+
+
 def test_nothing_is_preset_where_a_judgement_is_made(open_app: OpenApp) -> None:
     app = click(click(open_app(), "Open the next post"), "Show the text")
     assert [area.value for area in app.text_area] == [""]
@@ -217,6 +227,10 @@ def test_a_session_that_rested_too_long_is_back_at_the_form(open_app: OpenApp, s
     assert [title.value for title in app.title] == ["Review"]
     assert "Your session has ended" in read_page(app)
     assert "quiet walk" not in read_page(app)
+
+
+def _list_keys(app: AppTest) -> set[str]:
+    return {button.proto.shortcut for button in app.button if button.proto.shortcut}
 
 
 def _choose_reason(app: AppTest, decision: str, code: str) -> None:

@@ -10,17 +10,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from apps.review.components.decision_clicks import AGAIN, LAST, click_decision, click_next, click_undo, click_undo_last
-from apps.review.components.labels import (
-    AGAIN_KEY,
-    DECISION_KEYS,
-    DECISION_LABELS,
-    KEEP_KEY,
-    UNDO_KEY,
-    label_decision,
-    label_reasons,
-    mark_post,
-    to_label,
-)
+from apps.review.components.keys import AGAIN_KEY, DECISION_KEYS, KEEP_KEY, UNDO_KEY, offer_key
+from apps.review.components.labels import DECISION_LABELS, label_decision, label_reasons, mark_post, to_label
 from apps.review.components.messages import show_message
 from apps.review.services.context import ReviewContext
 from apps.review.services.decisions import Decision, Reason
@@ -44,7 +35,7 @@ def show_decision_buttons(
         st.button(
             DECISION_LABELS[decision],
             key=f"{stem}_{decision}",
-            shortcut=DECISION_KEYS[decision],
+            shortcut=offer_key(DECISION_KEYS[decision]),
             disabled=not is_ready,
             width="stretch",
             on_click=click_decision,
@@ -73,16 +64,21 @@ def show_judged(context: ReviewContext, post: PostDetail) -> None:
     st.subheader("Your judgement", anchor=False)
     if post.standing is None:
         show_message("Your judgement of this post does not stand any more.", "calm")
-        st.button("Next post", key="next_post", type="primary", shortcut=KEEP_KEY, on_click=click_next)
+        st.button("Next post", key="next_post", type="primary", shortcut=offer_key(KEEP_KEY), on_click=click_next)
         return
     show_judgement(context, post.standing, is_own=True)
     if post.outcome is not None and post.outcome.seq != post.standing.seq:
         st.html(f"<p class='quiet'>What counts now: <strong>{label_decision(post.outcome.decision)}</strong>.</p>")
     st.button(
-        "Keep, next post", key="next_post", type="primary", shortcut=KEEP_KEY, width="stretch", on_click=click_next
+        "Keep, next post",
+        key="next_post",
+        type="primary",
+        shortcut=offer_key(KEEP_KEY),
+        width="stretch",
+        on_click=click_next,
     )
     is_again = st.session_state.get(AGAIN) == post.post_id
-    if not is_again and st.button("Judge again", key="again", shortcut=AGAIN_KEY, width="stretch"):
+    if not is_again and st.button("Judge again", key="again", shortcut=offer_key(AGAIN_KEY), width="stretch"):
         st.session_state[AGAIN] = post.post_id
         st.rerun()
     _show_undo(post.post_id, post.standing.seq)
@@ -108,7 +104,9 @@ def show_last_undo(label: str = "Undo the last decision") -> None:
     """Offer to take back the decision just made, also while the next post is on the screen already."""
     if st.session_state.get(LAST) is not None:
         icon = ":material/undo:"
-        st.button(label, key="undo_last", shortcut=UNDO_KEY, width="stretch", icon=icon, on_click=click_undo_last)
+        st.button(
+            label, key="undo_last", shortcut=offer_key(UNDO_KEY), width="stretch", icon=icon, on_click=click_undo_last
+        )
 
 
 def _show_undo(post_id: str, seq: int) -> None:
@@ -116,7 +114,15 @@ def _show_undo(post_id: str, seq: int) -> None:
         show_last_undo("Undo")
         return
     icon, args = ":material/undo:", (post_id, seq)
-    st.button("Undo", key=f"undo_{seq}", shortcut=UNDO_KEY, width="stretch", icon=icon, on_click=click_undo, args=args)
+    st.button(
+        "Undo",
+        key=f"undo_{seq}",
+        shortcut=offer_key(UNDO_KEY),
+        width="stretch",
+        icon=icon,
+        on_click=click_undo,
+        args=args,
+    )
 
 
 def _text(text: str) -> str:

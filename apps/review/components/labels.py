@@ -1,4 +1,4 @@
-"""The words and keys the pages use for decisions, reasons and triage levels."""
+"""The words the pages use for decisions, reasons and triage levels."""
 
 import hashlib
 import html
@@ -14,14 +14,6 @@ DECISION_LABELS: dict[Decision, str] = {
     "no_concern": "No concern",
     "unsure": "Unsure",
 }
-# C and R belong to the web framework.
-DECISION_KEYS: dict[Decision, str] = {"escalate": "E", "needs_follow_up": "F", "no_concern": "N", "unsure": "U"}
-SHOW_KEY = "S"
-KEEP_KEY = "K"
-AGAIN_KEY = "J"
-UNDO_KEY = "Z"
-PUT_BACK_KEY = "P"
-OPEN_KEY = "O"
 TRIAGE_LABELS = {"refer": "Refer", "review": "Review", "no_flag": "Not flagged"}
 _MARKDOWN_SIGNS = re.compile(r"([!-/:-@\[-`{-~])")
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from apps.review.components.keys import show_key_choice
+from apps.review.services.access import is_permitted
 from apps.review.state import end_session, is_session_over, leave, load_sign_in_settings
 from screening.explain.rendering import HIGHLIGHT_CSS
 
@@ -28,6 +30,8 @@ def show_person() -> None:
         st.text(f"{signed_in.user_name} · {signed_in.role}")
         if load_sign_in_settings().method == "local":
             st.html('<a href="/password" target="_self">Change password</a>')
+        if is_permitted(signed_in.role, "judge"):
+            show_key_choice()
         st.button("Sign out", key="sign_out", on_click=leave, icon=":material/logout:")
 
 

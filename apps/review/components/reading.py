@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from apps.review.components.labels import SHOW_KEY
+from apps.review.components.keys import SHOW_KEY, offer_key
 from apps.review.components.post_text import show_hidden_text, show_legend, show_size_choice, show_text
 from apps.review.services.posts import PostDetail
 from apps.review.state import load_shown_post, set_shown_post
@@ -27,7 +27,7 @@ def show_words(post: PostDetail) -> None:
     is_here = is_shown(post.post_id)
     icon = ":material/visibility_off:" if is_here else ":material/visibility:"
     label = "Hide the text" if is_here else "Show the text"
-    if st.button(label, key="show_text", shortcut=SHOW_KEY, icon=icon, disabled=_is_always()):
+    if st.button(label, key="show_text", shortcut=offer_key(SHOW_KEY), icon=icon, disabled=_is_always()):
         set_shown_post(None if is_here else post.post_id)
         st.rerun()
     if not is_here:

@@ -14,7 +14,7 @@ from apps.review.components.desk import (
 )
 from apps.review.components.guidelines import show_guidelines
 from apps.review.components.judgement import show_decision_buttons, show_judged, show_last_undo
-from apps.review.components.labels import OPEN_KEY, PUT_BACK_KEY
+from apps.review.components.keys import OPEN_KEY, PUT_BACK_KEY, offer_key
 from apps.review.components.messages import run_page, show_message, show_notice
 from apps.review.components.page import describe_age
 from apps.review.components.post_text import show_facts, show_resources
@@ -45,7 +45,7 @@ def show() -> None:
         show_rest(context, actor)
         return
     if take_cleared():
-        st.button("Open the next post", type="primary", shortcut=OPEN_KEY, key="open_next")
+        st.button("Open the next post", type="primary", shortcut=offer_key(OPEN_KEY), key="open_next")
         return
     workload = show_reminder(context, actor)
     with st.sidebar:
@@ -101,7 +101,7 @@ def _show_side(context: ReviewContext, post: PostDetail) -> None:
         st.subheader("Your judgement", anchor=False)
         show_decision_buttons(context, post.post_id, is_ready=is_shown(post.post_id))
         show_time_left(context)
-        st.button("Put back", key="put_back", shortcut=PUT_BACK_KEY, width="stretch", on_click=put_back)
+        st.button("Put back", key="put_back", shortcut=offer_key(PUT_BACK_KEY), width="stretch", on_click=put_back)
         show_last_undo()
     else:
         show_judged(context, post)

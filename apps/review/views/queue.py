@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from apps.review.components.labels import OPEN_KEY, TRIAGE_LABELS, mark_post, render_level
+from apps.review.components.keys import OPEN_KEY, offer_key
+from apps.review.components.labels import TRIAGE_LABELS, mark_post, render_level
 from apps.review.components.messages import run_page, show_message, show_notice
 from apps.review.components.page import describe_age
 from apps.review.components.paging import Pages
@@ -43,7 +44,7 @@ def _show_counts(counts: QueueCounts, *, shows_levels: bool) -> int:
         show_message("Nothing waits for you here. Clear the filters if any are set, or wait for an import.", "calm")
     else:
         show_counts([(label, f"{number:,}") for label, number in _list_counts(counts, shows_levels)])
-        if st.button("Open the next post", type="primary", shortcut=OPEN_KEY, key="open_next"):
+        if st.button("Open the next post", type="primary", shortcut=offer_key(OPEN_KEY), key="open_next"):
             set_open_post(None)
             st.switch_page("views/post.py")
     if counts.n_for_others:
