@@ -310,5 +310,8 @@ def test_house_rules_come_from_a_file_and_unknown_keys_are_named(tmp_path: Any) 
     path.write_text("second_reads: 0.1\ntime_zone: Mars/Olympus\n")
     with pytest.raises(ConfigError, match=r"second_reads.*Mars/Olympus|Mars/Olympus.*second_reads"):
         read_settings(path)
+    path.write_text("crisis_resources: []\nafter_escalation: ''\n")
+    with pytest.raises(ConfigError, match=r"after_escalation: .*crisis_resources: "):
+        read_settings(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_settings(tmp_path / "none.yaml")

@@ -176,6 +176,15 @@ def test_crisis_resources_and_the_guideline_stand_beside_every_post(open_app: Op
     assert "Read what the post says now." in page
 
 
+def test_the_house_names_its_own_crisis_resources(
+    open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_settings(tmp_path, monkeypatch, "crisis_resources: ['Here: 0800 <b>111</b>']\n")
+    page = read_page(click(open_app(), "Open the next post"))
+    assert "<div>Here: 0800 &lt;b&gt;111&lt;/b&gt;</div>" in page
+    assert "Lifeline" not in page
+
+
 def test_the_team_can_replace_the_guideline(open_app: OpenApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "house.txt").write_text("# Ours\n- <script>first</script>", encoding="utf-8")
     monkeypatch.setenv("SCREENING_REVIEW_GUIDELINES", str(tmp_path / "house.txt"))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from apps.review.services.context import ReviewContext
 from apps.review.services.posts import HighlightSpan, Revealed
-from screening.config import ReportConfig
 from screening.explain.rendering import render_highlights, show_visibly
 
 UNCHANGED = "The score did not change when words were masked: no word stands out."
@@ -56,9 +56,9 @@ def show_legend(revealed: Revealed) -> None:
     )
 
 
-def show_resources() -> None:
-    """Show where a person in crisis finds help."""
-    items = "".join(f"<div>{html.escape(line)}</div>" for line in ReportConfig().crisis_resources)
+def show_resources(context: ReviewContext) -> None:
+    """Show where a person in crisis finds help, as the house says."""
+    items = "".join(f"<div>{html.escape(show_visibly(line))}</div>" for line in context.settings.crisis_resources)
     st.html(f'<div class="resources" role="complementary"><strong>Crisis resources</strong>{items}</div>')
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator
@@ -11,9 +12,11 @@ from pydantic import Field, ValidationError, field_validator
 from apps.review.identity.timeouts import SessionPolicy
 from apps.review.services.decisions import DEFAULT_REASONS, Decision, Reason
 from apps.review.store.database import Store
+from screening.config import ReportConfig
 from screening.exceptions import ConfigError
 from screening.types import Record
 
+Line = Annotated[str, Field(min_length=1, max_length=200)]
 SETTINGS_VARIABLE = "SCREENING_REVIEW_SETTINGS"
 
 
@@ -33,6 +36,11 @@ class ReviewSettings(Record):
         min_length=1,
         max_length=300,
         description="shown right after a decision to escalate, such as whom to call now",
+    )
+    crisis_resources: tuple[Line, ...] = Field(
+        ReportConfig().crisis_resources,
+        min_length=1,
+        description="where a person in crisis finds help; beside every post",
     )
     daily_cap: int | None = Field(200, ge=1, description="judgements per reviewer and day; null: no cap")
     break_after_posts: int = Field(25, ge=1, description="judgements after which a break is suggested")

@@ -71,7 +71,7 @@ def _show_post(context: ReviewContext, post: PostDetail) -> None:
         show_time_left(context)
         if post.revealed is not None:
             show_revealed(post.revealed)
-        show_resources()
+        show_resources(context)
 
 
 def _show_list(context: ReviewContext, actor: SignedIn) -> None:

@@ -64,7 +64,7 @@ def _show_post(context: ReviewContext, post: PostDetail) -> None:
         show_guidelines()
     with side:
         st.button("Back to the list", key="close_taken_over", width="stretch", on_click=_close)
-        show_resources()
+        show_resources(context)
 
 
 def _close() -> None:

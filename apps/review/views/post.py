@@ -105,7 +105,7 @@ def _show_side(context: ReviewContext, post: PostDetail) -> None:
         show_last_undo()
     else:
         show_judged(context, post)
-    show_resources()
+    show_resources(context)
 
 
 def _list_facts(post: PostDetail) -> list[tuple[str, str]]:
