@@ -47,7 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         store = open_store(str(Path(folder) / "review.db"))
         long_day = SessionPolicy(idle_timeout=timedelta(hours=9), absolute_timeout=timedelta(hours=9))
-        context = ReviewContext(store, ReviewSettings(daily_cap=None, session=long_day))
+        context = ReviewContext(store, ReviewSettings(daily_cap=None, session=long_day, second_read_fraction=0.0))
         started = time.perf_counter()
         _fill(context, options.posts)
         print(f"{options.posts:,} posts imported in {time.perf_counter() - started:.0f} s on {_describe_machine()}\n")

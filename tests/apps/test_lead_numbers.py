@@ -127,11 +127,12 @@ def test_queue_age_and_backlog_follow_from_the_days(
     make_scores: MakeTable,
     make_posts: MakeTable,
 ) -> None:
+    house = replace(context, settings=ReviewSettings(second_read_fraction=0.0))
     import_scores(context, operator, make_scores(10), make_posts(10))  # 9 flagged
     for n_decided in (2, 1):
         ada = sign_in("ada")
         for _ in range(n_decided):
-            record_decision(context, ada, claim_next(context, ada) or "", "no_concern")
+            record_decision(house, ada, claim_next(house, ada) or "", "no_concern")
         clock.advance(hours=24)
     import_scores(context, operator, make_scores(12).tail(1), make_posts(12))
     board = load_dashboard(context, sign_in("lea", "lead"))

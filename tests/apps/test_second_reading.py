@@ -19,6 +19,7 @@ from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
 from apps.review.services.posts import load_post
 from apps.review.services.queue import claim_next, claim_post, count_queue, load_queue
+from apps.review.services.stages import is_drawn_for_second_read
 from apps.review.services.verifying import verify_chain
 from screening.exceptions import ConfigError
 
@@ -187,6 +188,22 @@ def test_a_first_reading_is_not_taken_back_while_the_second_reader_reads(
     clock.advance(minutes=15)
     undo_decision(house, sign_in("ada"), seq)
     assert claim_next(house, sign_in("ada")) == "p3"
+
+
+def test_a_tenth_is_drawn_where_the_house_says_nothing_and_earlier_decisions_stay_settled(
+    context: ReviewContext, operator: SignedIn, sign_in: SignIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    import_scores(context, operator, make_scores(81), make_posts(81))
+    ada, bob = sign_in("ada"), sign_in("bob")
+    without = replace(context, settings=ReviewSettings(second_read_fraction=0.0))
+    drawn = [post_id for post_id in (f"p{i}" for i in range(1, 81)) if is_drawn_for_second_read(post_id, 0.1, 13)]
+    judge(without, ada, drawn[0], "no_concern")
+    for post_id in drawn[1:]:
+        judge(context, ada, post_id, "no_concern")
+    assert count_queue(context, ada).n_for_others == len(drawn) - 1 > 0
+    assert load_post(context, ada, drawn[0]).outcome is not None
+    assert claim_post(context, bob, drawn[1]) == drawn[1]
+    assert verify_chain(context, operator).is_intact
 
 
 def test_about_the_asked_share_of_posts_is_drawn_and_the_same_ones_every_time(

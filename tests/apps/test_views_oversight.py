@@ -193,7 +193,7 @@ def test_similar_posts_get_the_same_decision_only_where_ticked(
 
 
 def test_the_audit_page_says_how_many_misses_there_may_be(audited: OpenApp, context: ReviewContext) -> None:
-    now = ReviewContext(context.store, ReviewSettings(daily_cap=None))
+    now = ReviewContext(context.store, ReviewSettings(daily_cap=None, second_read_fraction=0.0))
     ada = sign_in_now(context, "ada", "reviewer")
     while (post_id := claim_next(now, ada)) is not None:
         record_decision(now, ada, post_id, "escalate" if post_id == _first_unflagged(context) else "no_concern")

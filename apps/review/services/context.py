@@ -28,7 +28,7 @@ class ReviewSettings(Record):
         timedelta(minutes=15), gt=timedelta(0), description="how long a post stays on a desk"
     )
     session: SessionPolicy = SessionPolicy()
-    second_read_fraction: float = Field(0.0, ge=0, le=1, description="share of posts a second person reads, blind")
+    second_read_fraction: float = Field(0.1, ge=0, le=1, description="share of posts a second person reads, blind")
     second_read_seed: int = Field(13, description="decides, with the post id, which posts those are")
     reasons: Mapping[Decision, tuple[Reason, ...]] = Field(DEFAULT_REASONS, description="reason codes per decision")
     after_escalation: str = Field(
