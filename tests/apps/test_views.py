@@ -69,6 +69,7 @@ def test_a_post_is_hidden_then_shown_then_judged_then_revealed_then_the_next_one
     assert "Saved: Needs follow-up." in page
     assert "What the model said" in page
     assert "75%" in page
+    assert "where such posts are rarer, they are too high" in page
     page = read_page(click(app, "Keep, next post"))
     assert "p2" in page
     assert "What the model said" not in page

@@ -8,6 +8,10 @@ from apps.review.components.labels import render_level, to_percent, to_words
 from apps.review.services.posts import Revealed
 from screening.explain.rendering import show_visibly
 
+_MIX = (
+    "These percentages hold for the mix of posts the model learned from; where such posts are rarer, they are too high."
+)
+
 
 def show_revealed(revealed: Revealed) -> None:
     """Show triage level and probabilities; the length of a bar repeats the number beside it."""
@@ -31,6 +35,7 @@ def show_revealed(revealed: Revealed) -> None:
     st.html(
         "<table class='probabilities quiet'><caption class='for-screen-readers'>Probability per class</caption>"
         f"{rows}</table><p class='quiet'>Classes are subreddits of origin, not diagnoses. {model}</p>"
+        f"<p class='quiet'>{_MIX}</p>"
     )
 
 
