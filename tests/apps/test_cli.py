@@ -1,14 +1,20 @@
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from apps.review.cli import app
+from apps.review.identity.records import command_line_operator
 from apps.review.server import build_command
+from apps.review.store.database import open_store
+from apps.review.store.models import Event
 from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
 
 MakeTable = Callable[..., pd.DataFrame]
@@ -88,6 +94,35 @@ def test_export_erase_and_audit_from_the_command_line(
     for options in (("--audit-n", "0"), ("--audit-fraction", "1.5"), ("--audit-n", "1", "--audit-fraction", "0.1")):
         with pytest.raises(ConfigError, match="one of the two"):
             run("import", scores, "--posts", posts, *options)
+
+
+def test_events_of_the_command_line_name_who_ran_the_command(
+    run: Callable[..., str], run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores, posts = (str(run_folder / part / "test.parquet") for part in ("evaluation", "data"))
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setenv("LOGNAME", "mira")
+    run("import", scores, "--posts", posts)
+    run("export", str(tmp_path / "decisions.csv"), "--text")
+    monkeypatch.setenv("SUDO_USER", "kim")
+    run("erase", "p2")
+    run("add-user", "ada", "--role", "reviewer", "--generate")
+    run("set-role", "ada", "--role", "lead")
+    store = open_store(str(tmp_path / "review.db"))
+    with store.read() as session:
+        events = session.execute(select(Event.kind, Event.actor).order_by(Event.seq)).all()
+    store.engine.dispose()
+    mira, kim = "(command line: mira)", "(command line: kim)"
+    assert [tuple(event) for event in events] == [
+        ("imported", mira), ("exported", mira), ("erased", kim), ("user_added", kim), ("role_changed", kim),
+    ]  # fmt: skip
+
+
+def test_a_machine_that_knows_no_name_gives_the_number_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SUDO_USER", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_123)
+    assert command_line_operator(datetime.now(UTC)).user_name == "(command line: user 4000123)"
 
 
 def test_an_import_with_its_run_refuses_scores_of_another_one(run: Callable[..., str], run_folder: Path) -> None:

@@ -1,5 +1,7 @@
 """The records of identity: a sign-in attempt, and the person it proved to be."""
 
+import getpass
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, Protocol, get_args
@@ -54,11 +56,21 @@ def to_role(text: str) -> Role:
 
 
 def command_line_operator(now: datetime) -> SignedIn:
-    """Return the person at the server's own command line, who can open the database file anyway."""
-    return SignedIn(
-        user_name=OPERATOR_NAME, role="admin", provider=OPERATOR_PROVIDER, signed_in_at=now, last_seen_at=now
-    )
+    """Return the person at the server's own command line, who can open the database file anyway.
+
+    Events name them as the machine does, in parentheses, which no account's name may hold.
+    """
+    name = f"(command line: {_find_login_name()})"
+    return SignedIn(user_name=name, role="admin", provider=OPERATOR_PROVIDER, signed_in_at=now, last_seen_at=now)
 
 
-OPERATOR_NAME = "(command line)"
+def _find_login_name() -> str:
+    """Find who is signed in to the machine; behind sudo, who called it."""
+    try:
+        name = os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        name = f"user {os.getuid()}"
+    return name[:64].encode(errors="replace").decode()
+
+
 OPERATOR_PROVIDER = "command_line"
