@@ -288,7 +288,7 @@ class ReportConfig(Record):
             "European Union: 112 in an emergency",
             "Elsewhere: findahelpline.com",
         ),
-        description="shown in the report and beside every post in the reviewer app",
+        description="shown in the report and the model card; the reviewer app has a list of its own (docs/review.md)",
     )
 
 
