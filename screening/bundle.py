@@ -5,6 +5,7 @@ JSON, one manifest and, where the classifier is quantised, OpenVINO's graph and 
 executable.
 """
 
+import json
 import shutil
 from dataclasses import dataclass
 from datetime import datetime
@@ -188,23 +189,21 @@ def load_bundle(folder: Path) -> Bundle:
     Raises
     ------
     BundleError
-        If a file is missing, added or altered, or the word model does not fit the labels.
+        If a file is missing, added or altered, one names code to run, or the word model does not fit the labels.
     """
     manifest = load_manifest(folder)
     _validate_files(folder, manifest)
-    from transformers import AutoTokenizer
+    _validate_no_code_is_named(folder, manifest)
+    from screening.models.classifier import load_classifier
 
-    from screening.models.classifier import RiskClassifier
-
-    classifier = RiskClassifier.from_pretrained(folder, use_safetensors=True)
+    classifier, tokenizer = load_classifier(folder)
     gate = Gate.load(folder) if manifest.first_stage is not None else None
     quantised = QuantisedModel.load(folder) if manifest.quantisation == "int8" else None
     words = TfidfBaseline.load(folder) if manifest.words_weight > 0 else None
     if words is not None:
         _validate_words(folder, words, len(manifest.taxonomy.names))
-    tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer("")  # puts off the cutting and padding it may have been saved with; later calls change nothing in it
-    return Bundle(classifier.eval(), tokenizer, manifest, compute_version(folder), gate, quantised, words)
+    return Bundle(classifier, tokenizer, manifest, compute_version(folder), gate, quantised, words)
 
 
 def compute_version(folder: Path) -> str:
@@ -236,6 +235,31 @@ def _validate_files(folder: Path, manifest: BundleManifest) -> None:
             f"bundle {folder} is not as it was written: {', '.join(wrong)} missing, added or altered; copy it again"
         )
         raise BundleError(message)
+
+
+def _validate_no_code_is_named(folder: Path, manifest: BundleManifest) -> None:
+    """Refuse an ``auto_map``, by which files of transformers name code, on a hub or beside them, to be run."""
+    for name in sorted(manifest.digests):
+        if PurePosixPath(name).suffix != ".json":
+            continue
+        try:
+            names_code = _names_code((folder / name).read_bytes())
+        except (ValueError, RecursionError) as error:
+            message = f"bundle {folder}: {name} is not JSON; copy the bundle again"
+            raise BundleError(message) from error
+        if names_code:
+            message = (
+                f"bundle {folder}: expected no code to be named in it, found auto_map in {name}; refusing to load it. "
+                "No bundle of this toolkit has one: ask whoever gave it to you"
+            )
+            raise BundleError(message)
+
+
+def _names_code(content: bytes) -> bool:
+    """Tell whether an ``auto_map`` stands anywhere in a JSON file; as a word of a vocabulary it has a number."""
+    entries: list[tuple[str, Any]] = []
+    json.loads(content, object_pairs_hook=entries.extend)
+    return any(name == "auto_map" and not isinstance(value, int) for name, value in entries)
 
 
 def _validate_words(folder: Path, words: TfidfBaseline, n_labels: int) -> None:

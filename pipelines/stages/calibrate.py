@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.artifacts import RunFolder, write_json
+from pipelines.artifacts import write_json
 from pipelines.calibrating.cascade import CARD_FILE, ENCODER_FILE, HELD_OUT_FILE, FirstStage, fit_first_stage
 from pipelines.calibrating.scorers import (
     BASELINE_FILE,
@@ -34,7 +34,7 @@ from screening.inference.scoring_path import ScoringPath
 from screening.inference.windows import split_into_windows
 from screening.metrics.validation import BoolArray
 from screening.models.baseline import TfidfBaseline
-from screening.models.classifier import RiskClassifier
+from screening.models.classifier import load_classifier
 from screening.models.quantised import QuantisedModel
 from screening.reference_posts import REFERENCE_POSTS
 from screening.scoring import build_score_table, compute_risk_scores
@@ -63,7 +63,7 @@ def run(context: RunContext) -> None:
     """
     scope = load_scope(context)
     first_stage = fit_first_stage(context)
-    classifier, tokenizer = load_model(context.folder)
+    classifier, tokenizer = load_classifier(context.folder.model)
     config = context.config
     precision = resolve_precision(config.training.precision)
     quantised = _quantise(context, classifier, tokenizer)
@@ -101,14 +101,6 @@ def run(context: RunContext) -> None:
     first_lines = (first_stage.threshold,) if first_stage else ()
     for line in (*first_lines, *scorer.operating_points, *scorer.alternatives, *scorer.budgets):
         context.console.print(str(line), highlight=False)
-
-
-def load_model(folder: RunFolder) -> tuple[Any, Any]:
-    """Load the run's classifier and tokenizer."""
-    from transformers import AutoTokenizer
-
-    classifier = RiskClassifier.from_pretrained(folder.model, use_safetensors=True)
-    return classifier.eval(), AutoTokenizer.from_pretrained(folder.model)
 
 
 def _quantise(context: RunContext, classifier: Any, tokenizer: Any) -> QuantisedModel | None:

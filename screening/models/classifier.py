@@ -4,6 +4,7 @@ The heads follow CMHL (arXiv 2603.14078, abstract); their exact form is ours, th
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -13,7 +14,7 @@ from transformers.utils import ModelOutput
 
 from screening.exceptions import ConfigError
 from screening.models.detection import DETECTION
-from screening.models.encoder import build_pooler_argument, load_encoder
+from screening.models.encoder import build_pooler_argument, load_encoder, load_tokenizer
 from screening.models.pooling import POOLINGS, LayerAttention
 from screening.models.recurrent import RecurrentConfig
 
@@ -114,7 +115,9 @@ class RiskClassifier(PreTrainedModel):
     def __init__(self, config: RiskConfig) -> None:
         super().__init__(config)
         encoder_config = config.build_encoder_config()
-        self.encoder = AutoModel.from_config(encoder_config, **build_pooler_argument(encoder_config))
+        self.encoder = AutoModel.from_config(
+            encoder_config, trust_remote_code=False, **build_pooler_argument(encoder_config)
+        )
         n_hidden = encoder_config.hidden_size
         is_attentive = config.layers == "attentive"
         self.layer_attention = LayerAttention(encoder_config.num_hidden_layers) if is_attentive else None
@@ -256,6 +259,12 @@ class RiskClassifier(PreTrainedModel):
             return pooled
         by_layer = [pool(layer, mask) for layer in encoded.hidden_states[1:]]  # the first are the word embeddings
         return self.layer_attention(pooled, torch.stack(by_layer))
+
+
+def load_classifier(folder: Path) -> tuple[RiskClassifier, Any]:
+    """Load a saved classifier, in evaluation mode, and its tokenizer: safetensors and JSON alone, never code."""
+    classifier = RiskClassifier.from_pretrained(folder, use_safetensors=True, trust_remote_code=False)
+    return classifier.eval(), load_tokenizer(folder)
 
 
 def count_positions(encoder_config: Any) -> int:

@@ -66,7 +66,8 @@ def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: 
     ----------
     name : str
         ``all-MiniLM-L6-v2`` (embedded), a folder, or a hub id (downloaded with the user's own token). Only safetensors
-        weights are read. ``gru`` and ``rnn`` give a fresh recurrent encoder with the embedded encoder's tokenizer.
+        weights are read, and code an encoder brings is never run. ``gru`` and ``rnn`` give a fresh recurrent encoder
+        with the embedded encoder's tokenizer.
     dropout, attention_dropout : float in [0, 1), optional
         Replace the encoder's own settings.
 
@@ -81,32 +82,41 @@ def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: 
     DataAccessError
         If the encoder cannot be reached.
     """
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers import AutoConfig, AutoModel
 
     if name in RECURRENT_ENCODERS:
         return _build_recurrent_encoder(name, dropout)
     source = resolve_encoder(name)
     try:
-        config = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         _set_dropout(config, dropout, attention_dropout)
+        arguments = build_pooler_argument(config)
         encoder = AutoModel.from_pretrained(
-            source, config=config, use_safetensors=True, **build_pooler_argument(config)
+            source, config=config, use_safetensors=True, trust_remote_code=False, **arguments
         )
-        return encoder, AutoTokenizer.from_pretrained(source)
+        vars(encoder.config).pop("auto_map", None)  # names code that was not run, and no bundle may name any
+        return encoder, load_tokenizer(source)
     except (OSError, ValueError) as error:
         message = (
             f"encoder {name!r} could not be loaded: it is no folder with config.json, model.safetensors and tokenizer,"
-            f" and the hub did not answer or refused; the embedded one is {EMBEDDED_ENCODER!r}"
+            f" the hub did not answer or refused, or it needs code of its own; the embedded one is {EMBEDDED_ENCODER!r}"
         )
         raise DataAccessError(message) from error
 
 
-def _build_recurrent_encoder(cell: str, dropout: float | None) -> tuple[Any, Any]:
+def load_tokenizer(source: Path | str) -> Any:
+    """Load a tokenizer; one that asks for code of its own is refused with a ``ValueError``, without a question."""
     from transformers import AutoTokenizer
 
+    tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    tokenizer.init_kwargs.pop("auto_map", None)  # as above
+    return tokenizer
+
+
+def _build_recurrent_encoder(cell: str, dropout: float | None) -> tuple[Any, Any]:
     from screening.models.recurrent import RecurrentConfig, RecurrentEncoder
 
-    tokenizer = AutoTokenizer.from_pretrained(locate_embedded_encoder())
+    tokenizer = load_tokenizer(locate_embedded_encoder())
     config = RecurrentConfig(cell=cell, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     _set_dropout(config, dropout, None)
     return RecurrentEncoder(config), tokenizer

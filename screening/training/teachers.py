@@ -11,7 +11,7 @@ from scipy.special import softmax
 from screening.config import RunConfig
 from screening.exceptions import ConfigError
 from screening.inference.forward import compute_logits
-from screening.models.classifier import RiskClassifier
+from screening.models.classifier import load_classifier
 from screening.objectives import resolve_preset
 
 _TERM = "distillation"
@@ -75,13 +75,10 @@ def _read_posts(folder: Path, texts: Sequence[str], labels: Sequence[str], preci
 
 
 def _load_teacher(folder: Path) -> tuple[Any, Any]:
-    from transformers import AutoTokenizer
-
     try:
         if not folder.is_dir():  # or the name would be looked for on the hub
             raise FileNotFoundError(folder)
-        teacher = RiskClassifier.from_pretrained(folder, use_safetensors=True)
-        return teacher.eval(), AutoTokenizer.from_pretrained(folder)
+        return load_classifier(folder)
     except (OSError, ValueError) as error:
         message = f"objective.teachers: {folder} holds no trained classifier; expected the folder model/ of a run"
         raise ConfigError(message) from error

@@ -62,6 +62,13 @@ def test_module_neither_reads_nor_writes_pickles(file):
 
 
 @pytest.mark.parametrize("file", MODULES, ids=name_module)
+def test_whatever_is_loaded_pretrained_is_loaded_without_code_of_its_own(file):
+    calls = [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    loading = [ast.unparse(call) for call in calls if ast.unparse(call.func).endswith(".from_pretrained")]
+    assert all("trust_remote_code=False" in call for call in loading), "or transformers offers to run foreign code"
+
+
+@pytest.mark.parametrize("file", MODULES, ids=name_module)
 def test_module_opens_with_a_docstring(file):
     docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
     assert docstring, f"{name_module(file)} should open with one sentence that says what it holds"

@@ -10,6 +10,7 @@ import torch
 from screening.bundle import MANIFEST, load_bundle, load_manifest
 from screening.exceptions import BundleError
 from screening.models.baseline import TfidfBaseline
+from screening.models.encoder import compute_file_digest
 from screening.models.quantised import QuantisedModel
 
 SaveBundle = Callable[..., Path]
@@ -60,6 +61,47 @@ def test_code_is_refused_even_when_the_manifest_lists_it(save_small_bundle: Save
     manifest["digests"]["modeling_evil.py"] = "0" * 64
     (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(BundleError, match="refusing"):
+        load_bundle(folder)
+
+
+def _rewrite(folder: Path, name: str, text: str) -> None:
+    """Put other text into a file of a bundle and its digest into the manifest, as a forger would."""
+    (folder / name).write_text(text, encoding="utf-8")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest["digests"][name] = compute_file_digest(folder / name)
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("tokenizer_config.json", ()), ("config.json", ()), ("config.json", ("encoder",))]
+)
+def test_a_bundle_that_names_code_to_run_is_refused_without_a_question(
+    save_small_bundle: SaveBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, path: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda _: pytest.fail("asked whether foreign code may run"))
+    folder = save_small_bundle(tmp_path / "b")
+    content = json.loads((folder / name).read_text(encoding="utf-8"))
+    node = content
+    for part in path:
+        node = node[part]
+    node |= {"auto_map": {"AutoTokenizer": [None, "someone/code--tokens.Theirs"]}, "tokenizer_class": "Theirs"}
+    _rewrite(folder, name, json.dumps(content))
+    with pytest.raises(BundleError, match=rf"auto_map in {name}; refusing"):
+        load_bundle(folder)
+
+
+def test_auto_map_as_a_word_of_a_vocabulary_names_no_code(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
+    folder = save_small_bundle(tmp_path / "b")
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    content["model"]["vocab"]["auto_map"] = len(content["model"]["vocab"])
+    _rewrite(folder, "tokenizer.json", json.dumps(content))
+    assert "auto_map" in load_bundle(folder).tokenizer.get_vocab()
+
+
+def test_a_file_that_is_no_json_is_refused_by_name(save_small_bundle: SaveBundle, tmp_path: Path) -> None:
+    folder = save_small_bundle(tmp_path / "b")
+    _rewrite(folder, "config.json", "{")
+    with pytest.raises(BundleError, match=r"config\.json is not JSON"):
         load_bundle(folder)
 
 

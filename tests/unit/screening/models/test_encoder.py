@@ -1,9 +1,17 @@
+import json
 from pathlib import Path
 
 import pytest
+from transformers import BertConfig, BertModel
 
 from screening.exceptions import BundleError, DataAccessError
-from screening.models.encoder import EMBEDDED_SHA256, load_encoder, locate_embedded_encoder, validate_weights
+from screening.models.encoder import (
+    EMBEDDED_SHA256,
+    load_encoder,
+    load_tokenizer,
+    locate_embedded_encoder,
+    validate_weights,
+)
 
 
 def test_embedded_encoder_is_found_and_has_the_published_weights() -> None:
@@ -22,6 +30,40 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
 def test_missing_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"model\.safetensors"):
         validate_weights(tmp_path / "model.safetensors", EMBEDDED_SHA256)
+
+
+def _save_encoder(folder: Path, model_type: str) -> None:
+    """Save a small encoder and its tokenizer that name code on a hub, as some encoders of the hub do."""
+    encoder = BertModel(
+        BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=30522)
+    )
+    encoder.save_pretrained(folder)
+    load_tokenizer(locate_embedded_encoder()).save_pretrained(folder)
+    code = {"AutoConfig": "someone/code--c.Theirs", "AutoModel": "someone/code--m.Theirs"}
+    changes: dict[str, dict[str, object]] = {
+        "config.json": {"model_type": model_type, "auto_map": code},
+        "tokenizer_config.json": {"auto_map": {"AutoTokenizer": [None, "someone/code--t.Theirs"]}},
+    }
+    for name, change in changes.items():
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+        (folder / name).write_text(json.dumps(content | change), encoding="utf-8")
+
+
+def test_an_encoder_of_unknown_code_is_refused_without_a_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda _: pytest.fail("asked whether foreign code may run"))
+    _save_encoder(tmp_path, "theirs")
+    with pytest.raises(DataAccessError, match="needs code of its own"):
+        load_encoder(str(tmp_path))
+
+
+def test_an_encoder_that_names_code_and_needs_none_is_loaded_without_the_name(tmp_path: Path) -> None:
+    _save_encoder(tmp_path, "bert")
+    encoder, tokenizer = load_encoder(str(tmp_path))
+    assert "auto_map" not in encoder.config.to_dict()
+    tokenizer.save_pretrained(tmp_path / "again")
+    assert "auto_map" not in (tmp_path / "again" / "tokenizer_config.json").read_text(encoding="utf-8")
 
 
 def test_unreachable_encoder_says_what_to_do(tmp_path: Path) -> None:
