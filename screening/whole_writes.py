@@ -7,10 +7,11 @@ from pathlib import Path
 
 
 @contextmanager
-def write_folder_whole(folder: Path) -> Iterator[Path]:
+def write_folder_whole(folder: Path, *, is_private: bool = False) -> Iterator[Path]:
     """Give an empty folder to fill; it takes the place of ``folder`` only if the block ends without an error.
 
-    After an error nothing of it is left. After a kill a hidden ``.NAME.part`` may be; the next call removes it.
+    After an error nothing of it is left. After a kill a hidden ``.NAME.part`` may be; the next call removes it. With
+    ``is_private``, for texts, only its owner can read it: the folder is closed before it is filled, files at the end.
 
     Examples
     --------
@@ -24,9 +25,12 @@ def write_folder_whole(folder: Path) -> Iterator[Path]:
     aside, old = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("part", "old"))
     for leftover in (aside, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    aside.mkdir(parents=True)
+    aside.mkdir(parents=True, mode=0o700 if is_private else 0o777)
     try:
         yield aside
+        if is_private:
+            for path in aside.rglob("*"):
+                path.chmod(0o700 if path.is_dir() else 0o600)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise

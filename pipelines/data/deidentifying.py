@@ -33,6 +33,8 @@ def copy_without_identifiers(
 ) -> Copied:
     """Copy a CSV, TSV, JSONL or Parquet file, its posts without direct identifiers; whole or not at all.
 
+    Nobody but who writes the copy can read it.
+
     Parameters
     ----------
     source, out : Path
@@ -82,7 +84,9 @@ def copy_without_identifiers(
 
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = out.with_name(f".{out.name}.part")
+    aside.unlink(missing_ok=True)
     try:
+        aside.touch(mode=0o600, exist_ok=False)  # before there is a text in it; the name it gets keeps the mode
         copy(source, aside, text_column, replace)
         put_in_place(aside, out)
     finally:

@@ -11,13 +11,13 @@ from screening.whole_writes import write_folder_whole
 
 
 def run(context: RunContext) -> None:
-    """Write ``data/``: one Parquet per split, controls where the source has them, and the data card."""
+    """Write ``data/``, readable by its owner alone: one Parquet per split, controls if there are any, the data card."""
     config = context.config
     with context.console.status("reading, checking, removing duplicates, splitting…"):
         prepared = prepare_posts(config.data, context.taxonomy, config.seed)
     if config.cascade.is_on:
         require_controls(prepared.controls)  # rather now than after the training
-    with write_folder_whole(context.folder.data) as aside:
+    with write_folder_whole(context.folder.data, is_private=True) as aside:
         tables = dict(prepared.splits.items()) | (
             {"controls": prepared.controls} if prepared.controls is not None else {}
         )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,16 @@ def test_the_copy_never_takes_the_place_of_its_input(tmp_path: Path) -> None:
     assert isinstance(_copy(path, tmp_path / "out.csv").exception, ConfigError)
     assert _copy(path, tmp_path / "out.csv", "--overwrite").exit_code == 0
     assert path.read_text() == "text\nhello u/nobody\n"
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_only_its_owner_can_read_a_copy_even_where_a_killed_call_left_an_open_part(tmp_path: Path, ending: str) -> None:
+    posts = pd.DataFrame({"text": ["hi u/nobody"]})
+    write = {"csv": posts.to_csv, "jsonl": partial(posts.to_json, orient="records", lines=True)}
+    write.get(ending, posts.to_parquet)(tmp_path / f"posts.{ending}")
+    out, part = tmp_path / f"out.{ending}", tmp_path / f".out.{ending}.part"
+    part.write_text("half")
+    part.chmod(0o644)
+    assert _copy(tmp_path / f"posts.{ending}", out).exit_code == 0
+    assert out.stat().st_mode & 0o077 == 0
+    assert not part.exists()
