@@ -357,7 +357,9 @@ def _list_shipped(folder: Path) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"error: {message}\n")
+    """End with a message, of visible characters alone: what an input holds must not command the terminal."""
+    shown = "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in message)
+    sys.stderr.write(f"error: {shown}\n")
     raise SystemExit(code)
 
 

@@ -7,11 +7,12 @@ from typing import Literal
 import pandas as pd
 from pydantic import Field, ValidationError
 
-from pipelines.audit.score_tables import read_truth_values, refuse_rows
+from pipelines.audit.score_tables import read_ids, read_truth_values, refuse_rows
 from pipelines.table_files import validate_output, write_table_whole
 from screening.audit.estimate import ReadStratum
 from screening.audit.sampling import FLAGGED, AuditSample, Stratum
 from screening.data.file_readers import read_table, show_columns
+from screening.data.spreadsheet_cells import neutralise_cells
 from screening.exceptions import ConfigError, SchemaError
 from screening.types import Record
 from screening.whole_writes import write_text_whole
@@ -64,9 +65,12 @@ def validate_sample_path(path: Path, inputs: tuple[Path, ...]) -> None:
 
 
 def write_sample(path: Path, table: pd.DataFrame, manifest: AuditManifest) -> None:
-    """Write the manifest, then the sample, each whole: a sample never stands without its manifest."""
+    """Write the manifest, then the sample, each whole: a sample never stands without its manifest.
+
+    People open a CSV in a spreadsheet, so that ids are no formulas there.
+    """
     write_text_whole(locate_manifest(path), manifest.model_dump_json(indent=2) + "\n")
-    write_table_whole(table, path)
+    write_table_whole(neutralise_cells(table) if path.suffix.lower() == ".csv" else table, path)
 
 
 def read_sample(path: Path) -> tuple[pd.DataFrame, AuditManifest]:
@@ -89,7 +93,7 @@ def read_sample(path: Path) -> tuple[pd.DataFrame, AuditManifest]:
     if not {"post_id", "stratum"} <= set(table.columns):
         message = f"{path}: expected the columns post_id and stratum, found {show_columns(list(table.columns))}"
         raise SchemaError(message)
-    sample = table[["post_id", "stratum"]].astype(str)
+    sample = table[["stratum"]].astype(str).assign(post_id=read_ids(table["post_id"]))
     if compute_sample_digest(sample) != manifest.sample_digest:
         message = f"{path} does not hold the posts its manifest was written for; use the sample as it was drawn"
         raise SchemaError(message)
@@ -139,7 +143,7 @@ def read_decisions(path: Path, column: str | None = None) -> pd.Series:
     words = table[chosen].map(lambda cell: "" if pd.isna(cell) else str(cell).strip().lower())
     decisions = words.map(dict.fromkeys(POSITIVE_DECISIONS, True) | dict.fromkeys(NEGATIVE_DECISIONS, False))
     decisions = decisions.where(decisions.notna(), read_truth_values(words)).astype(object)
-    named = pd.DataFrame({"post_id": table["post_id"].astype(str), "decision": decisions})
+    named = pd.DataFrame({"post_id": read_ids(table["post_id"]), "decision": decisions})
     known = ", ".join((*POSITIVE_DECISIONS, *NEGATIVE_DECISIONS, "unsure", "true, false, 1, 0"))
     is_unknown = named["decision"].isna() & ~words.isin(UNCLEAR_DECISIONS)
     refuse_rows(path, named, is_unknown, f"{chosen} is none of {known}")

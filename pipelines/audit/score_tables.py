@@ -9,6 +9,8 @@ import pandas as pd
 
 from pipelines.artifacts import RunFolder
 from screening.data.file_readers import read_table, show_columns
+from screening.data.schema import show_ids
+from screening.data.spreadsheet_cells import restore_cell
 from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
 from screening.thresholds.operating_point import OperatingPoint
 from screening.types import Record
@@ -98,7 +100,7 @@ def read_scores(path: Path, promise: Promise, columns: Sequence[str]) -> pd.Data
             "threshold holds for its own model alone. Score the posts again with this bundle (`screening score`)"
         )
         raise SchemaError(message)
-    scores = table[needed].assign(post_id=table["post_id"].astype(str))
+    scores = table[needed].assign(post_id=read_ids(table["post_id"]))
     if n_missing := int(table["post_id"].isna().sum()):
         message = f"{path}: post_id is missing: {n_missing} rows; every post needs one"
         raise SchemaError(message)
@@ -129,9 +131,13 @@ def read_run_scores(run_folder: Path, name: Literal["calibration", "test"], prom
 def refuse_rows(path: Path, table: pd.DataFrame, is_bad: pd.Series, rule: str) -> None:
     """Refuse rows that break a rule, naming the first ten by id."""
     if is_bad.any():
-        shown = ", ".join(str(value) for value in table.loc[is_bad, "post_id"].drop_duplicates().head(10))
-        message = f"{path}: {rule}: {int(is_bad.sum())} rows, first ids {shown}"
+        message = f"{path}: {rule}: {int(is_bad.sum())} rows, first ids {show_ids(table.loc[is_bad, 'post_id'])}"
         raise SchemaError(message)
+
+
+def read_ids(cells: pd.Series) -> pd.Series:
+    """Read ids, those included that a file for people keeps from a spreadsheet by an apostrophe, as `sample.csv` is."""
+    return cells.astype(str).map(restore_cell, na_action="ignore")
 
 
 def read_truth_values(cells: pd.Series) -> pd.Series:

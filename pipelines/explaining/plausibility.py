@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipelines.artifacts import RunFolder
 from pipelines.explaining.faithfulness import SEED, Explained
+from screening.data.schema import show_ids
 from screening.exceptions import SchemaError
 
 Rationales = dict[str, list[tuple[int, int]]]
@@ -58,7 +59,7 @@ def read_run_rationales(folder: RunFolder, posts: pd.DataFrame) -> Rationales | 
         if changed:
             message = (
                 f"{file}: {len(changed)} posts with rationales changed since the run was prepared "
-                f"(first: {', '.join(changed[:5])}); prepare the run again, or put the file back"
+                f"(first: {show_ids(changed, 5)}); prepare the run again, or put the file back"
             )
             raise SchemaError(message)
         found |= chosen

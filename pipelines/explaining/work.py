@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from screening.bundle import Bundle
+from screening.data.schema import show_ids
 from screening.exceptions import ConfigError, SchemaError
 
 ALL_HEADS = "all"
@@ -98,7 +99,7 @@ def plan_work(
     text_by_id = dict(zip(posts["post_id"].astype(str), posts["text"], strict=True))
     unknown = [post_id for post_id in post_ids if post_id not in text_by_id]
     if unknown:
-        shown = ", ".join(unknown[:5])
+        shown = show_ids(unknown, 5)
         message = f"{len(unknown)} scored posts are not among the posts (first: {shown}); give the file that was scored"
         raise SchemaError(message)
     risks = flagged["rank"].to_numpy(dtype=np.float64)[: len(post_ids)]
@@ -131,7 +132,7 @@ def _validate_texts(work: Work, rows: slice) -> None:
     if len(off) > MAX_OFF_FRACTION * len(post_ids):
         message = (
             f"expected the texts that were scored, found {len(off)} of {len(post_ids)} posts whose log-odds of "
-            f"{work.target} differ from the score table by more than {tolerance:.2g} (first: {', '.join(off[:5])}); "
+            f"{work.target} differ from the score table by more than {tolerance:.2g} (first: {show_ids(off, 5)}); "
             f"give the posts as they were scored, or {SCORE_AGAIN}"
         )
         raise SchemaError(message)

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pandas as pd
@@ -64,6 +64,18 @@ def validate_posts(
 def is_showable(post_id: object) -> bool:
     """Tell whether an id may stand in an error: anything else may be a text in the wrong column."""
     return isinstance(post_id, str) and _SHOWN_ID.fullmatch(post_id) is not None
+
+
+def show_ids(post_ids: Iterable[object], n_shown: int = 10) -> str:
+    """List the first ids for an error, each once; of one that may not be shown, only its length.
+
+    Examples
+    --------
+    >>> show_ids(["t3_x1", "words of a post", "t3_x1"])
+    't3_x1, <id of 15 characters>'
+    """
+    first = list(dict.fromkeys(map(str, post_ids)))[:n_shown]
+    return ", ".join(post_id if is_showable(post_id) else f"<id of {len(post_id)} characters>" for post_id in first)
 
 
 def parse_dates(values: pd.Series) -> pd.Series:

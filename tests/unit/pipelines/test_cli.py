@@ -67,6 +67,13 @@ def test_what_the_system_refuses_is_told_with_its_path_and_exits_2(tmp_path: Pat
     assert describe_system_error(OSError("words of a post")) is None
 
 
+def test_what_an_input_holds_cannot_command_the_terminal(tmp_path: Path) -> None:
+    done = run_screening("run", "--config", "none\x1b]0;forged\x07\N{RIGHT-TO-LEFT OVERRIDE}", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "none\N{REPLACEMENT CHARACTER}]0;forged" in done.stderr
+    assert done.stderr.replace("\n", "").isprintable()
+
+
 def test_bad_input_leaves_an_earlier_run_as_it_was(tmp_path: Path) -> None:
     arguments = ("prepare", "--config", "demo", "--set", "data.n_synthetic=400")
     assert run_screening(*arguments, cwd=tmp_path).returncode == 0

