@@ -91,9 +91,16 @@ def report(config: ConfigOption, overrides: SetOption = None, force: ForceOption
 
 
 @app.command()
-def register(config: ConfigOption, overrides: SetOption = None, force: ForceOption = False) -> None:
-    """Log the run to MLflow and register the screener under its alias."""
-    _run(config, overrides, ("register",), force=force)
+def register(
+    config: ConfigOption,
+    overrides: SetOption = None,
+    force: ForceOption = False,
+    move_alias: Annotated[
+        bool, typer.Option("--move-alias", help="Take the alias from the run that has it; compare the two first.")
+    ] = False,
+) -> None:
+    """Log the run to MLflow and register the screener, under its alias unless another run has that."""
+    _run(config, overrides, ("register",), force=force or move_alias, moves_alias=move_alias)
 
 
 @app.command()
@@ -280,7 +287,13 @@ def _silence_libraries() -> None:
 
 
 def _run(
-    config: str, overrides: list[str] | None, stages: tuple[str, ...], *, force: bool, with_table: bool = False
+    config: str,
+    overrides: list[str] | None,
+    stages: tuple[str, ...],
+    *,
+    force: bool,
+    with_table: bool = False,
+    moves_alias: bool = False,
 ) -> None:
     from rich.console import Console
 
@@ -297,7 +310,7 @@ def _run(
 
         follow(context)
         return
-    run_stages(resolved, stages, console, force=force)
+    run_stages(resolved, stages, console, force=force, moves_alias=moves_alias)
     if with_table:
         from pipelines.run_results import load_results
         from pipelines.summary import build_closing_table

@@ -24,12 +24,13 @@ from screening.whole_writes import write_text_whole
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a stage works with."""
+    """What a stage works with; ``moves_alias`` allows ``register`` to take the alias from another run."""
 
     config: RunConfig
     taxonomy: Taxonomy
     folder: RunFolder
     console: Console
+    moves_alias: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,9 @@ STAGES: tuple[Stage, ...] = (
 )
 
 
-def run_stages(config: RunConfig, names: tuple[str, ...], console: Console, *, force: bool = False) -> RunFolder:
+def run_stages(
+    config: RunConfig, names: tuple[str, ...], console: Console, *, force: bool = False, moves_alias: bool = False
+) -> RunFolder:
     """Run stages of one run, skipping those whose result is there and was made from the same config and inputs.
 
     Parameters
@@ -84,6 +87,8 @@ def run_stages(config: RunConfig, names: tuple[str, ...], console: Console, *, f
     console : rich.console.Console
     force : bool
         Run the named stages even if they are done.
+    moves_alias : bool
+        See :class:`RunContext`.
 
     Raises
     ------
@@ -92,7 +97,8 @@ def run_stages(config: RunConfig, names: tuple[str, ...], console: Console, *, f
     ConfigError
         If another process works on the same run.
     """
-    context = RunContext(config, load_taxonomy(config.data.taxonomy), RunFolder(config.run_dir), console)
+    folder = RunFolder(config.run_dir)
+    context = RunContext(config, load_taxonomy(config.data.taxonomy), folder, console, moves_alias)
     fingerprints = compute_fingerprints(config)
     last = max(i for i, stage in enumerate(STAGES) if stage.name in names)
     root = context.folder.root

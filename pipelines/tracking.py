@@ -30,6 +30,15 @@ ENVIRONMENT = {
 
 
 @dataclass(frozen=True)
+class AliasHolder:
+    """The version an alias points to: the run it comes from (``None`` if it does not say) and that run's folder."""
+
+    version: str
+    run_id: str | None
+    run_folder: str
+
+
+@dataclass(frozen=True)
 class Tracker:
     """One open MLflow run; made by :func:`track_run`.
 
@@ -105,8 +114,8 @@ class Tracker:
         else:
             self.client.log_artifact(self.run_id, str(path), artifact_path)
 
-    def register_bundle(self, bundle_dir: Path, *, name: str, alias: str | None, tags: Mapping[str, object]) -> str:
-        """Register a screener bundle as a model version and point an alias at it.
+    def register_bundle(self, bundle_dir: Path, *, name: str, tags: Mapping[str, object]) -> str:
+        """Register a screener bundle as a model version.
 
         The same bundle is registered once: a second call finds the version by the bundle's own version.
 
@@ -114,8 +123,8 @@ class Tracker:
         ----------
         bundle_dir : Path
             Folder written by :func:`screening.bundle.save_bundle`.
-        name, alias : str
-            Registered model and alias (``screener``, ``champion``); without an alias the version is registered only.
+        name : str
+            Registered model (``screener``).
         tags : mapping
             Data digests, commit and the like, written as text; the manifest's own facts (encoder, precision, target
             recall, confidence level and threshold of each operating point) are added.
@@ -138,10 +147,27 @@ class Tracker:
         version = self._find_version(name, bundle_version)
         if version is None:
             version = self._create_version(bundle_dir, name, {**described, **tags, BUNDLE_VERSION_TAG: bundle_version})
-        if alias is not None:
-            self.client.set_registered_model_alias(name, alias, version)
         self.client.set_tag(self.run_id, "registered_version", f"{name}/{version}")
         return version
+
+    def find_holder(self, name: str, alias: str) -> AliasHolder | None:
+        """Find the version of a registered model that an alias points to; ``None`` where the alias is free."""
+        from mlflow.exceptions import MlflowException
+
+        number = self.client.get_registered_model(name).aliases.get(alias)
+        if number is None:
+            return None
+        version = self.client.get_model_version(name, number)
+        try:
+            params = self.client.get_run(version.run_id or "none").data.params
+        except MlflowException:  # the run was deleted, or the version comes from none
+            params = {}
+        folder = str(Path(params["output_dir"]) / params["name"]) if {"output_dir", "name"} <= set(params) else "RUN"
+        return AliasHolder(version=str(number), run_id=version.tags.get("run_id"), run_folder=folder)
+
+    def point_alias(self, name: str, alias: str, version: str) -> None:
+        """Point an alias at a version of a registered model, away from any other."""
+        self.client.set_registered_model_alias(name, alias, version)
 
     def _find_version(self, name: str, bundle_version: str) -> str | None:
         found = self.client.search_model_versions(f"tag.{BUNDLE_VERSION_TAG} = '{bundle_version}'")

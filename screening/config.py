@@ -298,7 +298,7 @@ class TrackingConfig(Record):
     uri: str = Field("sqlite:///mlflow.db", description="MLflow tracking and registry URI")
     experiment: str = "screening"
     registered_model: str = "screener"
-    register_alias: str = "champion"
+    register_alias: str = Field("champion", description="goes to a run while it is free; moved by --move-alias alone")
 
 
 class RunConfig(Record):

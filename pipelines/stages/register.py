@@ -15,7 +15,7 @@ from screening.exceptions import ConfigError
 
 
 def run(context: RunContext) -> None:
-    """Log parameters, metrics per epoch, results and report; register the bundle and point the alias at it."""
+    """Log parameters, metrics per epoch, results and report; register the bundle, under the alias if it may have it."""
     config, folder = context.config, context.folder
     results = load_results(context)
     tags = _collect_tags(results)
@@ -25,16 +25,34 @@ def run(context: RunContext) -> None:
         tracker.log_metrics(compute_headline_metrics(results))
         _log_explanations(tracker, results)
         _log_files(tracker, context)
-        broken = find_broken_promises(results)
-        name, alias = config.tracking.registered_model, config.tracking.register_alias
-        version = tracker.register_bundle(folder.bundle, name=name, alias=None if broken else alias, tags=tags)
-    said = (
-        f"registered: {name} version {version}, without the alias {alias}: the test split contradicts the promise for "
-        f"{', '.join(broken)}"
-        if broken
-        else f"registered: models:/{name}@{alias} is version {version}"
-    )
+        version = tracker.register_bundle(folder.bundle, name=config.tracking.registered_model, tags=tags)
+        said = _point_alias(context, tracker, version, results)
     context.console.print(said, highlight=False, soft_wrap=True)
+
+
+def _point_alias(context: RunContext, tracker: Tracker, version: str, results: RunResults) -> str:
+    """Point the alias at a version that may have it, and say where it points.
+
+    The alias stays where it is if the test split contradicts a promise, or if it is another run's and nobody said that
+    it moves.
+    """
+    name, alias = context.config.tracking.registered_model, context.config.tracking.register_alias
+    broken = find_broken_promises(results)
+    if broken:
+        return (
+            f"registered: {name} version {version}, without the alias {alias}: the test split contradicts the promise "
+            f"for {', '.join(broken)}"
+        )
+    holder = tracker.find_holder(name, alias)
+    if holder is not None and holder.run_id != results.run_info["run_id"] and not context.moves_alias:
+        folder = context.folder
+        return (
+            f"registered: {name} version {version}; the alias {alias} stays with version {holder.version}, of another "
+            f"run\ncompare them: screening compare {holder.run_folder} {folder.root}\n"
+            f"move the alias: screening register --config {folder.config} --move-alias"
+        )
+    tracker.point_alias(name, alias, version)
+    return f"registered: models:/{name}@{alias} is version {version}"
 
 
 def log_explanations(context: RunContext) -> None:

@@ -1,6 +1,8 @@
 """A tiny random screener bundle and a run evaluated with it, each made once for all tests of the pipelines."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +67,16 @@ def evaluated(
     context = RunContext(config, TAXONOMY, folder, Console(quiet=True))
     evaluate.run(context)
     return context, screener
+
+
+@pytest.fixture
+def finished(evaluated: tuple[RunContext, Screener], tmp_path: Path) -> RunContext:
+    """A copy of the evaluated run with the files of the stages before."""
+    context, _ = evaluated
+    folder = RunFolder(tmp_path / "r")
+    shutil.copytree(context.folder.root, folder.root)
+    calibration = make_posts(400, "calibration")[["post_id", "label"]]
+    calibration.to_parquet(folder.calibration / "calibration.parquet")
+    write_json(folder.data_card, {"filters": []})
+    write_json(folder.history, [])
+    return replace(context, folder=folder)

@@ -1,34 +1,17 @@
 """Loading a finished run for its report: what was measured is there, what an older run lacks is None."""
 
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from pipelines.artifacts import RunFolder, write_json
 from pipelines.run import RunContext
 from pipelines.run_results import load_results
 from reports.sections.errors import build_error_section
 from reports.sections.robustness import build_robustness_section
 from reports.sections.validation_elsewhere import build_validation_section
 from screening.exceptions import ConfigError
-from screening.scoring import Screener
 from tests.unit.pipelines.conftest import make_posts
-
-
-@pytest.fixture
-def finished(evaluated: tuple[RunContext, Screener], tmp_path: Path) -> RunContext:
-    """A copy of the evaluated run with the files of the stages before."""
-    context, _ = evaluated
-    folder = RunFolder(tmp_path / "r")
-    shutil.copytree(context.folder.root, folder.root)
-    calibration = make_posts(400, "calibration")[["post_id", "label"]]
-    calibration.to_parquet(folder.calibration / "calibration.parquet")
-    write_json(folder.data_card, {"filters": []})
-    write_json(folder.history, [])
-    return replace(context, folder=folder)
 
 
 def test_everything_that_was_measured_reaches_the_report(finished: RunContext) -> None:

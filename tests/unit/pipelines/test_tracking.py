@@ -35,7 +35,8 @@ def registered(config, tiny_bundle):
     for name in ("first", "second"):
         with track_run(config, name, params={}, tags={}) as tracker:
             tags = {"data_digest.train": "ab12", "commit": "1a2b3c"}
-            versions.append(tracker.register_bundle(tiny_bundle, name="screener", alias="champion", tags=tags))
+            versions.append(tracker.register_bundle(tiny_bundle, name="screener", tags=tags))
+            tracker.point_alias("screener", "champion", versions[-1])
     return versions
 
 
@@ -161,7 +162,7 @@ def test_altered_bundle_is_not_registered(config, tiny_bundle, tmp_path):
     shutil.copytree(tiny_bundle, altered)
     (altered / "model.safetensors").write_bytes(b"x")
     with track_run(config, "altered", params={}, tags={}) as tracker, pytest.raises(BundleError, match="altered"):
-        tracker.register_bundle(altered, name="never", alias="champion", tags={"bundle_version": "x"})
+        tracker.register_bundle(altered, name="never", tags={"bundle_version": "x"})
     client, _ = open_store(config)
     assert len(client.search_model_versions("name = 'never'")) == 0
 
