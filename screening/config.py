@@ -2,7 +2,7 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -365,9 +365,8 @@ def load_config(path: Path | str | None = None, overrides: tuple[str, ...] | lis
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
-        lines = [_describe(problem) for problem in error.errors()]
         where = f"{path}: " if path is not None else ""
-        message = f"{where}configuration not valid:\n  " + "\n  ".join(lines)
+        message = f"{where}configuration not valid:{describe_problems(error, RunConfig)}"
         raise ConfigError(message) from error
 
 
@@ -413,23 +412,41 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(message) from error
 
 
-def _describe(problem: Any) -> str:
-    location = [str(part) for part in problem["loc"]]
+def describe_problems(error: ValidationError, model: type[BaseModel]) -> str:
+    """Describe what is wrong with a file's tree, one line per field; an unknown key with the nearest known one.
+
+    A list that is too short only because some of its entries are wrong is no line of its own.
+    """
+    problems = error.errors()
+    places = [problem["loc"] for problem in problems]
+    lines = []
+    for problem in problems:
+        place, n_parts = problem["loc"], len(problem["loc"])
+        is_follow_up = any(len(other) > n_parts and other[:n_parts] == place for other in places)
+        if not (problem["type"] == "too_short" and is_follow_up):
+            lines.append(f"\n  {_describe(problem, model)}")
+    return "".join(lines)
+
+
+def _describe(problem: Any, model: type[BaseModel]) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"{place}: expected a value, found none"
+    if problem["type"] in {"model_type", "model_attributes_type"}:
+        return f"{place}: expected fields with values, found {problem['input']!r}"
     if problem["type"] != "extra_forbidden":
-        return f"{'.'.join(location)}: {problem['msg']} (found {problem['input']!r})"
-    known = _known_keys(location[:-1])
-    close = difflib.get_close_matches(location[-1], known, n=1, cutoff=0)
-    return (
-        f"{'.'.join(location)}: unknown key; did you mean {close[0]!r}?"
-        if close
-        else f"{'.'.join(location)}: unknown key"
-    )
+        return f"{place}: {problem['msg']} (found {problem['input']!r})" if place else str(problem["msg"])
+    *sections, key = problem["loc"]
+    close = difflib.get_close_matches(str(key), _known_keys(model, sections), n=1, cutoff=0)
+    return f"{place}: unknown key; did you mean {close[0]!r}?" if close else f"{place}: unknown key"
 
 
-def _known_keys(sections: list[str]) -> list[str]:
-    model: type[BaseModel] = RunConfig
+def _known_keys(model: type[BaseModel], sections: list[str | int]) -> list[str]:
     for section in sections:
-        child = model.model_fields[section].annotation
+        if isinstance(section, int):  # an entry of a list of sections, found at its name already
+            continue
+        child: Any = model.model_fields[section].annotation
+        child = next(iter(get_args(child)), child)
         if not (isinstance(child, type) and issubclass(child, BaseModel)):
             return []
         model = child

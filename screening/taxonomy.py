@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from screening.config import describe_problems
 from screening.exceptions import ConfigError
 from screening.types import Record
 
@@ -23,7 +24,8 @@ class Label(Record):
     """One class of the task.
 
     ``valence`` and ``arousal`` are in [-1, 1] (Russell's circumplex); ``coordinate_weight`` in [0, 1] lowers the
-    valence and intensity losses of classes whose coordinates are uncertain; ``source`` says where they come from.
+    valence and intensity losses of classes whose coordinates are uncertain; ``source`` says where they come from. A
+    label without coordinates has weight 0: nothing is learnt from them.
     """
 
     name: str
@@ -32,7 +34,14 @@ class Label(Record):
     valence: float = Field(ge=-1, le=1)
     arousal: float = Field(ge=-1, le=1)
     coordinate_weight: float = Field(1.0, ge=0, le=1)
-    source: str
+    source: str = "no coordinates given"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _place_nowhere(cls, fields: Any) -> Any:
+        if not isinstance(fields, dict) or {"valence", "arousal"} & set(fields):
+            return fields
+        return fields | {"valence": 0.0, "arousal": 0.0, "coordinate_weight": 0.0}
 
     @property
     def intensity(self) -> float:
@@ -50,7 +59,7 @@ class RiskTarget(Record):
     name: str
     labels: tuple[str, ...] = Field(min_length=1)
     triage: Literal["refer", "review"]
-    description: str
+    description: str = ""
     keywords: tuple[Phrase, ...] = ()
 
 
@@ -83,6 +92,11 @@ class Taxonomy(Record):
     def risk_names(self) -> tuple[str, ...]:
         """Names of the labels that carry risk."""
         return tuple(label.name for label in self.labels if label.risk)
+
+    @cached_property
+    def has_coordinates(self) -> bool:
+        """Whether any label's coordinates have weight; without, valence and intensity are never learnt."""
+        return any(label.coordinate_weight > 0 for label in self.labels)
 
     @cached_property
     def incompatible_indices(self) -> tuple[tuple[int, int], ...]:
@@ -143,8 +157,14 @@ def load_taxonomy(name_or_path: str | Path) -> Taxonomy:
             f"taxonomy {str(name_or_path)!r} is neither shipped ({', '.join(sorted(shipped))}) nor a readable file"
         )
         raise ConfigError(message) from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValidationError) as error:
-        message = f"taxonomy {str(name_or_path)!r} is not valid: {error}"
+    except ValidationError as error:
+        message = (
+            f"taxonomy {str(name_or_path)!r} is not valid:{describe_problems(error, Taxonomy)}\n"
+            "docs/train.md has a whole one to start from"
+        )
+        raise ConfigError(message) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        message = f"taxonomy {str(name_or_path)!r} is not valid UTF-8 YAML: {error}"
         raise ConfigError(message) from error
 
 

@@ -164,7 +164,10 @@ def _build_schema(
     if labels is not None:
         known = ", ".join(sorted(labels))
         columns["label"] = column(
-            (f"label is none of {known}", lambda label: isinstance(label, str) and label in labels)
+            (
+                f"label is none of {known} (data.taxonomy may name a file of other labels)",
+                lambda label: isinstance(label, str) and label in labels,
+            )
         )
     if "created_at" in posts:
         is_bad = parse_dates(posts["created_at"]).isna() & ~posts["created_at"].map(_is_blank)

@@ -136,6 +136,44 @@ def test_taxonomies_with_loose_ends_are_refused(changes: dict[str, object], expe
         load_taxonomy(tmp_path / "t.yaml")
 
 
+def test_every_fault_is_told_in_a_line_of_its_own_and_nothing_that_only_follows_from_one(tmp_path: Path) -> None:
+    labels = [{"name": "a", "risk": True, "valense": 0.5}, "b"]
+    target = {"name": "a", "labels": ["a"], "triage": "urgent"}
+    content = make_taxonomy(labels=labels, targets=[target])
+    del content["label_meaning"]
+    path = tmp_path / "t.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_taxonomy(path)
+    assert str(caught.value).splitlines()[1:-1] == [
+        "  label_meaning: expected a value, found none",
+        "  labels.0.valense: unknown key; did you mean 'valence'?",
+        "  labels.1: expected fields with values, found 'b'",
+        "  targets.0.triage: Input should be 'refer' or 'review' (found 'urgent')",
+    ]
+
+
+def test_a_label_without_coordinates_teaches_none(tmp_path: Path) -> None:
+    bare = [{"name": "a", "risk": True}, {"name": "b", "risk": False}]
+    path = tmp_path / "t.yaml"
+    for labels, expected in ((bare, False), ([bare[0], bare[1] | {"valence": 0.1, "arousal": 0}], True)):
+        path.write_text(yaml.safe_dump(make_taxonomy(labels=labels)), encoding="utf-8")
+        taxonomy = load_taxonomy(path)
+        assert taxonomy.labels[0].coordinate_weight == 0
+        assert taxonomy.has_coordinates is expected
+        assert Taxonomy.model_validate_json(taxonomy.model_dump_json()) == taxonomy  # as a bundle keeps it
+    path.write_text(yaml.safe_dump(make_taxonomy(labels=[bare[0], bare[1] | {"valence": 0.1}])), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"labels\.1\.arousal: expected a value, found none"):
+        load_taxonomy(path)
+
+
+def test_the_taxonomy_of_the_page_on_training_is_a_whole_one(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "train.md").read_text(encoding="utf-8")
+    path = tmp_path / "t.yaml"
+    path.write_text(page.split("# labels.yaml\n")[1].split("```")[0], encoding="utf-8")
+    assert load_taxonomy(path).names == ("risk", "no_risk")
+
+
 def test_unknown_taxonomy_lists_the_shipped_ones() -> None:
     with pytest.raises(ConfigError, match=r"shipped \(emotion6, .*, mh5, mh5_elsewhere, sst5\)"):
         load_taxonomy("mh6")

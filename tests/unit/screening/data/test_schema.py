@@ -51,7 +51,7 @@ def test_every_bad_row_is_counted_and_every_reason_is_listed():
     message = catch_message(table, labels={"a", "b"})
     assert "4 of 4 rows" in message
     assert "text is empty: 2 rows (id0, id3)" in message
-    assert "label is none of a, b: 2 rows (id1, id2)" in message
+    assert "label is none of a, b (data.taxonomy may name a file of other labels): 2 rows (id1, id2)" in message
 
 
 def test_long_lists_are_cut_but_counted():
