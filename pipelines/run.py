@@ -119,6 +119,7 @@ def run_stages(
                 continue
             if stage.name == "train" and "calibrate" in names:
                 _require_backend(config)
+                _require_positives(context)
             _run_stage(context, stage, fingerprints[stage.name])
     return context.folder
 
@@ -128,6 +129,11 @@ def _require_backend(config: RunConfig) -> None:
     from screening.inference.backends import require_backend
 
     require_backend(config.inference.backend, config.inference.quantisation)
+
+
+def _require_positives(context: RunContext) -> None:
+    """As above, where too few calibration posts are positive."""
+    import_module("pipelines.calibrating.scorers").require_positives(context)
 
 
 def compute_fingerprints(config: RunConfig) -> dict[str, str]:

@@ -8,6 +8,7 @@ from screening.calibration.temperature import TemperatureScaling
 from screening.data.preparation import load_split
 from screening.inference.forward import Logits
 from screening.models.baseline import TfidfBaseline
+from screening.thresholds.fitting import fit_operating_points
 from screening.thresholds.promises import Promises
 from screening.thresholds.scope import PromiseScope, build_scope
 
@@ -36,6 +37,22 @@ def load_scope(context: RunContext) -> PromiseScope:
     names = ("train", "validation") if promise.group_columns else ()
     earlier = [load_split(context.folder.split(name)).drop(columns="text") for name in names]
     return build_scope(posts, unit=promise.unit, group_columns=promise.group_columns, rng=rng, earlier=earlier)
+
+
+def require_positives(context: RunContext) -> None:
+    """Refuse calibration posts that cannot carry the promise, whatever the scores: their number alone decides.
+
+    Raises
+    ------
+    RecallNotReachableError
+        Naming every target with too few, as calibrating would after the training.
+    ConfigError
+        See :func:`load_scope`.
+    """
+    labels = load_split(context.folder.split("calibration"))["label"].to_numpy()
+    targets = context.taxonomy.targets
+    any_scores = {target.name: np.full(len(labels), 0.5) for target in targets}
+    fit_operating_points(targets, any_scores, labels, context.config.calibration, scope=load_scope(context))
 
 
 def wrap_baseline_logits(baseline: TfidfBaseline, texts: list[str]) -> Logits:
