@@ -226,6 +226,26 @@ def explain(  # noqa: PLR0913  # every parameter is an option of the command
         raise ConfigError(message)
 
 
+@app.command()
+def export(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Bundle folder, e.g. runs/demo/bundle.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder for the model.")],
+) -> None:
+    """Write a bundle as an MLflow model, to serve without a tracking store; also a bundle that was recalibrated."""
+    from pipelines.tracking import import_mlflow
+    from screening.whole_writes import write_folder_whole
+
+    if out.exists():
+        message = f"{out} exists already; name a new folder"
+        raise ConfigError(message)
+    import_mlflow()
+    from pipelines.serving.registered_model import export_screener
+
+    with write_folder_whole(out) as folder:
+        export_screener(bundle, folder)
+    typer.echo(f"model: {out}\nserve it: mlflow models serve -m {out} --env-manager local")
+
+
 app.command()(promise_commands.plan)
 app.command()(promise_commands.recalibrate)
 

@@ -40,22 +40,25 @@ def plan(  # noqa: PLR0913  # every parameter is an option of the command
     flagged: Annotated[int | None, typer.Option(min=1, help="How many of them are flagged.")] = None,
     ppv: Annotated[float | None, typer.Option(help="Share of flagged posts that are positive, 0 to 1.")] = None,
     run: RunOption = None,
-    target: Annotated[str, typer.Option("--target", "-t", help="Risk target; needed with --run.")] = "",
+    bundle: BundleOption = None,
+    target: Annotated[str, typer.Option("--target", "-t", help="Risk target; needed with --run or --bundle.")] = "",
     prevalence: Annotated[float | None, typer.Option(help="Share of positives among posts; with --run.")] = None,
-    target_recall: Annotated[float | None, typer.Option(help="Recall to show; default: the run's, else .95.")] = None,
-    confidence: Annotated[float | None, typer.Option(help="Confidence; default: the run's, else .95.")] = None,
+    target_recall: Annotated[float | None, typer.Option(help="Recall to show; default: as promised, else .95.")] = None,
+    confidence: Annotated[float | None, typer.Option(help="Confidence; default: as promised, else .95.")] = None,
     expected_recall: Annotated[float | None, typer.Option(help="Recall you believe in; for the chance column.")] = None,
     near_share: NearOption = NEAR_SHARE,
 ) -> None:
     """Say how many unflagged posts must be read to show that recall reaches its target.
 
-    From your own figures: --posts --flagged --ppv. From a run's test split: --posts --run --target --prevalence.
+    From your own figures: --posts --flagged --ppv, and --bundle --target for what that promises. From a run's test
+    split: --posts --run --target --prevalence.
     """
     from pipelines.audit.planning import PlanRequest, plan_period
     from pipelines.audit.words import describe_outlook, describe_plan
 
     request = PlanRequest(
-        n_posts=posts, n_flagged=flagged, ppv=ppv, run_folder=run, target=target, prevalence=prevalence,
+        n_posts=posts, n_flagged=flagged, ppv=ppv, run_folder=run, bundle_folder=bundle, target=target,
+        prevalence=prevalence,
         target_recall=target_recall, confidence_level=confidence, expected_recall=expected_recall,
         near_share=near_share,
     )  # fmt: skip

@@ -14,12 +14,13 @@ USUAL_TARGET = USUAL_CONFIDENCE = 0.95
 
 
 class PlanRequest(Record):
-    """What is known of the period; ``None`` is taken from the run, where there is one."""
+    """What is known of the period; ``None`` is taken from the run, or what a bundle promises from that."""
 
     n_posts: int
     n_flagged: int | None = None
     ppv: float | None = None
     run_folder: Path | None = None
+    bundle_folder: Path | None = None
     target: str = ""
     prevalence: float | None = None
     target_recall: float | None = None
@@ -117,7 +118,9 @@ def _choose(asked: float | None, usual: float) -> float:
 
 
 def _find_point(request: PlanRequest) -> OperatingPoint | None:
-    return read_promise(request.run_folder, None).find(request.target) if request.run_folder else None
+    if request.run_folder is None and request.bundle_folder is None:
+        return None
+    return read_promise(request.run_folder, request.bundle_folder).find(request.target)
 
 
 def _find_outlook(request: PlanRequest) -> Outlook | None:

@@ -98,12 +98,13 @@ def export_screener(bundle_dir: Path, folder: Path, config: ServingConfig | None
 
 def describe_model(bundle_dir: Path, config: ServingConfig) -> dict[str, Any]:
     """Describe a bundle to MLflow: model code, artifacts, shipped packages, signature, requirements, configuration."""
+    requirements = build_requirements(load_manifest(bundle_dir).backend)  # before all else: is it a bundle?
     return {
         "python_model": str(MODEL_CODE),
         "artifacts": {"bundle": str(bundle_dir)},
         "code_paths": [str(Path(package.__file__).parent) for package in (screening, pipelines) if package.__file__],
         "signature": build_signature(load_screener(bundle_dir)),
-        "pip_requirements": build_requirements(load_manifest(bundle_dir).backend),
+        "pip_requirements": requirements,
         "model_config": config.model_dump(),
     }
 

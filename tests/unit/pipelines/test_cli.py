@@ -18,7 +18,7 @@ def test_help_teaches_the_first_command_and_lists_every_other() -> None:
     shown = run_screening("--help").stdout
     assert "screening run --config demo" in shown
     commands = ("run", "prepare", "train", "calibrate", "evaluate", "report", "register", "score", "explain", "doctor",
-                "compare")  # fmt: skip
+                "compare", "export")  # fmt: skip
     assert all(name in shown for name in (*commands, "review"))
 
 

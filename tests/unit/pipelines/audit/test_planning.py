@@ -27,6 +27,21 @@ def test_own_figures_win_over_the_run(run):
     assert (plan.n_flagged, plan.n_detected, plan.target_recall, plan.expected_recall) == (4_000, 1_200, 0.9, 0.97)
 
 
+def test_a_bundle_of_no_run_says_what_is_promised(tiny_bundle):
+    figures = {"n_posts": 50_000, "n_flagged": 4_000, "ppv": 0.3, "near_share": 0.1}
+    outlook, plan = plan_period(PlanRequest(bundle_folder=tiny_bundle, target=TARGET, **figures))
+    assert outlook is None
+    assert (plan.target_recall, plan.confidence_level) == (0.95, 0.95)
+    with pytest.raises(ConfigError, match="--target"):
+        plan_period(PlanRequest(bundle_folder=tiny_bundle, **figures))
+    with pytest.raises(ConfigError, match="either --run or --bundle"):
+        plan_period(PlanRequest(bundle_folder=tiny_bundle, run_folder=tiny_bundle, target=TARGET, **figures))
+    with pytest.raises(ConfigError, match="expected --flagged and --ppv"):
+        plan_period(
+            PlanRequest(n_posts=50_000, bundle_folder=tiny_bundle, target=TARGET, prevalence=0.1, near_share=0.1)
+        )
+
+
 def test_too_little_to_plan_from_is_refused(run):
     with pytest.raises(ConfigError, match="expected --flagged and --ppv"):
         plan_period(PlanRequest(n_posts=1_000, near_share=0.1))

@@ -6,7 +6,9 @@ import re
 import pandas as pd
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from pipelines.cli import app
 from pipelines.serving.registered_model import (
     build_requirements,
     build_signature,
@@ -24,7 +26,7 @@ from pipelines.serving.served_screener import (
 )
 from pipelines.tracking import import_mlflow
 from screening.bundle import load_manifest
-from screening.exceptions import ConfigError, SchemaError
+from screening.exceptions import BundleError, ConfigError, SchemaError
 from screening.inference.backends import is_installed
 from screening.scoring import Screener
 
@@ -166,6 +168,16 @@ def test_an_exported_model_scores_without_a_store_and_holds_no_pickle(tiny_bundl
     assert written["flavors"]["python_function"]["config"]["allow_threshold_override"] is False
     served = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(POSTS)
     assert served["risk_any_risk"].tolist() == screener.score(POSTS["text"].tolist())["risk_any_risk"].tolist()
+
+
+def test_the_command_exports_a_whole_model_and_replaces_none(tiny_bundle, tmp_path):
+    call = ["export", str(tiny_bundle), "--out", str(tmp_path / "model")]
+    assert "mlflow models serve -m" in CliRunner().invoke(app, call).output
+    assert len(import_mlflow().pyfunc.load_model(str(tmp_path / "model")).predict(POSTS)) == len(POSTS)
+    assert isinstance(CliRunner().invoke(app, call).exception, ConfigError)
+    broken = CliRunner().invoke(app, ["export", str(tmp_path), "--out", str(tmp_path / "other")])
+    assert isinstance(broken.exception, BundleError)
+    assert not (tmp_path / "other").exists()
 
 
 def test_an_exported_model_of_a_quantised_bundle_carries_its_files_and_scores_with_them(
