@@ -3,7 +3,7 @@
 import os
 import sys
 from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -50,6 +50,21 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", "-s", help="Change one field, e.g. --set training.epochs=2. Repeatable.")
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Do it again even if it is done.")]
+
+
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"screening {version('screening')}")
+        raise typer.Exit
+
+
+@app.callback()
+def take_options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version, and end.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 @app.command()

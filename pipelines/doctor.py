@@ -130,7 +130,7 @@ def check_openvino() -> Check:
         name="OpenVINO",
         status="missing",
         finding="not installed",
-        next_step="pip install 'screening[openvino]' -c constraints.txt, to score faster on a CPU",
+        next_step="to score faster on a CPU: .venv/bin/pip install -e '.[openvino]' -c constraints.txt",
     )
 
 

@@ -77,7 +77,10 @@ def _validate_installed() -> None:
     from importlib.util import find_spec
 
     if find_spec("pyspark") is None:
-        message = "the Spark engine needs PySpark; install it with: pip install 'screening[spark]'"
+        message = (
+            "the Spark engine needs PySpark, which is not installed. Run in the project's folder: "
+            ".venv/bin/pip install -e '.[spark]' -c constraints.txt"
+        )
         raise ConfigError(message)
     if shutil.which("java") is None:
         message = "the Spark engine needs Java 17 or later, found none; on Debian: apt install openjdk-17-jre-headless"

@@ -79,8 +79,8 @@ def validate_region(region: str | None) -> None:
     """Refuse a missing extra or letters that no country has, before any post is read."""
     if find_spec("phonenumbers") is None:
         message = (
-            "phone numbers are found by the package phonenumbers, which is not installed. Run: "
-            "pip install 'screening[deidentify]' -c constraints.txt"
+            "phone numbers are found by the package phonenumbers, which is not installed. Run in the project's "
+            "folder: .venv/bin/pip install -e '.[deidentify]' -c constraints.txt"
         )
         raise ConfigError(message)
     from phonenumbers import SUPPORTED_REGIONS

@@ -149,8 +149,8 @@ def require_backend(backend: Backend, quantisation: Quantisation) -> None:
 def _require_openvino() -> None:
     if not is_installed("openvino"):
         message = (
-            "backend 'openvino' is asked for and OpenVINO is not installed. Run: pip install 'screening[openvino]' "
-            "-c constraints.txt; or calibrate again with inference.backend=torch"
+            "backend 'openvino' is asked for and OpenVINO is not installed. Run in the project's folder: "
+            ".venv/bin/pip install -e '.[openvino]' -c constraints.txt; or calibrate again with inference.backend=torch"
         )
         raise NotCalibratedError(message)
 

@@ -124,8 +124,9 @@ def require_nncf() -> None:
     """Refuse an environment that cannot quantise."""
     if find_spec("nncf") is None:
         message = (
-            "inference.quantisation=int8 is asked for and NNCF, which quantises, is not installed. Run: pip install "
-            "'screening[int8]' -c constraints.txt; or calibrate again with inference.quantisation=none"
+            "inference.quantisation=int8 is asked for and NNCF, which quantises, is not installed. Run in the "
+            "project's folder: .venv/bin/pip install -e '.[int8]' -c constraints.txt; or calibrate again with "
+            "inference.quantisation=none"
         )
         raise NotCalibratedError(message)
 

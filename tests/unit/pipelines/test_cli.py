@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,11 @@ def test_help_teaches_the_first_command_and_lists_every_other() -> None:
     commands = ("run", "prepare", "train", "calibrate", "evaluate", "report", "register", "score", "explain", "doctor",
                 "compare", "export")  # fmt: skip
     assert all(name in shown for name in (*commands, "review"))
+
+
+def test_the_version_is_said_without_a_command() -> None:
+    done = run_screening("--version")
+    assert (done.returncode, done.stdout) == (0, f"screening {version('screening')}\n")
 
 
 @pytest.mark.parametrize(

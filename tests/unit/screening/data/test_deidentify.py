@@ -84,5 +84,5 @@ def test_unknown_regions_and_a_missing_package_are_refused(monkeypatch: pytest.M
         with pytest.raises(ConfigError, match="two capital letters"):
             validate_region(region)
     monkeypatch.setattr(deidentify, "find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"screening\[deidentify\]"):
+    with pytest.raises(ConfigError, match=r"\.\[deidentify\]"):
         remove_identifiers("a post")

@@ -88,7 +88,7 @@ def test_openvino_refuses_to_compute_in_another_precision(
 
 def test_a_missing_package_is_named_with_the_next_step(bert_classifier: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "find_spec", lambda _: None)
-    with pytest.raises(NotCalibratedError, match=r"pip install 'screening\[openvino\]'"):
+    with pytest.raises(NotCalibratedError, match=r"pip install -e '\.\[openvino\]'"):
         load_engine(bert_classifier, "openvino", "fp32")
 
 

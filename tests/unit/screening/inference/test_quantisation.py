@@ -169,7 +169,7 @@ def test_torch_does_not_stand_in_for_a_quantised_classifier(bert_classifier: Any
 
 def test_a_missing_nncf_is_named_with_the_next_step(bert_classifier: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quantisation, "find_spec", lambda _: None)
-    with pytest.raises(NotCalibratedError, match=r"pip install 'screening\[int8\]'"):
+    with pytest.raises(NotCalibratedError, match=r"pip install -e '\.\[int8\]'"):
         quantise(bert_classifier, [[1, 2]])
 
 
