@@ -406,7 +406,9 @@ def _list_shipped(folder: Path) -> str:
 
 def _fail(message: str, code: int) -> None:
     """End with a message, of visible characters alone: what an input holds must not command the terminal."""
-    shown = "".join(sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in message)
+    from screening.explain.rendering import show_visibly
+
+    shown = "\n".join(map(show_visibly, message.split("\n")))
     sys.stderr.write(f"error: {shown}\n")
     raise SystemExit(code)
 

@@ -76,7 +76,7 @@ def test_what_the_system_refuses_is_told_with_its_path_and_exits_2(tmp_path: Pat
 def test_what_an_input_holds_cannot_command_the_terminal(tmp_path: Path) -> None:
     done = run_screening("run", "--config", "none\x1b]0;forged\x07\N{RIGHT-TO-LEFT OVERRIDE}", cwd=tmp_path)
     assert done.returncode == 2
-    assert "none\N{REPLACEMENT CHARACTER}]0;forged" in done.stderr
+    assert "none[ESC]]0;forged" in done.stderr
     assert done.stderr.replace("\n", "").isprintable()
 
 
