@@ -123,7 +123,8 @@ def build_sign_in(
     variables = {name: value for name, value in chosen.items() if value is not None}
     settings = read_sign_in_settings({**os.environ, **variables})
     if settings.method == "oidc" and find_spec("authlib") is None:
-        message = 'sign-in by OpenID Connect needs one more package; run: pip install "screening[oidc]"'
+        install = ".venv/bin/pip install -e '.[oidc]' -c constraints.txt"
+        message = f"sign-in by OpenID Connect needs one more package; run: {install}"
         raise ConfigError(message)
     return variables
 

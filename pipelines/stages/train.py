@@ -35,7 +35,6 @@ def run(context: RunContext) -> None:
     _discard_stale_checkpoints(context)
     start_training()
     fitted = _fit(context, train, TrainingProgress(context.console))
-    fitted.classifier.config.has_trained_scales &= context.taxonomy.has_coordinates
     with write_folder_whole(folder.model) as aside:
         fitted.classifier.save_pretrained(aside)
         fitted.tokenizer.save_pretrained(aside)

@@ -129,7 +129,8 @@ def fit_classifier(
     torch.set_num_threads(config.training.n_threads or limit_threads())
     torch.manual_seed(config.seed)
     classifier, tokenizer = _build_classifier(config, taxonomy)
-    classifier.config.has_trained_scales = "valence_intensity" in resolve_preset(config.objective).weights
+    are_scales_trained = "valence_intensity" in resolve_preset(config.objective).weights and taxonomy.has_coordinates
+    classifier.config.has_trained_scales = are_scales_trained
     max_tokens = config.model.max_tokens
     class_counts = tuple(int((train["label"] == name).sum()) for name in taxonomy.names)
     tokenized = tokenize_posts(train, tokenizer, taxonomy, max_tokens)

@@ -16,10 +16,10 @@ from apps.review.services.context import ReviewContext
 from apps.review.services.decisions import DECISIONS
 from apps.review.services.escalations import TakeOver, find_answer, load_take_overs
 from apps.review.services.outcomes import iterate_states
-from apps.review.services.spreadsheet_cells import neutralise_cells
 from apps.review.services.stages import PostState
 from apps.review.store.events import append_event, to_timestamp
 from apps.review.store.models import Note, Post, PostText
+from screening.data.spreadsheet_cells import neutralise_cells
 from screening.exceptions import ConfigError
 from screening.types import Record
 

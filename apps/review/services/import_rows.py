@@ -13,6 +13,7 @@ from apps.review.services.tables import list_risk_columns, require_unique_ids
 from apps.review.store.events import compute_text_digest, create_salt, to_canonical_json, to_timestamp
 from screening.config import DataConfig
 from screening.data.deduplicate import compute_match_digest, match_near_duplicates
+from screening.data.schema import show_ids
 from screening.exceptions import SchemaError
 from screening.types import TRIAGE_LEVELS
 
@@ -174,7 +175,7 @@ def _select_posts(scores: pd.DataFrame, posts: pd.DataFrame) -> pd.DataFrame:
     missing = sorted(wanted - set(found["post_id"]))
     if missing:
         message = (
-            f"{len(missing)} scored posts have no text in the posts file, first ids {', '.join(missing[:10])}; "
+            f"{len(missing)} scored posts have no text in the posts file, first ids {show_ids(missing)}; "
             "pass the posts these scores were made from, and score and import them with the same --id-column"
         )
         raise SchemaError(message)

@@ -23,12 +23,12 @@ from apps.review.services.promises import append_promises, validate_points
 from apps.review.services.tables import EXPLANATION_COLUMNS, require_columns, validate_scores
 from apps.review.store.events import append_event, to_timestamp
 from apps.review.store.models import Highlight, LeftOut, Post, PostText, QueueItem
+from screening.data.schema import show_ids
 from screening.exceptions import SchemaError
 from screening.thresholds.operating_point import OperatingPoint
 from screening.types import Record
 
 SCORE_TOLERANCE = 1e-6  # what a risk may change by on its way through a CSV file
-N_SHOWN_IDS = 10
 _REASONS = ("delta", "no_change")  # why an explanation may be unreliable
 _N_IDS = 500  # ids in one query
 _QUEUE_FIELDS = ("post_id", "priority", "triage", "import_seq", "imported_at", "community", "n_characters", "is_audit")
@@ -225,7 +225,7 @@ def _compare_with_known(session: Session, rows: list[Row], texts: list[Row]) -> 
     changed = [str(row["post_id"]) for row, text, found in offered if found.text not in (None, text)]
     if changed:
         message = (
-            f"{len(changed)} posts are in this database with another text, ids {', '.join(changed[:N_SHOWN_IDS])}; "
+            f"{len(changed)} posts are in this database with another text, ids {show_ids(changed)}; "
             "nothing was imported. Give every post an id of its own, or use another --database"
         )
         raise SchemaError(message)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from screening.data.cleaning import clean_text
 from screening.data.file_readers import list_tables, read_table, show_columns
+from screening.data.schema import show_ids
 from screening.data.sources import Columns, choose_id_stems, select_columns
 from screening.exceptions import SchemaError
 from screening.types import TRIAGE_LEVELS
@@ -128,8 +129,7 @@ def require_unique_ids(table: pd.DataFrame, what: str) -> None:
 
 def _refuse_rows(table: pd.DataFrame, is_bad: pd.Series, rule: str) -> None:
     if is_bad.any():
-        named = ", ".join(str(post_id) for post_id in table.loc[is_bad, "post_id"].head(10))
-        message = f"{rule}: {int(is_bad.sum())} rows, first ids {named}"
+        message = f"{rule}: {int(is_bad.sum())} rows, first ids {show_ids(table.loc[is_bad, 'post_id'])}"
         raise SchemaError(message)
 
 

@@ -83,7 +83,7 @@ def _create_postgresql_engine(url: URL) -> Engine:
     try:
         import psycopg  # noqa: F401  # asked for before SQLAlchemy does, for a better sentence
     except ImportError as error:
-        message = "a PostgreSQL database needs psycopg: pip install 'screening[postgresql]'"
+        message = "a PostgreSQL database needs psycopg: .venv/bin/pip install -e '.[postgresql]' -c constraints.txt"
         raise ConfigError(message) from error
     options = f"-c lock_timeout={WAIT_SECONDS * 1_000} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
     engine = create_engine(
@@ -114,6 +114,6 @@ def _import_sqlcipher() -> Any:
     try:
         from sqlcipher3 import dbapi2  # type: ignore[import-untyped]  # has no types
     except ImportError as error:
-        message = "an encrypted database needs sqlcipher3: pip install 'screening[encryption]'"
+        message = "an encrypted database needs sqlcipher3: .venv/bin/pip install -e '.[encryption]' -c constraints.txt"
         raise ConfigError(message) from error
     return dbapi2

@@ -9,10 +9,12 @@ import torch
 
 from screening.config import RunConfig
 from screening.objectives import PRESETS
-from screening.training.fitting import summarise_history
+from screening.taxonomy import Taxonomy
+from screening.training.fitting import fit_classifier, summarise_history
 from screening.training.phases import frozen_encoder, plan_phases
 from screening.training.views import repeat_posts
 from tests.unit.screening.training.small_training import (
+    TAXONOMY,
     WORDS,
     Interrupted,
     InterruptEvaluation,
@@ -53,6 +55,17 @@ def test_every_preset_trains_and_logs_its_parts(
     assert parts == expected | ({"layer_attention"} if preset == "layer_attentive" else set())
     assert all(weight.requires_grad for weight in fitted.classifier.parameters())
     assert loaded.config.has_trained_scales == ("valence_intensity" in PRESETS[preset].weights)
+
+
+def test_heads_of_labels_without_coordinates_are_not_called_trained(
+    encoder: Path, posts: pd.DataFrame, tmp_path: Path
+) -> None:
+    labels = [{"name": label.name, "risk": label.risk} for label in TAXONOMY.labels]
+    taxonomy = Taxonomy.model_validate(TAXONOMY.model_dump() | {"labels": labels})
+    (tmp_path / "run").mkdir()
+    config = make_preset_config(encoder, "cmhl", "training.epochs=1")
+    fitted = fit_classifier(config, taxonomy, posts, posts.iloc[::2], tmp_path / "run")
+    assert not fitted.classifier.config.has_trained_scales
 
 
 @pytest.mark.parametrize("name", ["gru", "rnn"])
