@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from apps.review.identity.records import SignedIn
     from apps.review.services.audit_sampling import AuditSlice
     from apps.review.services.context import ReviewContext
+    from apps.review.services.erasing import ErasedList, Erasure
     from apps.review.services.exporting import Export
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -83,19 +84,24 @@ def export(
     _write(out, made)
 
 
-def erase(post_id: str, database: Database = None) -> None:
-    """Erase a post's text, notes and highlights for good; decisions and the chain of events stay."""
-    from apps.review.services.erasing import erase_post
-
-    context, operator = _open(database)
-    erased = erase_post(context, operator, post_id)
-    what = "its text" if erased.had_text else "no text (it was erased before)"
-    typer.echo(f"Erased {what}, {erased.n_notes} notes and {erased.n_highlights} highlights of {post_id}.")
-    if erased.near_duplicates:
-        typer.echo(f"These posts say nearly the same and still hold their text: {_name_ids(erased.near_duplicates)}")
-    if not erased.is_overwritten:
+def erase(
+    post_id: Annotated[str | None, typer.Argument(metavar="POST", help="Id of one post")] = None,
+    ids: Annotated[
+        Path | None,
+        typer.Option(help="Many posts instead: a file with one id a line, or a .csv, .jsonl or .parquet with post_id"),
+    ] = None,
+    database: Database = None,
+) -> None:
+    """Erase posts' text, notes and highlights for good; decisions and the chain of events stay."""
+    if (post_id is None) == (ids is None):
+        message = f"expected one id or a list of them (--ids FILE), found {'neither' if ids is None else 'both'}"
+        raise ConfigError(message)
+    done = _erase_one(database, post_id) if post_id is not None else _erase_list(database, ids or Path())
+    if done.near_duplicates:
+        typer.echo(f"These posts say nearly the same and still hold their text: {_name_ids(done.near_duplicates)}")
+    if not done.is_overwritten:
         typer.echo("The file was in use and may hold the words a while longer; run the same command again.")
-    typer.echo("Backups and exports made before still hold it.")
+    typer.echo("Backups and exports made before still hold what was erased.")
 
 
 def verify(
@@ -170,6 +176,36 @@ def register_record_commands(app: typer.Typer) -> None:
     app.command("import")(import_)
     for command in (export, erase, verify):
         app.command()(command)
+
+
+def _erase_one(database: str | None, post_id: str) -> "Erasure":
+    from apps.review.services.erasing import erase_post
+
+    context, operator = _open(database)
+    erased = erase_post(context, operator, post_id)
+    what = "its text" if erased.had_text else "no text (it was erased before)"
+    shown = _name_ids([post_id])
+    typer.echo(f"Erased {what}, {erased.n_notes} notes and {erased.n_highlights} highlights of {shown}.")
+    return erased
+
+
+def _erase_list(database: str | None, path: Path) -> "ErasedList":
+    from apps.review.services.erasing import erase_posts
+    from apps.review.services.id_lists import read_id_list
+    from screening.data.schema import show_ids
+
+    post_ids = read_id_list(path)
+    context, operator = _open(database)
+    erased = erase_posts(context, operator, post_ids)
+    typer.echo(
+        f"Erased the text of {erased.n_texts} posts, with {erased.n_notes} notes and {erased.n_highlights} highlights; "
+        f"{erased.n_erased_before} were erased before."
+    )
+    if erased.unknown:
+        typer.echo(
+            f"{len(erased.unknown)} of {len(post_ids)} ids are not in this database, first {show_ids(erased.unknown)}"
+        )
+    return erased
 
 
 def _name_ids(ids: "Sequence[str]") -> str:

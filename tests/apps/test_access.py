@@ -52,6 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "audit_slice.load_audit": OVERSEERS,
     "dashboard.load_dashboard": OVERSEERS,
     "erasing.erase_post": {"admin"},
+    "erasing.erase_posts": {"admin"},
     "escalations.count_escalated": {"lead"},
     "escalations.list_escalated": {"lead"},
     "escalations.list_taken_over": {"lead"},
@@ -107,8 +108,8 @@ def make_arguments(function: Callable[..., Any], tables: dict[str, pd.DataFrame]
     """Arguments that would do something if the call were let through."""
     known: dict[str, Any] = {
         "name": "target", "role": "lead", "password": "quite another sentence", "present": PASSWORD,
-        "new": "quite another sentence", "post_id": "p3", "decision": "escalate", "seq": 1, "member_ids": ["p2"],
-        "query": "p3", "labels": {"escalate": "urgent"}, **tables,
+        "new": "quite another sentence", "post_id": "p3", "post_ids": ["p3"], "decision": "escalate", "seq": 1,
+        "member_ids": ["p2"], "query": "p3", "labels": {"escalate": "urgent"}, **tables,
     }  # fmt: skip
     needed = [
         name

@@ -96,6 +96,23 @@ def test_export_erase_and_audit_from_the_command_line(
             run("import", scores, "--posts", posts, *options)
 
 
+def test_a_list_is_erased_from_the_command_line_with_a_summary_in_counts(
+    run: Callable[..., str], run_folder: Path, tmp_path: Path
+) -> None:
+    scores, posts = (str(run_folder / part / "test.parquet") for part in ("evaluation", "data"))
+    run("import", scores, "--posts", posts)
+    listed = tmp_path / "ids.txt"
+    listed.write_text("p1\np2\nnowhere\nwords of a post\n\x1b[2J\n")
+    shown = run("erase", "--ids", str(listed))
+    assert shown.startswith("0\nErased the text of 2 posts, with 0 notes and 0 highlights; 0 were erased before.\n")
+    assert "3 of 5 ids are not in this database, first nowhere, <id of 15 characters>, <id of 4 characters>" in shown
+    assert "Erased the text of 0 posts, with 0 notes and 0 highlights; 2 were" in run("erase", "--ids", str(listed))
+    assert "2 posts were erased" in run("verify")
+    for arguments, found in (((), "neither"), (("p1", "--ids", str(listed)), "both")):
+        with pytest.raises(ConfigError, match=rf"\(--ids FILE\), found {found}"):
+            run("erase", *arguments)
+
+
 def test_events_of_the_command_line_name_who_ran_the_command(
     run: Callable[..., str], run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,18 +6,22 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
+from apps.review.services import erasing
 from apps.review.services.context import ReviewContext
-from apps.review.services.erasing import erase_post
+from apps.review.services.erasing import erase_post, erase_posts
 from apps.review.services.errors import NotAllowedError, PostErasedError
 from apps.review.services.history import load_history
+from apps.review.services.id_lists import read_id_list
 from apps.review.services.importing import import_explanations, import_scores
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
 from apps.review.services.posts import load_post
 from apps.review.services.queue import claim_post, count_queue
 from apps.review.services.verifying import verify_chain
-from apps.review.store.models import Highlight, Note, PostText
+from apps.review.store.models import Event, Highlight, Note, PostText
+from screening.exceptions import ScreeningError
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -134,3 +138,90 @@ def test_near_duplicates_that_keep_their_words_are_named(
 ) -> None:
     import_scores(context, operator, make_scores(), make_posts().assign(text=["x", "Twice.", "twice.", "Once."]))
     assert erase_post(context, operator, "p1").near_duplicates == ("p2",)
+
+
+def test_a_list_is_erased_post_by_post_and_ids_that_are_not_there_stop_nothing(
+    decided: ReviewContext, operator: SignedIn
+) -> None:
+    erase_post(decided, operator, "p1")
+    erased = erase_posts(decided, operator, ["p1", "nowhere", "p3", "p2", "p3"])
+    assert (erased.n_texts, erased.n_erased_before, erased.n_notes, erased.n_highlights) == (2, 1, 1, 1)
+    assert (erased.unknown, erased.near_duplicates) == (("nowhere",), ())
+    with decided.store.read() as session:
+        assert session.scalars(select(PostText.post_id)).all() == []
+        kinds = session.execute(select(Event.post_id, Event.actor).where(Event.kind == "erased").order_by(Event.seq))
+        assert [tuple(row) for row in kinds] == [(name, operator.user_name) for name in ("p1", "p3", "p2")]
+    result = verify_chain(decided, operator)
+    assert (result.is_intact, result.n_erased) == (True, 3)
+
+
+def test_a_list_that_was_erased_in_part_is_finished_by_the_next_call(
+    decided: ReviewContext, operator: SignedIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_at_p2(session: Session, post_id: str) -> bool:
+        if post_id == "p2":
+            raise KeyboardInterrupt
+        return False
+
+    with monkeypatch.context() as broken:
+        broken.setattr(erasing, "is_erased", fail_at_p2)
+        with pytest.raises(KeyboardInterrupt):
+            erase_posts(decided, operator, ["p3", "p2", "p1"])
+    with decided.store.read() as session:
+        assert session.scalars(select(PostText.post_id).order_by(PostText.post_id)).all() == ["p1", "p2"]
+    erased = erase_posts(decided, operator, ["p3", "p2", "p1"])
+    assert (erased.n_texts, erased.n_erased_before) == (2, 1)
+    assert verify_chain(decided, operator).is_intact
+
+
+def test_only_near_duplicates_outside_the_list_are_named(
+    context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    texts = ["x", "Twice.", "twice.", "twice."]
+    import_scores(context, operator, make_scores(), make_posts().assign(text=texts))
+    assert erase_posts(context, operator, ["p1", "p2"]).near_duplicates == ("p3",)
+
+
+def test_an_id_with_the_apostrophe_of_a_spreadsheets_cell_is_found_and_one_of_its_own_comes_first(
+    context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    ids = ["p0", "=1", "'=1", "@b"]
+    import_scores(context, operator, make_scores().assign(post_id=ids), make_posts().assign(post_id=ids))
+    assert erase_posts(context, operator, ["'=1", "'@b", "'c"]).unknown == ("'c",)
+    with context.store.read() as session:
+        assert session.scalars(select(PostText.post_id)).all() == ["=1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("ids.txt", b"p2\r\n\n  p3 \np2"),
+        ("ids", b"\xef\xbb\xbfp2\np3\n"),
+        ("ids.csv", b"post_id,why\np2,asked\n,\np3,asked\n"),
+        ("ids.jsonl", b'{"post_id": "p2"}\n{"post_id": null}\n{"post_id": "p3"}\n'),
+    ],
+)
+def test_a_list_of_ids_is_read_from_lines_and_tables(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert read_id_list(tmp_path / name) == ["p2", "p3"]
+
+
+def test_numbers_in_a_parquet_file_are_ids_as_the_import_reads_them(tmp_path: Path) -> None:
+    pd.DataFrame({"post_id": [7, 12]}).to_parquet(tmp_path / "ids.parquet")
+    assert read_id_list(tmp_path / "ids.parquet") == ["7", "12"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("ids.txt", b"\n \n", "found none"),
+        ("ids.txt", b"p\xff", "expected UTF-8"),
+        ("ids.csv", b"a quiet walk\np3\n", "lacks the columns post_id; found 1 columns, none with a usual name"),
+        ("nowhere.txt", None, "cannot be read"),
+    ],
+)
+def test_a_list_without_ids_is_refused(tmp_path: Path, name: str, content: bytes | None, sentence: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ScreeningError, match=sentence):
+        read_id_list(tmp_path / name)
