@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from apps.review.identity.records import SignedIn
-    from apps.review.services.audit_sampling import AuditSlice
+    from apps.review.services.audit_sampling import AuditSlice, SampledPosts
     from apps.review.services.context import ReviewContext
     from apps.review.services.erasing import ErasedList, Erasure
     from apps.review.services.exporting import Export
@@ -36,6 +36,13 @@ def import_(  # noqa: PLR0913, PLR0917  # one parameter per option
     ] = None,
     audit_n: Annotated[int | None, typer.Option(help="The same as a number of posts")] = None,
     audit_seed: Annotated[int, typer.Option(help="Decides which posts these are")] = 13,
+    sample: Annotated[
+        Path | None,
+        typer.Option(
+            help="Sample that `screening audit sample` drew from these scores: imports its posts alone, in an order "
+            "that does not tell which are flagged"
+        ),
+    ] = None,
     text_column: Annotated[str, typer.Option(help="Column with the text")] = "text",
     id_column: Annotated[
         str | None, typer.Option(help="Column with the id, as given to `screening score` [default: post_id if there]")
@@ -50,13 +57,25 @@ def import_(  # noqa: PLR0913, PLR0917  # one parameter per option
     database: Database = None,
 ) -> None:
     """Put scored posts into the queue; a second import of the same posts changes nothing."""
+    from apps.review.services.audit_sampling import match_sample
     from apps.review.services.tables import read_numbers, read_posts
+    from screening.data.file_readers import read_table
 
     audit = _build_audit(audit_fraction, audit_n, audit_seed)
+    if sample is not None and (audit is not None or include_unflagged):
+        message = "--sample names the posts to import by itself; leave --audit-fraction, --audit-n and --all out"
+        raise ConfigError(message)
+    numbers = read_numbers(scores)
     table = read_posts(posts, text_column=text_column, id_column=id_column, community_column=community_column)
+    found = match_sample(read_table(sample), numbers, seed=audit_seed) if sample is not None else None
     context = open_review(database)
     import_tables(
-        context, (read_numbers(scores), table), explanations, run=run, include_unflagged=include_unflagged, audit=audit
+        context,
+        (numbers, table),
+        explanations,
+        run=run,
+        include_unflagged=include_unflagged,
+        audit=found or audit,
     )
 
 
@@ -132,10 +151,11 @@ def import_tables(
     *,
     run: Path | None = None,
     include_unflagged: bool = False,
-    audit: "AuditSlice | None" = None,
+    audit: "AuditSlice | SampledPosts | None" = None,
 ) -> None:
     """Import scores and posts, then their highlights, and say what came of it."""
     from apps.review.identity.records import command_line_operator
+    from apps.review.services.audit_sampling import SampledPosts
     from apps.review.services.importing import import_explanations, import_scores
     from apps.review.services.promises import read_run_points
     from apps.review.services.tables import read_numbers
@@ -151,10 +171,16 @@ def import_tables(
         operating_points=points,
         alternatives=alternatives,
     )
+    is_sample = isinstance(audit, SampledPosts)
+    left_out = "in the sample" if is_sample else "flagged"
     typer.echo(
         f"Imported {summary.n_imported} posts; {summary.n_already_there} were there already, "
-        f"{summary.n_not_flagged} are not flagged and were left out."
+        f"{summary.n_left_out} are not {left_out} and were left out."
     )
+    if is_sample and summary.n_already_there:
+        typer.echo(
+            "Readers can tell posts that were there already from the others: use another --database for an audit."
+        )
     if summary.n_audit:
         typer.echo(f"{summary.n_audit} unflagged posts were drawn at random and wait among the others.")
     if summary.n_grouped:

@@ -26,9 +26,9 @@ def test_only_flagged_posts_are_imported_by_default(
     context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
 ) -> None:
     summary = import_scores(context, operator, make_scores(), make_posts())
-    assert (summary.n_imported, summary.n_already_there, summary.n_not_flagged) == (3, 0, 1)
+    assert (summary.n_imported, summary.n_already_there, summary.n_left_out) == (3, 0, 1)
     summary = import_scores(context, operator, make_scores(), make_posts(), include_unflagged=True)
-    assert (summary.n_imported, summary.n_already_there, summary.n_not_flagged) == (1, 3, 0)
+    assert (summary.n_imported, summary.n_already_there, summary.n_left_out) == (1, 3, 0)
 
 
 def test_a_second_import_changes_nothing_not_even_a_decided_post(
@@ -75,7 +75,7 @@ def test_a_table_without_flagged_posts_imports_nothing(
     context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable
 ) -> None:
     summary = import_scores(context, operator, make_scores().assign(triage="no_flag"), make_posts())
-    assert (summary.n_imported, summary.n_already_there, summary.n_not_flagged) == (0, 0, 4)
+    assert (summary.n_imported, summary.n_already_there, summary.n_left_out) == (0, 0, 4)
 
 
 def test_a_post_without_text_stops_the_whole_import_and_is_named_by_id(

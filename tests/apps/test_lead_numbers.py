@@ -160,7 +160,7 @@ def audited(context: ReviewContext, operator: SignedIn) -> ReviewContext:
     """60 posts to review, 200 unflagged ones of which 20 are drawn for the audit."""
     scores = make_scores_of(np.linspace(0, 1, 260), 200 / 259)
     summary = import_scores(context, operator, scores, make_posts_of(scores), audit=AuditSlice(fraction=0.1))
-    assert (summary.n_imported, summary.n_audit, summary.n_not_flagged) == (80, 20, 180)
+    assert (summary.n_imported, summary.n_audit, summary.n_left_out) == (80, 20, 180)
     return context
 
 

@@ -1,12 +1,18 @@
-"""Drawing the random slice of unflagged posts that tells how many posts were missed."""
+"""Which unflagged posts tell how many were missed: a random slice drawn here, or a sample from a file."""
 
 import math
 from collections.abc import Sequence
 from typing import Self
 
+import pandas as pd
 from pydantic import Field, model_validator
 
 from apps.review.services.stages import draw_uniform
+from apps.review.services.tables import require_columns
+from screening.audit.sampling import FLAGGED
+from screening.data.schema import show_ids
+from screening.data.spreadsheet_cells import restore_cell
+from screening.exceptions import SchemaError
 from screening.types import Record
 
 
@@ -55,3 +61,45 @@ def draw_audit_slice(frame: Sequence[str], plan: AuditSlice | None) -> frozenset
         return frozenset()
     ranked = sorted(frame, key=lambda post_id: (draw_uniform(f"audit {post_id}", plan.seed), post_id))
     return frozenset(ranked[: plan.count(len(frame))])
+
+
+class SampledPosts(Record):
+    """The posts of a sample that ``screening audit sample`` drew, and those of them that its target does not flag.
+
+    The seed decides where these wait.
+    """
+
+    post_ids: frozenset[str]
+    unflagged: frozenset[str]
+    seed: int = 13
+
+
+def match_sample(sample: pd.DataFrame, scores: pd.DataFrame, *, seed: int = 13) -> SampledPosts:
+    """Find the posts of a sample in the score table it was drawn from.
+
+    Parameters
+    ----------
+    sample : DataFrame
+        ``post_id`` and ``stratum``; an id may stand with the apostrophe that keeps it from being a formula in a CSV.
+    scores : DataFrame
+        Score table; its ``post_id`` counts.
+
+    Raises
+    ------
+    SchemaError
+        If a column is missing, or a sampled post is not among the scored ones.
+    """
+    require_columns(sample, ("post_id", "stratum"), "audit sample")
+    require_columns(scores, ("post_id",), "score table")
+    scored = set(scores["post_id"].astype(str))
+    cells = sample["post_id"].astype(str)
+    ids = cells.where(cells.isin(scored), cells.map(restore_cell))
+    is_missing = ~ids.isin(scored)
+    if is_missing.any():
+        message = (
+            f"{int(is_missing.sum())} posts of the audit sample are not in the score table, first ids "
+            f"{show_ids(ids[is_missing])}; import the scores the sample was drawn from"
+        )
+        raise SchemaError(message)
+    unflagged = frozenset(ids[sample["stratum"] != FLAGGED])
+    return SampledPosts(post_ids=frozenset(ids), unflagged=unflagged, seed=seed)

@@ -73,8 +73,26 @@ def build_rows(scores: pd.DataFrame, posts: pd.DataFrame, imported_at: str) -> t
     return rows, text_rows
 
 
-def add_facts(rows: list[Row], texts: list[Row], posts: pd.DataFrame, drawn: Set[str], *, seed: int) -> None:
-    """Add to new rows what the queue is filtered and grouped by, and place audit posts where they tell nothing.
+def place_hidden(rows: list[Row], hidden: Set[str], *, seed: int) -> None:
+    """Place the unflagged posts of an audit where they tell nothing.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Of one import, posts that were there before included; changed.
+    hidden : set of str
+        Ids of these posts. Each takes the priority of another flagged post of the same import, drawn by seed and id; of
+        any post where no other is flagged.
+    """
+    shown = (row for row in rows if row["triage"] != "no_flag" and row["post_id"] not in hidden)
+    places = sorted(float(str(row["priority"])) for row in shown) or [float(str(row["priority"])) for row in rows]
+    for row in rows:
+        if row["post_id"] in hidden:
+            row["priority"] = places[int(draw_uniform(f"place of {row['post_id']}", seed) * len(places))]
+
+
+def add_facts(rows: list[Row], texts: list[Row], posts: pd.DataFrame, drawn: Set[str]) -> None:
+    """Add to new rows what the queue is filtered and grouped by.
 
     Parameters
     ----------
@@ -83,19 +101,16 @@ def add_facts(rows: list[Row], texts: list[Row], posts: pd.DataFrame, drawn: Set
     posts : DataFrame
         May have a column ``community``.
     drawn : set of str
-        Ids of the audit slice. Each takes the priority of a flagged post of the same import, drawn by seed and id.
+        Ids of the random audit slice.
     """
     communities = _read_communities(posts)
     groups = find_duplicate_groups([str(row["post_id"]) for row in texts], [str(row["text"]) for row in texts])
-    flagged = sorted(float(str(row["priority"])) for row in rows if row["triage"] != "no_flag")
     for row, text in zip(rows, texts, strict=True):
         post_id = str(row["post_id"])
         row["n_characters"] = len(str(text["text"]))
         row["community"] = communities.get(post_id)
         row["duplicate_group"] = groups.get(post_id)
         row["is_audit"] = post_id in drawn
-        if post_id in drawn and flagged:
-            row["priority"] = flagged[int(draw_uniform(f"place of {post_id}", seed) * len(flagged))]
 
 
 def find_duplicate_groups(ids: Sequence[str], texts: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize
-from apps.review.services.audit_sampling import AuditSlice, draw_audit_slice
+from apps.review.services.audit_sampling import AuditSlice, SampledPosts, draw_audit_slice
 from apps.review.services.context import ReviewContext
 from apps.review.services.import_rows import (
     FACT_FIELDS,
@@ -18,6 +18,7 @@ from apps.review.services.import_rows import (
     build_left_out,
     build_rows,
     compute_import_digest,
+    place_hidden,
 )
 from apps.review.services.promises import append_promises, validate_points
 from apps.review.services.tables import EXPLANATION_COLUMNS, require_columns, validate_scores
@@ -37,13 +38,14 @@ _QUEUE_FIELDS = ("post_id", "priority", "triage", "import_seq", "imported_at", "
 class ImportSummary(Record):
     """What an import did, in posts; ``n_other_scores`` of those already there came with another model or score.
 
-    ``n_audit`` of the imported are the random slice of unflagged posts, ``n_grouped`` belong to near-duplicates.
+    ``n_left_out`` are not flagged, or not in the sample asked for. ``n_audit`` of the imported are the random slice of
+    unflagged posts, ``n_grouped`` belong to near-duplicates.
     """
 
     n_imported: int
     n_already_there: int
     n_other_scores: int
-    n_not_flagged: int
+    n_left_out: int
     n_audit: int = 0
     n_grouped: int = 0
 
@@ -62,7 +64,7 @@ def import_scores(
     posts: pd.DataFrame,
     *,
     include_unflagged: bool = False,
-    audit: AuditSlice | None = None,
+    audit: AuditSlice | SampledPosts | None = None,
     operating_points: Sequence[OperatingPoint] = (),
     alternatives: Sequence[OperatingPoint] = (),
 ) -> ImportSummary:
@@ -76,9 +78,11 @@ def import_scores(
         ``post_id``, ``text`` and, where known, ``created_at`` and ``community``; more posts than scores are fine.
     include_unflagged : bool
         Also import posts whose triage level is ``no_flag``.
-    audit : AuditSlice or None
+    audit : AuditSlice, SampledPosts or None
         Draw a random slice of the unflagged posts into the queue, at places that tell nothing. Posts left out by an
         earlier import are drawn from too, unless that import drew its own slice among them.
+        Or import the posts of a sample alone, flagged or not, its unflagged ones at such places; being drawn in strata,
+        they are no random slice.
     operating_points, alternatives : sequence of OperatingPoint
         What the triage levels were made with, and further promised thresholds: shown on the threshold page.
 
@@ -96,26 +100,28 @@ def import_scores(
     validate_scores(scores)
     validate_points(scores, operating_points)
     require_columns(posts, ("post_id", "text"), "posts file")
-    is_flagged = scores["triage"] != "no_flag"
+    is_flagged, ids = scores["triage"] != "no_flag", scores["post_id"].astype(str)
+    plan, sample = (audit, None) if isinstance(audit, AuditSlice) else (None, audit)
     now = context.clock()
     with context.store.write() as session:
         authorize(context, session, actor, "import")
         frame = _find_frame(session, scores[~is_flagged])
-        drawn = draw_audit_slice(frame, audit)
-        is_wanted = is_flagged | include_unflagged | scores["post_id"].astype(str).isin(drawn)
+        drawn = draw_audit_slice(frame, plan)
+        is_wanted = is_flagged | include_unflagged | ids.isin(drawn) if sample is None else ids.isin(sample.post_ids)
         rows, texts = build_rows(scores[is_wanted], posts, to_timestamp(now))
+        place_hidden(rows, sample.unflagged if sample else drawn, seed=audit.seed if audit else 0)
         n_other_scores = _compare_with_known(session, rows, texts)
         known = set(_load_ids(session, Post, [str(row["post_id"]) for row in rows]))
         rows, texts = ([row for row in table if row["post_id"] not in known] for table in (rows, texts))
-        add_facts(rows, texts, posts, drawn, seed=audit.seed if audit else 0)
+        add_facts(rows, texts, posts, drawn)
         left_out = build_left_out(scores[~is_wanted])
-        _store(session, context, actor, (rows, texts, left_out), frame=frame, audit=audit)
+        _store(session, context, actor, (rows, texts, left_out), frame=frame, audit=plan)
         append_promises(session, actor, now, (operating_points, alternatives))
     return ImportSummary(
         n_imported=len(rows),
         n_already_there=int(is_wanted.sum()) - len(rows),
         n_other_scores=n_other_scores,
-        n_not_flagged=int((~is_wanted).sum()),
+        n_left_out=int((~is_wanted).sum()),
         n_audit=len(drawn),
         n_grouped=sum(row["duplicate_group"] is not None for row in rows),
     )

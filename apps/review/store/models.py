@@ -93,8 +93,9 @@ class Event(Base):
 class Post(Base):
     """A scored post as imported; ``import_seq`` names the event whose digests cover this row.
 
-    ``is_audit`` marks the random slice of unflagged posts; their ``priority`` is drawn from the flagged posts', so that
-    their place in the queue tells nothing. ``duplicate_group`` is the id of the first of several near-duplicates.
+    ``is_audit`` marks the random slice of unflagged posts; their ``priority``, and that of an audit sample's unflagged
+    posts, is drawn from the flagged posts', so that their place in the queue tells nothing. ``duplicate_group`` is the
+    id of the first of several near-duplicates.
     """
 
     __tablename__ = "posts"
@@ -117,7 +118,7 @@ class Post(Base):
 
 
 class LeftOut(Base):
-    """A scored post that was not imported because it is not flagged: its id and risks, never its text.
+    """A scored post that was not imported, not flagged or not in an audit's sample: its id and risks, never its text.
 
     ``frame_seq`` names the import whose audit slice was drawn among it.
     """
