@@ -20,6 +20,7 @@ from apps.review.services.queue import claim_next
 from apps.review.services.verifying import verify_chain
 from apps.review.store.addresses import resolve_url
 from apps.review.store.database import open_store
+from apps.review.store.engines import create_store_engine
 from apps.review.store.events import append_event
 from apps.review.store.models import Base
 from screening.exceptions import ConfigError
@@ -139,3 +140,66 @@ def test_a_server_that_does_not_answer_is_a_clear_error_without_the_password() -
     with pytest.raises(ConfigError, match="the server must answer") as caught:
         open_store("postgresql://reviews:hunter2@127.0.0.1:1/reviews")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Libpq's own defaults, whatever this machine's environment says."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    for name in ("PGHOST", "PGHOSTADDR", "PGSSLMODE", "PGSERVICE"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+REMOTE = "postgresql+psycopg://reviews:hunter2@db.example/reviews"
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        (REMOTE, "db.example unencrypted: .* found 'prefer'"),
+        (f"{REMOTE}?sslmode=prefer", "found 'prefer'"),
+        (f"{REMOTE}?sslmode=disable", "found 'disable'"),
+        ("postgresql+psycopg://reviews@10.0.0.7/reviews", "10.0.0.7 unencrypted"),
+        ("postgresql+psycopg://reviews@[fd00::7]/reviews", "fd00::7 unencrypted"),
+        ("postgresql+psycopg://reviews@/reviews?host=db.example", "db.example unencrypted"),
+        ("postgresql+psycopg://reviews@/reviews?host=localhost:5432&host=db.example:5432", "db.example unencrypted"),
+        ("postgresql+psycopg://reviews@localhost/reviews?hostaddr=10.0.0.7", "10.0.0.7 unencrypted"),
+        ("postgresql+psycopg://reviews@/reviews?service=clinic", "its service unencrypted"),
+    ],
+)
+def test_a_server_elsewhere_that_could_be_reached_in_plain_text_is_refused(
+    no_settings: pytest.MonkeyPatch, url: str, found: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"{found}.*Add \?sslmode=verify-full") as caught:
+        create_store_engine(url)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(f"{REMOTE}?sslmode={mode}" for mode in ("require", "verify-ca", "verify-full")),
+        "postgresql+psycopg://reviews@/reviews?service=clinic&sslmode=require",
+        "postgresql+psycopg://reviews@/reviews",
+        "postgresql+psycopg://reviews@/reviews?host=/run/postgresql",
+        "postgresql+psycopg://reviews@localhost/reviews",
+        "postgresql+psycopg://reviews@127.0.0.1:5433/reviews",
+        "postgresql+psycopg://reviews@[::1]/reviews",
+    ],
+)
+def test_encrypted_servers_sockets_and_this_machine_are_taken(no_settings: pytest.MonkeyPatch, url: str) -> None:
+    create_store_engine(url).dispose()
+
+
+def test_what_the_url_leaves_out_is_read_from_the_environment_as_libpq_reads_it(
+    no_settings: pytest.MonkeyPatch,
+) -> None:
+    no_settings.setenv("PGSSLMODE", "verify-full")
+    create_store_engine(REMOTE).dispose()
+    with pytest.raises(ConfigError, match="found 'prefer'"):
+        create_store_engine(f"{REMOTE}?sslmode=prefer")
+    no_settings.setenv("PGSSLMODE", "allow")
+    no_settings.setenv("PGHOST", "db.example")
+    with pytest.raises(ConfigError, match=r"db\.example unencrypted: .* found 'allow'"):
+        create_store_engine("postgresql+psycopg://reviews@/reviews")

@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL, make_url
 
 from apps.review.store.addresses import is_encrypted, is_postgresql, read_key
 from apps.review.store.errors import StoreUnavailableError
+from apps.review.store.remote_servers import require_encryption
 from screening.exceptions import ConfigError
 
 WAIT_SECONDS = 10  # how long a write waits for another one
@@ -32,7 +33,7 @@ def create_store_engine(url: str) -> Engine:
     Raises
     ------
     ConfigError
-        If a key or a driver is missing.
+        If a key or a driver is missing, or a server on another machine could be reached unencrypted.
     """
     parsed = make_url(url)
     return _create_postgresql_engine(parsed) if is_postgresql(parsed) else _create_sqlite_engine(parsed)
@@ -93,6 +94,7 @@ def _create_postgresql_engine(url: URL) -> Engine:
         pool_size=16,
         connect_args={"options": options, "connect_timeout": WAIT_SECONDS},
     )
+    require_encryption(engine.dialect.create_connect_args(url)[1])
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
