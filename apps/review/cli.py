@@ -1,4 +1,4 @@
-"""``screening review``: start the app, import posts, add people, check the record."""
+"""``screening review``: start the app, import posts, add people, check the record, bring the tables up to date."""
 
 from pathlib import Path
 from typing import Annotated
@@ -65,6 +65,14 @@ def serve(  # noqa: PLR0913, PLR0917  # one parameter per option
     context = open_review(database)
     typer.echo(f"Reviews are kept in {context.store.shown_name}")
     server.serve(context.store.url, address=address, port=port, is_blind=blind, sign_in=variables)
+
+
+@app.command()
+def migrate(database: Database = None) -> None:
+    """Create the tables or bring them up to date, as their owner: the app's own role needs no right to do it then."""
+    store = open_review(database).store
+    store.engine.dispose()
+    typer.echo(f"The tables of {store.shown_name} are up to date.")
 
 
 @app.command()

@@ -54,6 +54,12 @@ class PostgresqlCluster:
         self._n_databases += 1
         return self._create(f"review_{self._n_databases}", template="template_review")
 
+    def create_bare_database(self, role: str) -> str:
+        """Create a database without tables, and a role without rights; returns the URL of the database's owner."""
+        self._n_databases += 1
+        self._administer(f"CREATE ROLE {role} LOGIN")
+        return self._create(f"review_{self._n_databases}")
+
     def drop_database(self, url: str) -> None:
         self._administer(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
 

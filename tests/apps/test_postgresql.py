@@ -1,21 +1,34 @@
 """What only a PostgreSQL store has to do: stop TRUNCATE, pass over locked rows, keep one chain under many writers."""
 
+import re
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from pydantic import SecretStr
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DatabaseError
+from typer.testing import CliRunner
 
-from apps.review.identity.records import SignedIn
-from apps.review.services.context import ReviewContext
-from apps.review.services.importing import import_scores
+from apps.review.cli import app
+from apps.review.identity.local import LocalAccounts
+from apps.review.identity.records import SignedIn, SignInRequest
+from apps.review.identity.sessions import Sessions
+from apps.review.services.accounts import add_user, set_password
+from apps.review.services.audit_sampling import AuditSlice
+from apps.review.services.context import ReviewContext, ReviewSettings
+from apps.review.services.erasing import erase_posts
+from apps.review.services.importing import import_explanations, import_scores
+from apps.review.services.judging import record_decision
+from apps.review.services.own_account import sign_out
 from apps.review.services.queue import claim_next
 from apps.review.services.verifying import verify_chain
 from apps.review.store.addresses import resolve_url
@@ -24,6 +37,7 @@ from apps.review.store.engines import create_store_engine
 from apps.review.store.events import append_event
 from apps.review.store.models import Base
 from screening.exceptions import ConfigError
+from tests.apps.postgresql_cluster import PostgresqlCluster
 
 BACKENDS = ("postgresql",)
 
@@ -203,3 +217,66 @@ def test_what_the_url_leaves_out_is_read_from_the_environment_as_libpq_reads_it(
     no_settings.setenv("PGHOST", "db.example")
     with pytest.raises(ConfigError, match=r"db\.example unencrypted: .* found 'allow'"):
         create_store_engine("postgresql+psycopg://reviews@/reviews")
+
+
+PASSWORD = "a long enough password"
+GRANTS = re.compile(r"```sql\n(GRANT .*?)```", re.DOTALL)
+
+
+def work_through_a_day(context: ReviewContext, operator: SignedIn, tables: dict[str, pd.DataFrame]) -> None:
+    """Everything that writes: import, accounts, sessions, decisions, an erasure."""
+    import_scores(context, operator, tables["scores"], tables["posts"])
+    import_scores(context, operator, tables["scores"], tables["posts"], audit=AuditSlice(n_posts=1))
+    import_explanations(context, operator, tables["spans"])
+    add_user(context, operator, name="ada", role="reviewer", password=PASSWORD)
+    set_password(context, operator, name="ada", password=f"{PASSWORD} still")
+    request = SignInRequest(user_name="ada", password=SecretStr(f"{PASSWORD} still"))
+    signed_in = LocalAccounts(context.store).identify(request, context.clock())
+    assert signed_in is not None
+    opened = Sessions(context.store, context.settings.session, context.clock).open(signed_in)
+    assert opened is not None
+    post_id = claim_next(context, opened[0])
+    assert post_id is not None
+    record_decision(context, opened[0], post_id, "escalate", "a heron by the weir")
+    sign_out(context, opened[0])
+    assert erase_posts(context, operator, [post_id, "p2"]).n_texts == 2
+
+
+def test_the_apps_role_does_its_work_with_the_documented_rights_and_can_change_no_table(
+    postgresql: PostgresqlCluster,
+    operator: SignedIn,
+    clock: Any,
+    make_scores: Callable[..., pd.DataFrame],
+    make_posts: Callable[..., pd.DataFrame],
+) -> None:
+    owner = postgresql.create_bare_database("review_app")
+    url = make_url(owner).set(username="review_app").render_as_string(hide_password=False)
+    with pytest.raises(ConfigError, match="screening review migrate"):
+        open_store(url)
+    shown = CliRunner().invoke(app, ["migrate", "--database", owner], catch_exceptions=False).output
+    assert "are up to date" in shown
+    found = GRANTS.search(Path("docs/review.md").read_text())
+    assert found is not None
+    administration = create_engine(owner)
+    with administration.begin() as connection:
+        connection.exec_driver_sql(found[1])
+    administration.dispose()
+    store = open_store(url)
+    spans = pd.DataFrame({"post_id": ["p3"], "head": "class:urgent", "start": 0, "end": 1, "weight": 1.0})
+    tables = {"scores": make_scores(), "posts": make_posts(), "spans": spans.assign(model_version="0123456789ab")}
+    context = ReviewContext(store, ReviewSettings(), clock)
+    work_through_a_day(context, operator, tables)
+    assert verify_chain(context, operator).is_intact
+    for statement in (
+        "CREATE TABLE mine (a int)",
+        "ALTER TABLE events DISABLE TRIGGER events_no_update",
+        "DROP TABLE queue",
+        "TRUNCATE highlights",
+        "UPDATE posts SET risk = 0",
+        "DELETE FROM events",
+        "DELETE FROM alembic_version",
+    ):
+        with pytest.raises(DatabaseError, match=r"permission denied|must be owner"), store.write() as session:
+            session.execute(text(statement))
+    store.engine.dispose()
+    postgresql.drop_database(owner)

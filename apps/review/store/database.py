@@ -153,7 +153,11 @@ def open_store(database: str | None = None, *, must_exist: bool = False) -> Stor
     if not is_postgresql(make_url(url)):
         _create_private_file(url, must_exist=must_exist)
     store = Store(create_store_engine(url), url)
-    _migrate(store, must_exist=must_exist)
+    try:
+        _migrate(store, must_exist=must_exist)
+    except ConfigError:
+        store.engine.dispose()
+        raise
     return store
 
 
@@ -209,8 +213,8 @@ def _migrate(store: Store, *, must_exist: bool) -> None:
 def _explain(store: Store, head: str | None) -> str:
     if store.is_postgresql:
         return (
-            f"{store.shown_name} cannot be used: the server must answer, the user be allowed to create tables, and "
-            f"the tables be at revision {head} or older"
+            f"{store.shown_name} cannot be used: the server must answer, and the tables be at revision {head}; missing "
+            "or older ones are brought there by a user who may create tables (`screening review migrate`)"
         )
     return (
         f"{store.shown_name} is not a review database this version can read with this key; expected a SQLite file at "
