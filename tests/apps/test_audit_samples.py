@@ -101,8 +101,8 @@ def test_the_order_and_the_rows_of_a_sample_tell_no_stratum(
         # Places drawn evenly from 400 have mean 199.5 and standard deviation 115.5, before what was drawn is taken out.
         assert len(places) == n_posts
         assert abs(np.mean(places) - 199.5) < 3 * 115.5 / np.sqrt(n_posts)
-    shown = {"post_id", "priority", "n_characters"}
-    assert len({row.model_dump_json(exclude=shown) for row in rows}) == 1
+    own = {"post_id", "priority", "n_characters"}
+    assert len({row.model_dump_json(exclude=own) for row in rows}) == 1
 
 
 def test_a_sample_without_flagged_posts_is_not_in_order_of_risk(

@@ -255,7 +255,7 @@ def test_the_apps_role_does_its_work_with_the_documented_rights_and_can_change_n
         open_store(url)
     shown = CliRunner().invoke(app, ["migrate", "--database", owner], catch_exceptions=False).output
     assert "are up to date" in shown
-    found = GRANTS.search(Path("docs/review.md").read_text())
+    found = GRANTS.search((Path(__file__).parents[2] / "docs" / "review.md").read_text(encoding="utf-8"))
     assert found is not None
     administration = create_engine(owner)
     with administration.begin() as connection:
