@@ -36,9 +36,9 @@ def serve(  # noqa: PLR0913, PLR0917  # one parameter per option
     settings: Annotated[
         Path | None, typer.Option(help="YAML file with the rules of the house: second readings, reasons, daily cap, …")
     ] = None,
-    sign_in: Annotated[str | None, typer.Option(help="local, oidc or proxy [default: local]")] = None,
+    sign_in: Annotated[str | None, typer.Option(help="local, oidc or proxy (default: local)")] = None,
     public_url: Annotated[
-        str | None, typer.Option(help="What people type, such as https://review.example.org [default: this machine]")
+        str | None, typer.Option(help="What people type, such as https://review.example.org (default: this machine)")
     ] = None,
     trust_proxy_header: Annotated[
         str | None, typer.Option(help="Header in which a proxy names the person it signed in")

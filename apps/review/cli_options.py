@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 Database = Annotated[
     str | None,
-    typer.Option("--database", help="File or URL of the review database [default: $SCREENING_REVIEW_DB, or review.db]"),
+    typer.Option("--database", help="File or URL of the review database (default: $SCREENING_REVIEW_DB, or review.db)"),
 ]
 
 

@@ -45,12 +45,12 @@ def import_(  # noqa: PLR0913, PLR0917  # one parameter per option
     ] = None,
     text_column: Annotated[str, typer.Option(help="Column with the text")] = "text",
     id_column: Annotated[
-        str | None, typer.Option(help="Column with the id, as given to `screening score` [default: post_id if there]")
+        str | None, typer.Option(help="Column with the id, as given to `screening score` (default: post_id if there)")
     ] = None,
     community_column: Annotated[
         str | None,
         typer.Option(
-            help="Column the queue can be filtered by [default: community if there]. Reviewers see it before judging: "
+            help="Column the queue can be filtered by (default: community if there). Reviewers see it before judging: "
             "not for a column that gives the label away"
         ),
     ] = None,

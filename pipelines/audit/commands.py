@@ -93,7 +93,10 @@ def sample(  # noqa: PLR0913  # every parameter is an option of the command
     )  # fmt: skip
     for stratum in (*done.strata, done.flagged):
         typer.echo(f"{stratum.name}: {stratum.n_sampled:,} of {stratum.n_posts:,} posts to read")
-    typer.echo("give readers the ids alone: stratum and score would lead them")
+    typer.echo(
+        "give readers the ids alone, stratum and score would lead them; or let them read in the reviewer app: "
+        "screening review import … --sample"
+    )
     typer.echo(f"sample: {out}\nmanifest: {locate_manifest(out)}")
 
 

@@ -91,7 +91,7 @@ PAIRS, VALENCE = ((0, 1), (2, 3), (0, 4)), torch.tensor([-0.8, 0.6, 0.1, 0.4, -0
 def compute_contradiction_one_by_one(form: str, logits: torch.Tensor, valence: torch.Tensor) -> float:
     """Post by post and pair by pair."""
     costs = []
-    for row, v in zip(logits.double(), valence.double(), strict=True):
+    for row, v in zip(logits.detach().double(), valence.detach().double(), strict=True):
         p, s = torch.softmax(row, 0), torch.sigmoid(row)
         by_form = {
             "A": sum(p[a] * p[b] for a, b in PAIRS),
