@@ -118,22 +118,9 @@ def run_stages(
                 console.print(f"[dim]{stage.name}: done before, nothing changed[/dim]")
                 continue
             if stage.name == "train" and "calibrate" in names:
-                _require_backend(config)
-                _require_positives(context)
+                _load_step("calibrate", "refuse_early")(context)
             _run_stage(context, stage, fingerprints[stage.name])
     return context.folder
-
-
-def _require_backend(config: RunConfig) -> None:
-    """Say before the long part what calibrating would refuse after it."""
-    from screening.inference.backends import require_backend
-
-    require_backend(config.inference.backend, config.inference.quantisation)
-
-
-def _require_positives(context: RunContext) -> None:
-    """As above, where too few calibration posts are positive."""
-    import_module("pipelines.calibrating.scorers").require_positives(context)
 
 
 def compute_fingerprints(config: RunConfig) -> dict[str, str]:
@@ -181,9 +168,8 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> None:
     folder.write_record(record)
     write_text_whole(folder.config, mask_credentials(dump_config(config)))
     started = time.monotonic()
-    run = cast(Callable[[RunContext], None], import_module(f"pipelines.stages.{stage.name}").run)
     try:
-        run(context)
+        _load_step(stage.name, "run")(context)
     except ScreeningError:  # refused before anything was made: the run stays what it was
         _restore(folder, before, config_before)
         raise
@@ -191,6 +177,11 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> None:
     finished = StageRecord(fingerprint=fingerprint, finished_at=datetime.now(UTC), seconds=seconds)
     folder.write_record(record.model_copy(update={"stages": {**earlier, stage.name: finished}}))
     context.console.print(f"[dim]{stage.name}: {seconds:.0f} s[/dim]")
+
+
+def _load_step(stage: str, step: str) -> Callable[[RunContext], None]:
+    """Load a function of a stage's module; here, since stages import what is above this module."""
+    return cast(Callable[[RunContext], None], getattr(import_module(f"pipelines.stages.{stage}"), step))
 
 
 def _restore(folder: RunFolder, record: RunRecord | None, config: str | None) -> None:

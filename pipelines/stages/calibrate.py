@@ -17,6 +17,7 @@ from pipelines.calibrating.scorers import (
     QUANTISATION_STREAM,
     CalibratedScorer,
     load_scope,
+    require_positives,
     wrap_baseline_logits,
 )
 from pipelines.progress import show_progress
@@ -26,7 +27,7 @@ from screening.calibration.ensemble import fit_ensemble_weight
 from screening.calibration.temperature import fit_temperature
 from screening.data.preparation import load_split
 from screening.exceptions import ConfigError
-from screening.inference.backends import find_versions, load_engine
+from screening.inference.backends import find_versions, load_engine, require_backend
 from screening.inference.forward import Logits
 from screening.inference.precision import Precision, compute_score_tolerance, resolve_precision
 from screening.inference.quantisation import N_POSTS, quantise
@@ -46,6 +47,21 @@ from screening.whole_writes import write_folder_whole
 Outputs = Mapping[str, Logits]
 FITTED_SPLITS = ("validation", "calibration")
 MIN_POSTS_OF_A_TERM = 10
+
+
+def refuse_early(context: RunContext) -> None:
+    """Say before the training what calibrating would refuse after it: a missing backend, too few positives.
+
+    Raises
+    ------
+    NotCalibratedError
+        If the backend is not installed.
+    RecallNotReachableError, ConfigError
+        See :func:`~pipelines.calibrating.scorers.require_positives`.
+    """
+    inference = context.config.inference
+    require_backend(inference.backend, inference.quantisation)
+    require_positives(context)
 
 
 def run(context: RunContext) -> None:

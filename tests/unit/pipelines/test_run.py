@@ -8,6 +8,7 @@ from rich.console import Console
 from pipelines import run as run_module
 from pipelines.artifacts import RunFolder
 from pipelines.run import STAGES, RunContext, Stage, compute_fingerprints, run_stages
+from pipelines.stages import calibrate
 from screening.config import RunConfig, load_config
 from screening.exceptions import ConfigError, MissingArtifactError, NotCalibratedError
 from screening.inference import backends
@@ -29,7 +30,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(run_module, "is_done", lambda _, stage, __: stage.name in done)
 
     monkeypatch.setattr(run_module, "_run_stage", pretend)
-    monkeypatch.setattr(run_module, "_require_positives", lambda _: None)  # there are no posts
+    monkeypatch.setattr(calibrate, "require_positives", lambda _: None)  # there are no posts
     return done
 
 
