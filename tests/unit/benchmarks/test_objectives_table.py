@@ -32,7 +32,7 @@ def parse(text: str) -> tuple[float, float, float]:
 
 def test_measures_are_those_of_scikit_learn_averaged_over_seeds() -> None:
     lines = [draw_line(seed, 0.7) for seed in (0, 1)]
-    measured = {name: values[0] for name, values in measure(lines, np.ones((1, N_POSTS), dtype=np.int64)).items()}
+    measured = {name: values[0] for name, values in measure(lines, np.ones((1, N_POSTS), dtype=np.float32)).items()}
     found = []
     for line in lines:
         true, predicted, flagged = decode(line["true"]), decode(line["predicted"]), decode(line["flagged"])
@@ -66,7 +66,7 @@ def test_the_interval_of_one_seed_is_the_library_s() -> None:
     assert expected.interval is not None
     assert value == pytest.approx(100 * expected.value, abs=0.05)
     ends = (100 * expected.interval.low, 100 * expected.interval.high)
-    assert (low, high) == pytest.approx(ends, abs=0.6)  # quantiles of 1,000 and of 2,000 repeats: a tenth of the width
+    assert (low, high) == pytest.approx(ends, abs=0.6)  # quantiles of 10,000 and of 2,000 repeats: a tenth of the width
 
 
 def test_more_seeds_of_the_same_systems_make_the_interval_narrower() -> None:
