@@ -89,7 +89,8 @@ def test_a_disagreement_goes_to_a_lead_who_has_not_read_the_post(house: ReviewCo
     ada, lea, leo = sign_in("ada"), sign_in("lea", "lead"), sign_in("leo", "lead")
     judge(house, ada, "p3", "escalate")
     judge(house, lea, "p3", "no_concern")
-    assert (count_queue(house, leo).n_adjudication, count_queue(house, lea).n_adjudication) == (1, 0)
+    counts = count_queue(house, leo), count_queue(house, lea), count_queue(house, sign_in("ada"))
+    assert [(n.n_adjudication, n.n_adjudication_for_others) for n in counts] == [(1, 0), (0, 1), (0, 0)]
     assert claim_next(house, lea, ADJUDICATION) is None
     with pytest.raises(NotAllowedError):
         claim_next(house, sign_in("bob"), ADJUDICATION)

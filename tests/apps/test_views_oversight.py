@@ -69,6 +69,22 @@ def test_a_lead_settles_a_disagreement_with_both_judgements_in_sight(
     assert (last.actor, last.decision) == ("lead", "escalate")
 
 
+def test_a_lead_is_told_of_disagreements_that_only_another_lead_may_settle(
+    open_app: OpenApp, context: ReviewContext
+) -> None:
+    app = open_app("lead")
+    now = ReviewContext(context.store, ReviewSettings(second_read_fraction=1.0))
+    for reader, decision in (
+        (sign_in_now(context, "lead"), "escalate"),
+        (sign_in_now(context, "ada", "reviewer"), "unsure"),
+    ):
+        claim_post(now, reader, "p3")
+        record_decision(now, reader, "p3", decision)
+    page = read_page(app.switch_page("views/adjudication.py").run())
+    assert "No disagreement waits for you." in page
+    assert "1 more you have read yourself" in page
+
+
 @pytest.mark.parametrize("by_button", [True, False])
 def test_a_lead_who_settles_keeps_the_post_with_every_click(
     disagreement: OpenApp, context: ReviewContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_button: bool

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from apps.review.components.decision_clicks import AGAIN, LAST, click_decision, click_next, click_undo, click_undo_last
+from apps.review.components.guidelines import show_guidelines
 from apps.review.components.keys import AGAIN_KEY, DECISION_KEYS, KEEP_KEY, UNDO_KEY, offer_key
 from apps.review.components.labels import DECISION_LABELS, label_decision, label_reasons, mark_post, to_label
 from apps.review.components.messages import show_message
+from apps.review.components.post_text import show_facts
+from apps.review.components.reading import show_words
 from apps.review.services.context import ReviewContext
 from apps.review.services.decisions import Decision, Reason
 from apps.review.services.judging import MAX_NOTE_CHARACTERS
@@ -86,6 +89,16 @@ def show_judged(context: ReviewContext, post: PostDetail) -> None:
         st.subheader("Judge again", anchor=False)
         st.caption("Both judgements are kept; the later one counts.")
         show_decision_buttons(context, post.post_id, is_revision=True)
+
+
+def show_readings(context: ReviewContext, post: PostDetail, facts: Sequence[tuple[str, str]]) -> None:
+    """Show a post with its facts, what each of its readers said, and the guideline."""
+    show_facts([*facts, *([("from", post.community)] if post.community is not None else [])])
+    show_words(post)
+    st.subheader("What the readers said", anchor=False)
+    for read in post.reads:
+        show_judgement(context, read, is_own=False)
+    show_guidelines()
 
 
 def show_judgement(context: ReviewContext, judgement: Judgement, *, is_own: bool) -> None:

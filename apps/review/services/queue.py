@@ -46,8 +46,8 @@ class QueueRow(Record):
 class QueueCounts(Record):
     """How many posts wait for this person, by triage level, and how many of them are on someone's desk.
 
-    ``n_for_others`` wait for a second reader and were read by this person; ``n_adjudication`` wait for a lead (0 for
-    roles that settle nothing).
+    ``n_for_others`` wait for a second reader and were read by this person. ``n_adjudication`` wait to be settled by
+    this lead, ``n_adjudication_for_others`` by another one, since this one has read them (0 for other roles).
     """
 
     n_waiting: int
@@ -55,6 +55,7 @@ class QueueCounts(Record):
     n_held: int
     n_for_others: int = 0
     n_adjudication: int = 0
+    n_adjudication_for_others: int = 0
 
 
 def claim_next(context: ReviewContext, actor: SignedIn, filters: QueueFilters | None = None) -> str | None:
@@ -208,12 +209,15 @@ def count_queue(context: ReviewContext, actor: SignedIn, filters: QueueFilters |
         is_held = (QueueItem.leased_by > "") & (QueueItem.lease_expires_at > to_timestamp(now))
         is_second, is_claimable = QueueItem.stage == "second", and_(*list_claim_conditions(actor, "reading"))
         is_settling = and_(*list_claim_conditions(actor, "adjudication"))
+        is_disputed = QueueItem.stage == "adjudication"
+        is_lead = is_permitted(role, "adjudicate")
         return QueueCounts(
             n_waiting=sum(by_triage.values()),
             n_by_triage={level: n for level, n in by_triage.items() if n},
             n_held=_count_few(session, is_held, is_mine, *wishes).total(),
             n_for_others=_count_few(session, is_second, ~is_claimable).total(),
-            n_adjudication=_count_few(session, is_settling).total() if is_permitted(role, "adjudicate") else 0,
+            n_adjudication=_count_few(session, is_settling).total() if is_lead else 0,
+            n_adjudication_for_others=_count_few(session, is_disputed, ~is_settling).total() if is_lead else 0,
         )
 
 

@@ -3,14 +3,13 @@
 import streamlit as st
 
 from apps.review.components.desk import note_claim, show_time_left, take_cleared
-from apps.review.components.guidelines import show_guidelines
-from apps.review.components.judgement import show_decision_buttons, show_judgement, show_last_undo
+from apps.review.components.judgement import show_decision_buttons, show_last_undo, show_readings
 from apps.review.components.labels import mark_post
 from apps.review.components.messages import run_page, show_message, show_notice
 from apps.review.components.page import describe_age
 from apps.review.components.paging import Pages
-from apps.review.components.post_text import show_facts, show_resources
-from apps.review.components.reading import is_shown, show_reading_choices, show_words
+from apps.review.components.post_text import show_resources
+from apps.review.components.reading import is_shown, show_reading_choices
 from apps.review.components.revealed import show_revealed
 from apps.review.components.rows import show_row
 from apps.review.identity.records import SignedIn
@@ -18,7 +17,7 @@ from apps.review.services.context import ReviewContext
 from apps.review.services.errors import LeaseLostError, NotAllowedError
 from apps.review.services.filters import QueueFilters
 from apps.review.services.posts import PostDetail, load_post
-from apps.review.services.queue import QueueRow, claim_post, extend_lease, load_queue
+from apps.review.services.queue import QueueRow, claim_post, count_queue, extend_lease, load_queue
 from apps.review.state import load_context, load_settling, put_notice, require_signed_in, set_open_post, set_settling
 
 _PAGE_SIZE = 10
@@ -58,13 +57,7 @@ def _show_post(context: ReviewContext, post: PostDetail) -> None:
     show_reading_choices()
     text_side, desk_side = st.columns([1.9, 1], gap="large")
     with text_side:
-        facts = [("Post", post.post_id), ("waiting", describe_age(post.imported_at))]
-        show_facts(facts + ([("from", post.community)] if post.community is not None else []))
-        show_words(post)
-        st.subheader("What the readers said", anchor=False)
-        for read in post.reads:
-            show_judgement(context, read, is_own=False)
-        show_guidelines()
+        show_readings(context, post, [("Post", post.post_id), ("waiting", describe_age(post.imported_at))])
     with desk_side:
         st.subheader("Your decision settles it", anchor=False)
         show_decision_buttons(context, post.post_id, is_ready=is_shown(post.post_id), without=("unsure",))
@@ -78,11 +71,13 @@ def _show_list(context: ReviewContext, actor: SignedIn) -> None:
     pages = Pages("adjudication_pages")
     rows = load_queue(context, actor, filters=_WANTED, after=pages.key, limit=_PAGE_SIZE)
     if not rows:
-        show_message("No disagreement waits for you. Posts you have read yourself wait for another lead.", "calm")
+        show_message("No disagreement waits for you.", "calm")
     with st.container(key="rows_adjudication", gap="xsmall"):
         for rank, row in enumerate(rows, pages.number * _PAGE_SIZE + 1):
             _show_row(context, actor, rank, row)
     pages.show_buttons((rows[-1].priority, rows[-1].post_id) if rows else None, is_full=len(rows) == _PAGE_SIZE)
+    if n_for_others := count_queue(context, actor).n_adjudication_for_others:
+        st.caption(f"{n_for_others:,} more you have read yourself: another lead has to settle them.")
     show_last_undo()
 
 

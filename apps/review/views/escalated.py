@@ -3,14 +3,13 @@
 import streamlit as st
 
 from apps.review.components.decision_clicks import click_take_over
-from apps.review.components.guidelines import show_guidelines
-from apps.review.components.judgement import show_judgement
+from apps.review.components.judgement import show_readings
 from apps.review.components.labels import label_reasons, mark_post
 from apps.review.components.messages import run_page, show_message, show_notice
 from apps.review.components.page import describe_age
 from apps.review.components.paging import Pages
-from apps.review.components.post_text import show_facts, show_resources
-from apps.review.components.reading import show_reading_choices, show_words
+from apps.review.components.post_text import show_resources
+from apps.review.components.reading import show_reading_choices
 from apps.review.components.rows import show_row
 from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
@@ -56,12 +55,7 @@ def _show_post(context: ReviewContext, post: PostDetail) -> None:
     show_reading_choices()
     text_side, side = st.columns([1.9, 1], gap="large")
     with text_side:
-        show_facts([("Post", post.post_id), *([("from", post.community)] if post.community is not None else [])])
-        show_words(post)
-        st.subheader("What the readers said", anchor=False)
-        for read in post.reads:
-            show_judgement(context, read, is_own=False)
-        show_guidelines()
+        show_readings(context, post, [("Post", post.post_id)])
     with side:
         st.button("Back to the list", key="close_taken_over", width="stretch", on_click=_close)
         show_resources(context)
@@ -101,8 +95,8 @@ def _show_taken_over(context: ReviewContext, actor: SignedIn) -> None:
     st.subheader("Taken over by you", anchor=False)
     st.caption("The last ten, newest first. All of them stand in the history, where each can be taken back.")
     with st.container(key="rows_taken_over", gap="xsmall"):
-        for row in held:
-            (place,) = show_row([f"{row.seq}", row.post_id, f"taken over {describe_age(row.at)} ago"], n_buttons=1)
+        for rank, row in enumerate(held, 1):
+            (place,) = show_row([f"{rank}", row.post_id, f"taken over {describe_age(row.at)} ago"], n_buttons=1)
             if place.button("Look", key=f"look_{row.seq}", width="stretch"):
                 set_taken_over(row.post_id)
                 st.rerun()
