@@ -316,9 +316,8 @@ def append_results(path: Path, lines: list[dict[str, Any]]) -> None:
 
 def select_current(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Select the lines of the present settings."""
-    current = {
-        (Cell(data, system, 0).digest, name) for data in DATA for system in SYSTEMS for name in list_names(system)
-    }
+    digests = {system: {Cell(data, system, 0).digest for data in DATA} for system in SYSTEMS}
+    current = {(digest, name) for system in SYSTEMS for digest in digests[system] for name in list_names(system)}
     return [line for line in lines if (line["digest"], line["system"]) in current]
 
 
@@ -328,8 +327,9 @@ def list_open(options: argparse.Namespace) -> Iterator[Cell]:
         for data in options.data:
             for system in options.systems:
                 cell = Cell(data, system, seed)
+                wanted = (cell.digest, seed)
                 lines = read_results(options.results)
-                done = {line["system"] for line in lines if (line["digest"], line["seed"]) == (cell.digest, seed)}
+                done = {line["system"] for line in lines if (line["digest"], line["seed"]) == wanted}
                 if not done.issuperset(list_names(system)):
                     yield cell
 

@@ -99,9 +99,11 @@ def render_data_set(data: str, systems: Systems, ablations: Sequence[str]) -> It
     yield render_table(TARGET_HEADS, [[name, *format_target(lines)] for name, lines in systems.items()])
     whole = {name: name.removesuffix(name_ensemble("")) for name in systems}
     yield from render_differences(PLAIN, systems, {name: PLAIN for name in systems if whole[name] not in ablations})
-    yield from render_differences(
-        "the same encoder without words", systems, {name: encoder for name, encoder in whole.items() if name != encoder}
-    )
+    with_words = {name: encoder for name, encoder in whole.items() if name != encoder}
+    yield from render_differences("the same encoder without words", systems, with_words)
+    words = name_ensemble(PLAIN)
+    kept = {name: words for name, encoder in with_words.items() if encoder not in ablations}
+    yield from render_differences(words, systems, kept)
     yield from render_differences(f"{ABLATED}, one of its terms changed", systems, dict.fromkeys(ablations, ABLATED))
 
 
@@ -200,9 +202,9 @@ def format_differences(pairs: list[tuple[Line, Line]]) -> Iterator[str]:
         if name not in first or name not in second:
             yield "–"
             continue
-        observed, *resampled = 100 * (first[name] - second[name])
-        low, high = np.quantile(resampled, [0.025, 0.975])
-        yield f"{observed:+.1f} ({low:+.1f} to {high:+.1f})".replace("-", "−")
+        differences = 100 * (first[name] - second[name])
+        low, high = np.quantile(differences[1:], [0.025, 0.975])
+        yield f"{differences[0]:+.1f} ({low:+.1f} to {high:+.1f})".replace("-", "−")
 
 
 def measure(lines: list[Line], counts: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float64]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from reports.results import RunResults, control_groups, extract_scores
+from reports.results import RunResults, control_groups, extract_scores, once_per_run
 from reports.tables import Column, Table, format_prose
 from screening.thresholds.triage import assign_triage
 from screening.types import TRIAGE_LEVELS
@@ -96,6 +96,7 @@ def _describe_promises(results: RunResults) -> list[str]:
     return words
 
 
+@once_per_run
 def build_triage_counts(results: RunResults) -> Table:
     """Count posts per triage level on the test split and on each kind of control."""
     parts = [("test", results.test)] + [(f"controls: {kind}", part) for kind, part in control_groups(results.controls)]
