@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from apps.review.cli_accounts import register_account_commands
+from apps.review.cli_erasing import erase
 from apps.review.cli_options import Database, open_review
 from apps.review.cli_records import import_tables, register_record_commands
 from screening.exceptions import MissingArtifactError
@@ -118,3 +119,4 @@ def demo(
 
 register_account_commands(app)
 register_record_commands(app)
+app.command()(erase)

@@ -1,16 +1,12 @@
 """Commands about people: adding them, their roles and passwords, closing their accounts."""
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from apps.review.cli_options import Database, open_review
+from apps.review.cli_options import Database, open_as_operator
 from screening.exceptions import ConfigError
-
-if TYPE_CHECKING:
-    from apps.review.identity.records import SignedIn
-    from apps.review.services.context import ReviewContext
 
 PASSWORD_VARIABLE = "SCREENING_REVIEW_PASSWORD"  # noqa: S105  # the name of a variable, not a password
 
@@ -31,7 +27,7 @@ def add_user(
     """Create an account; a local one's password comes from a prompt, or from $SCREENING_REVIEW_PASSWORD."""
     from apps.review.services import accounts
 
-    context, operator = _open(database)
+    context, operator = open_as_operator(database, must_exist=False)
     password = _choose_password(is_generated=generate) if provider == "local" else None
     user_name = accounts.add_user(
         context,
@@ -51,7 +47,7 @@ def set_password(name: str, generate: IsGenerated = False, database: Database = 
     """Give an account a new password; ends its sessions and its lockout."""
     from apps.review.services import accounts
 
-    context, operator = _open(database, must_exist=True)
+    context, operator = open_as_operator(database)
     password = _choose_password(is_generated=generate)
     accounts.set_password(context, operator, name=name, password=password, is_one_time=generate)
     typer.echo(f"New password set for {name}.")
@@ -62,7 +58,7 @@ def set_role(name: str, role: Role, database: Database = None) -> None:
     """Give someone another role; counts at their next click."""
     from apps.review.services import accounts
 
-    context, operator = _open(database, must_exist=True)
+    context, operator = open_as_operator(database)
     accounts.change_role(context, operator, name=name, role=role)
     typer.echo(f"{name} is {role} now.")
 
@@ -71,7 +67,7 @@ def deactivate_user(name: str, database: Database = None) -> None:
     """Close an account; its sessions end at once, its decisions stay."""
     from apps.review.services import accounts
 
-    context, operator = _open(database, must_exist=True)
+    context, operator = open_as_operator(database)
     accounts.deactivate_user(context, operator, name=name)
     typer.echo(f"The account {name} is closed.")
 
@@ -80,7 +76,7 @@ def reactivate_user(name: str, database: Database = None) -> None:
     """Open a closed account again."""
     from apps.review.services import accounts
 
-    context, operator = _open(database, must_exist=True)
+    context, operator = open_as_operator(database)
     accounts.reactivate_user(context, operator, name=name)
     typer.echo(f"The account {name} is open again.")
 
@@ -89,7 +85,7 @@ def unlock_user(name: str, database: Database = None) -> None:
     """End the rest an account takes after five wrong passwords."""
     from apps.review.services import accounts
 
-    context, operator = _open(database, must_exist=True)
+    context, operator = open_as_operator(database)
     accounts.unlock_user(context, operator, name=name)
     typer.echo(f"{name} may sign in again.")
 
@@ -98,7 +94,7 @@ def list_users(database: Database = None) -> None:
     """List accounts: name, role, way in, standing."""
     from apps.review.services.accounts import list_accounts
 
-    context, operator = _open(database, must_exist=True)
+    context, operator = open_as_operator(database)
     for account in list_accounts(context, operator):
         standing = "closed" if not account.is_active else "locked" if account.is_locked else "open"
         typer.echo(f"{account.name}\t{account.role}\t{account.provider}\t{standing}")
@@ -108,13 +104,6 @@ def register_account_commands(app: typer.Typer) -> None:
     """Add these commands to the app's."""
     for command in (add_user, set_password, set_role, deactivate_user, reactivate_user, unlock_user, list_users):
         app.command(command.__name__.replace("_", "-"))(command)
-
-
-def _open(database: str | None, *, must_exist: bool = False) -> tuple["ReviewContext", "SignedIn"]:
-    from apps.review.identity.records import command_line_operator
-
-    context = open_review(database, must_exist=must_exist)
-    return context, command_line_operator(context.clock())
 
 
 def _choose_password(*, is_generated: bool) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from apps.review.identity.records import SignedIn
     from apps.review.services.context import ReviewContext
 
 Database = Annotated[
@@ -19,3 +20,11 @@ def open_review(database: str | None, *, must_exist: bool = False) -> "ReviewCon
     from apps.review.store.database import open_store
 
     return ReviewContext(open_store(database, must_exist=must_exist))
+
+
+def open_as_operator(database: str | None, *, must_exist: bool = True) -> "tuple[ReviewContext, SignedIn]":
+    """Open the store as the person who runs the command."""
+    from apps.review.identity.records import command_line_operator
+
+    context = open_review(database, must_exist=must_exist)
+    return context, command_line_operator(context.clock())

@@ -1,4 +1,4 @@
-"""Commands about posts and decisions: bringing posts in, taking decisions out, erasing, and checking the record."""
+"""Commands about posts and decisions: bringing posts in, taking decisions out, and checking the record."""
 
 import os
 from pathlib import Path
@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from apps.review.cli_options import Database, open_review
+from apps.review.cli_options import Database, open_as_operator, open_review
 from screening.exceptions import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
-    from apps.review.identity.records import SignedIn
     from apps.review.services.audit_sampling import AuditSlice, SampledPosts
     from apps.review.services.context import ReviewContext
-    from apps.review.services.erasing import ErasedList, Erasure
     from apps.review.services.exporting import Export
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
@@ -95,32 +91,12 @@ def export(
     from apps.review.services.exporting import export_decisions, export_labelled
 
     file_format = _choose_format(out, overwrite=overwrite)
-    context, operator = _open(database)
+    context, operator = open_as_operator(database)
     if label:
         made = export_labelled(context, operator, _read_labels(label), file_format=file_format)  # type: ignore[arg-type]  # one of FORMATS
     else:
         made = export_decisions(context, operator, file_format=file_format, with_text=text)  # type: ignore[arg-type]  # one of FORMATS
     _write(out, made)
-
-
-def erase(
-    post_id: Annotated[str | None, typer.Argument(metavar="POST", help="Id of one post")] = None,
-    ids: Annotated[
-        Path | None,
-        typer.Option(help="Many posts instead: a file with one id a line, or a .csv, .jsonl or .parquet with post_id"),
-    ] = None,
-    database: Database = None,
-) -> None:
-    """Erase posts' text, notes and highlights for good; decisions and the chain of events stay."""
-    if (post_id is None) == (ids is None):
-        message = f"expected one id or a list of them (--ids FILE), found {'neither' if ids is None else 'both'}"
-        raise ConfigError(message)
-    done = _erase_one(database, post_id) if post_id is not None else _erase_list(database, ids or Path())
-    if done.near_duplicates:
-        typer.echo(f"These posts say nearly the same and still hold their text: {_name_ids(done.near_duplicates)}")
-    if not done.is_overwritten:
-        typer.echo("The file was in use and may hold the words a while longer; run the same command again.")
-    typer.echo("Backups and exports made before still hold what was erased.")
 
 
 def verify(
@@ -131,7 +107,7 @@ def verify(
     from apps.review.services.verifying import verify_chain
     from screening.explain.rendering import show_visibly
 
-    context, operator = _open(database)
+    context, operator = open_as_operator(database)
     result = verify_chain(context, operator, known_head)
     if result.is_intact:
         erased = f" {result.n_erased} posts were erased." if result.n_erased else ""
@@ -200,52 +176,8 @@ def import_tables(
 def register_record_commands(app: typer.Typer) -> None:
     """Add these commands to the group."""
     app.command("import")(import_)
-    for command in (export, erase, verify):
+    for command in (export, verify):
         app.command()(command)
-
-
-def _erase_one(database: str | None, post_id: str) -> "Erasure":
-    from apps.review.services.erasing import erase_post
-
-    context, operator = _open(database)
-    erased = erase_post(context, operator, post_id)
-    what = "its text" if erased.had_text else "no text (it was erased before)"
-    shown = _name_ids([post_id])
-    typer.echo(f"Erased {what}, {erased.n_notes} notes and {erased.n_highlights} highlights of {shown}.")
-    return erased
-
-
-def _erase_list(database: str | None, path: Path) -> "ErasedList":
-    from apps.review.services.erasing import erase_posts
-    from apps.review.services.id_lists import read_id_list
-    from screening.data.schema import show_ids
-
-    post_ids = read_id_list(path)
-    context, operator = _open(database)
-    erased = erase_posts(context, operator, post_ids)
-    typer.echo(
-        f"Erased the text of {erased.n_texts} posts, with {erased.n_notes} notes and {erased.n_highlights} highlights; "
-        f"{erased.n_erased_before} were erased before."
-    )
-    if erased.unknown:
-        typer.echo(
-            f"{len(erased.unknown)} of {len(post_ids)} ids are not in this database, first {show_ids(erased.unknown)}"
-        )
-    return erased
-
-
-def _name_ids(ids: "Sequence[str]") -> str:
-    """Name posts; their ids came with them and may hold what a terminal would obey."""
-    from screening.explain.rendering import show_visibly
-
-    return ", ".join(map(show_visibly, ids))
-
-
-def _open(database: str | None) -> "tuple[ReviewContext, SignedIn]":
-    from apps.review.identity.records import command_line_operator
-
-    context = open_review(database, must_exist=True)
-    return context, command_line_operator(context.clock())
 
 
 def _build_audit(fraction: float | None, n_posts: int | None, seed: int) -> "AuditSlice | None":

@@ -11,8 +11,11 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from apps.review.cli import app
-from apps.review.identity.records import command_line_operator
+from apps.review.identity.records import SignedIn, command_line_operator
 from apps.review.server import build_command
+from apps.review.services.context import ReviewContext
+from apps.review.services.judging import record_decision
+from apps.review.services.queue import claim_next
 from apps.review.store.database import open_store
 from apps.review.store.models import Event
 from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
@@ -108,9 +111,28 @@ def test_a_list_is_erased_from_the_command_line_with_a_summary_in_counts(
     assert "3 of 5 ids are not in this database, first nowhere, <id of 15 characters>, <id of 4 characters>" in shown
     assert "Erased the text of 0 posts, with 0 notes and 0 highlights; 2 were" in run("erase", "--ids", str(listed))
     assert "2 posts were erased" in run("verify")
-    for arguments, found in (((), "neither"), (("p1", "--ids", str(listed)), "both")):
-        with pytest.raises(ConfigError, match=rf"\(--ids FILE\), found {found}"):
+    for arguments in ((), ("p1", "--ids", str(listed)), ("p1", "--done-for", "90")):
+        with pytest.raises(ConfigError, match="expected one of the three"):
             run("erase", *arguments)
+    with pytest.raises(ConfigError, match="leave it out"):
+        run("erase", "p1", "--dry-run")
+
+
+def test_posts_that_wait_for_nobody_are_counted_and_erased_by_their_age(
+    run: Callable[..., str], run_folder: Path, context: ReviewContext, sign_in: Callable[..., SignedIn]
+) -> None:
+    scores, posts = (str(run_folder / part / "test.parquet") for part in ("evaluation", "data"))
+    run("import", scores, "--posts", posts)
+    kept = "3 as old wait for a reader or a lead and keep theirs."
+    assert f"The text of 0 posts would be erased; {kept}" in run("erase", "--done-for", "0", "--dry-run")
+    ada = sign_in()
+    record_decision(context, ada, claim_next(context, ada) or "", "no_concern")
+    kept = kept.replace("3", "2")
+    assert "The text of 0 posts would be erased; 0 as old" in run("erase", "--done-for", "1", "--dry-run")
+    assert f"The text of 1 posts would be erased; {kept}" in run("erase", "--done-for", "0", "--dry-run")
+    assert f"Erased the text of 1 posts, with 0 notes and 0 highlights; {kept}" in run("erase", "--done-for", "0")
+    assert f"Erased the text of 0 posts, with 0 notes and 0 highlights; {kept}" in run("erase", "--done-for", "0")
+    assert "1 posts were erased" in run("verify")
 
 
 def test_events_of_the_command_line_name_who_ran_the_command(

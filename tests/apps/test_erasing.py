@@ -1,7 +1,9 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,12 +15,14 @@ from apps.review.services import erasing
 from apps.review.services.context import ReviewContext
 from apps.review.services.erasing import erase_post, erase_posts
 from apps.review.services.errors import NotAllowedError, PostErasedError
+from apps.review.services.escalations import take_over
 from apps.review.services.history import load_history
 from apps.review.services.id_lists import read_id_list
 from apps.review.services.importing import import_explanations, import_scores
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
 from apps.review.services.posts import load_post
 from apps.review.services.queue import claim_post, count_queue
+from apps.review.services.retention import find_done
 from apps.review.services.verifying import verify_chain
 from apps.review.store.models import Event, Highlight, Note, PostText
 from screening.exceptions import ScreeningError
@@ -180,6 +184,49 @@ def test_only_near_duplicates_outside_the_list_are_named(
     texts = ["x", "Twice.", "twice.", "twice."]
     import_scores(context, operator, make_scores(), make_posts().assign(text=texts))
     assert erase_posts(context, operator, ["p1", "p2"]).near_duplicates == ("p3",)
+
+
+def test_posts_are_done_when_they_wait_for_nobody_and_nothing_has_happened_to_them(
+    decided: ReviewContext, operator: SignedIn, sign_in: SignIn, clock: Any
+) -> None:
+    """p3 is escalated, p2 and p1 wait."""
+
+    def find(n_days: int) -> tuple[tuple[str, ...], int]:
+        done = find_done(decided, operator, clock() - timedelta(days=n_days))
+        return done.post_ids, done.n_waiting
+
+    clock.advance(days=10)
+    assert find(10) == ((), 3)
+    lead, ada = sign_in("lea", "lead"), sign_in()
+    take_over(decided, lead, "p3")
+    claim_post(decided, ada, "p2")
+    record_decision(decided, ada, "p2", "no_concern")
+    assert find(10) == ((), 1)
+    assert find(0) == (("p2", "p3"), 1)
+    clock.advance(days=5)
+    ada = sign_in()
+    undo_decision(decided, ada, load_history(decided, ada)[0].seq)
+    assert find(5) == (("p3",), 1)
+    assert find(0) == (("p3",), 2)
+    erase_posts(decided, operator, ["p3"])
+    assert find(0) == ((), 2)
+
+
+def test_a_post_that_something_has_happened_to_since_keeps_its_words(
+    decided: ReviewContext, operator: SignedIn, sign_in: SignIn, clock: Any
+) -> None:
+    since = clock()
+    clock.advance(minutes=1)
+    claim_post(decided, sign_in(), "p1")
+    erased = erase_posts(decided, operator, ["p1", "p3"], untouched_since=since)
+    assert (erased.n_texts, erased.n_touched, erased.unknown) == (1, 1, ())
+    with decided.store.read() as session:
+        assert session.scalars(select(PostText.post_id).order_by(PostText.post_id)).all() == ["p1", "p2"]
+
+
+def test_only_who_may_erase_sees_what_is_done(decided: ReviewContext, sign_in: SignIn, clock: Any) -> None:
+    with pytest.raises(NotAllowedError, match="may not erase"):
+        find_done(decided, sign_in("lea", "lead"), clock())
 
 
 def test_an_id_with_the_apostrophe_of_a_spreadsheets_cell_is_found_and_one_of_its_own_comes_first(

@@ -1,6 +1,8 @@
 """Erasing what a person wrote: the words go, the record of decisions stays valid."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import Delete, delete, select
 from sqlalchemy.orm import Session
@@ -9,6 +11,7 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import NotAllowedError
+from apps.review.services.retention import is_touched
 from apps.review.services.stages import is_erased
 from apps.review.store.events import append_event
 from apps.review.store.models import Event, Highlight, Note, Post, PostText, QueueItem
@@ -32,10 +35,14 @@ class Erasure(Record):
 
 
 class ErasedList(Record):
-    """What was erased of a list of posts; ``unknown`` ids are not in the store, the rest is as in :class:`Erasure`."""
+    """What was erased of a list of posts; ``unknown`` ids are not in the store, the rest is as in :class:`Erasure`.
+
+    ``n_touched`` posts keep their text, since something happened to them after the moment the caller named.
+    """
 
     n_texts: int
     n_erased_before: int
+    n_touched: int
     n_notes: int
     n_highlights: int
     unknown: tuple[str, ...]
@@ -56,40 +63,57 @@ def erase_post(context: ReviewContext, actor: SignedIn, post_id: str) -> Erasure
         If there is no such post.
     """
     erasure = _erase(context, actor, post_id)
-    if erasure is None:
+    if not isinstance(erasure, Erasure):
         message = f"there is no post {post_id!r} in this database; search for its id"
         raise NotAllowedError(message)
     return erasure.model_copy(update={"is_overwritten": context.store.forget_deleted()})
 
 
-def erase_posts(context: ReviewContext, actor: SignedIn, post_ids: Iterable[str]) -> ErasedList:
+def erase_posts(
+    context: ReviewContext, actor: SignedIn, post_ids: Iterable[str], *, untouched_since: datetime | None = None
+) -> ErasedList:
     """Erase many posts as :func:`erase_post` does, each with an event of its own.
 
     Ids that are not in the store are told and stop nothing; one that a CSV keeps from a spreadsheet by an apostrophe is
     found without it. Where this ends before its time, what was erased stays erased, and a second call does the rest.
+
+    Parameters
+    ----------
+    post_ids : iterable of str
+        Taken one by one, so that a caller can show how far this is.
+    untouched_since : datetime or None
+        A post that something has happened to since then keeps its text; ``None``: all are erased.
     """
-    found = {post_id: _erase(context, actor, post_id) for post_id in dict.fromkeys(post_ids)}
-    done = {erasure.post_id: erasure for erasure in found.values() if erasure is not None}
+    found: dict[str, Erasure | Literal["unknown", "touched"]] = {}
+    for post_id in post_ids:
+        if post_id not in found:
+            found[post_id] = _erase(context, actor, post_id, untouched_since)
+    done = {erasure.post_id: erasure for erasure in found.values() if isinstance(erasure, Erasure)}
     near = {post_id for erasure in done.values() for post_id in erasure.near_duplicates}
     return ErasedList(
         n_texts=sum(erasure.had_text for erasure in done.values()),
         n_erased_before=sum(not erasure.had_text for erasure in done.values()),
+        n_touched=sum(erasure == "touched" for erasure in found.values()),
         n_notes=sum(erasure.n_notes for erasure in done.values()),
         n_highlights=sum(erasure.n_highlights for erasure in done.values()),
-        unknown=tuple(post_id for post_id, erasure in found.items() if erasure is None),
+        unknown=tuple(post_id for post_id, erasure in found.items() if erasure == "unknown"),
         near_duplicates=tuple(sorted(near - done.keys())),
         is_overwritten=context.store.forget_deleted(),
     )
 
 
-def _erase(context: ReviewContext, actor: SignedIn, asked_id: str) -> Erasure | None:
-    """Erase one post in a transaction of its own; ``None`` if there is no such post."""
+def _erase(
+    context: ReviewContext, actor: SignedIn, asked_id: str, untouched_since: datetime | None = None
+) -> Erasure | Literal["unknown", "touched"]:
+    """Erase one post in a transaction of its own, or say why not."""
     with context.store.write() as session:
         authorize(context, session, actor, "erase")
         post = session.get(Post, asked_id) or session.get(Post, restore_cell(asked_id))
         if post is None:
-            return None
+            return "unknown"
         post_id = post.post_id
+        if untouched_since is not None and is_touched(session, post_id, untouched_since):
+            return "touched"
         events = select(Event.seq).where(Event.post_id == post_id)
         erasure = Erasure(
             post_id=post_id,

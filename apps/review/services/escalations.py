@@ -48,7 +48,7 @@ def list_escalated(context: ReviewContext, actor: SignedIn) -> Sequence[Escalate
             EscalatedPost(
                 post_id=since.post_id, at=datetime.fromisoformat(since.at), actor=since.actor, reasons=since.reasons
             )
-            for since in _load_waiting(session)
+            for since in load_waiting(session)
         ]
 
 
@@ -70,7 +70,7 @@ def count_escalated(context: ReviewContext, actor: SignedIn) -> int:
 
 def count_waiting(session: Session) -> int:
     """Count the escalated posts nobody has taken over, for callers who have asked for permission."""
-    return len(_load_waiting(session))
+    return len(load_waiting(session))
 
 
 def take_over(context: ReviewContext, actor: SignedIn, post_id: str) -> Receipt:
@@ -141,8 +141,8 @@ def find_answer(state: PostState, held: TakeOver | None) -> TakeOver | None:
     return held if since is not None and held is not None and held.seq > since.seq else None
 
 
-def _load_waiting(session: Session) -> Sequence[StandingJudgement]:
-    """Load since which judgement each post waits for a lead, in order of time."""
+def load_waiting(session: Session) -> Sequence[StandingJudgement]:
+    """Load since which judgement each post waits for a lead, in order of time; for callers who have asked."""
     later = aliased(Event)
     is_answered = exists().where(
         later.post_id == Event.post_id, later.kind == TAKEN_OVER, later.seq > Event.seq, _is_standing(later)
