@@ -89,6 +89,7 @@ def demo(
     from apps.review import server
     from apps.review.demo import choose_demo_database, prepare_demo_user
     from apps.review.services.audit_sampling import AuditSlice
+    from apps.review.services.promises import read_run_points
     from apps.review.services.tables import read_numbers, read_posts
 
     scores, posts = run / "evaluation" / "test.parquet", run / "data" / "test.parquet"
@@ -105,7 +106,7 @@ def demo(
         context,
         (table, read_posts(posts)),
         explanations if explanations.is_file() else None,
-        run=run if has_points else None,
+        points=read_run_points(run) if has_points else ((), ()),
         audit=AuditSlice(n_posts=n_audit) if n_audit else None,
     )
     password = prepare_demo_user(context, DEMO_USER)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from apps.review.services.audit_sampling import AuditSlice, SampledPosts
     from apps.review.services.context import ReviewContext
     from apps.review.services.exporting import Export
+    from apps.review.services.promises import Points
 
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
 
@@ -25,6 +26,9 @@ def import_(  # noqa: PLR0913, PLR0917  # one parameter per option
     explanations: Annotated[Path | None, typer.Option(help="Explanation table for highlights")] = None,
     run: Annotated[
         Path | None, typer.Option(help="Run whose bundle made the scores: shows its recall promises")
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="The same of a bundle alone, such as one of `screening recalibrate`")
     ] = None,
     include_unflagged: Annotated[bool, typer.Option("--all", help="Import unflagged posts too")] = False,
     audit_fraction: Annotated[
@@ -62,6 +66,7 @@ def import_(  # noqa: PLR0913, PLR0917  # one parameter per option
         message = "--sample names the posts to import by itself; leave --audit-fraction, --audit-n and --all out"
         raise ConfigError(message)
     numbers = read_numbers(scores)
+    points = _read_points(run, bundle, numbers)
     table = read_posts(posts, text_column=text_column, id_column=id_column, community_column=community_column)
     found = match_sample(read_table(sample), numbers, seed=audit_seed) if sample is not None else None
     context = open_review(database)
@@ -69,7 +74,7 @@ def import_(  # noqa: PLR0913, PLR0917  # one parameter per option
         context,
         (numbers, table),
         explanations,
-        run=run,
+        points=points,
         include_unflagged=include_unflagged,
         audit=found or audit,
     )
@@ -125,7 +130,7 @@ def import_tables(
     tables: "tuple[pd.DataFrame, pd.DataFrame]",
     explanations: Path | None,
     *,
-    run: Path | None = None,
+    points: "Points" = ((), ()),
     include_unflagged: bool = False,
     audit: "AuditSlice | SampledPosts | None" = None,
 ) -> None:
@@ -133,19 +138,17 @@ def import_tables(
     from apps.review.identity.records import command_line_operator
     from apps.review.services.audit_sampling import SampledPosts
     from apps.review.services.importing import import_explanations, import_scores
-    from apps.review.services.promises import read_run_points
     from apps.review.services.tables import read_numbers
 
     operator = command_line_operator(context.clock())
-    points, alternatives = read_run_points(run) if run is not None else ((), ())
     summary = import_scores(
         context,
         operator,
         *tables,
         include_unflagged=include_unflagged,
         audit=audit,
-        operating_points=points,
-        alternatives=alternatives,
+        operating_points=points[0],
+        alternatives=points[1],
     )
     is_sample = isinstance(audit, SampledPosts)
     left_out = "in the sample" if is_sample else "flagged"
@@ -178,6 +181,17 @@ def register_record_commands(app: typer.Typer) -> None:
     app.command("import")(import_)
     for command in (export, verify):
         app.command()(command)
+
+
+def _read_points(run: Path | None, bundle: Path | None, scores: "pd.DataFrame") -> "Points":
+    from apps.review.services.promises import read_bundle_points, read_run_points
+
+    if run is not None and bundle is not None:
+        message = "expected either --run or --bundle, found both; name what made the scores"
+        raise ConfigError(message)
+    if bundle is not None:
+        return read_bundle_points(bundle, scores)
+    return read_run_points(run) if run is not None else ((), ())
 
 
 def _build_audit(fraction: float | None, n_posts: int | None, seed: int) -> "AuditSlice | None":

@@ -18,7 +18,7 @@ from apps.review.services.judging import record_decision
 from apps.review.services.queue import claim_next
 from apps.review.store.database import open_store
 from apps.review.store.models import Event
-from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
+from screening.exceptions import BundleError, ConfigError, MissingArtifactError, SchemaError
 
 MakeTable = Callable[..., pd.DataFrame]
 
@@ -168,6 +168,10 @@ def test_an_import_with_its_run_refuses_scores_of_another_one(run: Callable[...,
     scores, posts = (str(run_folder / part / "test.parquet") for part in ("evaluation", "data"))
     with pytest.raises(MissingArtifactError, match="calibrate the run first"):
         run("import", scores, "--posts", posts, "--run", str(run_folder))
+    with pytest.raises(BundleError, match="holds no"):
+        run("import", scores, "--posts", posts, "--bundle", str(run_folder))
+    with pytest.raises(ConfigError, match="either --run or --bundle, found both"):
+        run("import", scores, "--posts", posts, "--bundle", str(run_folder), "--run", str(run_folder))
 
 
 def test_house_rules_that_cannot_be_read_stop_the_start(run: Callable[..., str], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ from apps.review.services.dashboard import load_dashboard
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
 from apps.review.services.posts import load_post
-from apps.review.services.promises import read_run_points
+from apps.review.services.promises import read_bundle_points, read_run_points
 from apps.review.services.queue import claim_next, claim_post, load_queue
 from apps.review.services.thresholds import load_thresholds
 from apps.review.services.verifying import verify_chain
-from screening.exceptions import MissingArtifactError, SchemaError
+from screening.bundle import MANIFEST, BundleManifest, compute_version
+from screening.calibration.temperature import TemperatureScaling
+from screening.exceptions import BundleError, MissingArtifactError, SchemaError
+from screening.taxonomy import load_taxonomy
 from screening.thresholds.operating_point import OperatingPoint
 
 BACKENDS = ("sqlite", "postgresql")
@@ -289,3 +293,28 @@ def test_operating_points_are_read_from_a_run(tmp_path: Path) -> None:
     (folder / "operating_points.json").write_text('{"operating_points": [{"name": "any"}]}')
     with pytest.raises(SchemaError, match="calibrate the run again"):
         read_run_points(tmp_path)
+
+
+def test_operating_points_are_read_from_the_bundle_that_made_the_scores(tmp_path: Path) -> None:
+    scores = make_scores_of(np.linspace(0, 1, 20), 0.5)
+    with pytest.raises(BundleError, match="holds no"):
+        read_bundle_points(tmp_path, scores)
+    manifest = BundleManifest(
+        name="small",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        run_id="0" * 12,
+        encoder="random",
+        max_tokens=40,
+        precision="fp32",
+        is_synthetic=True,
+        taxonomy=load_taxonomy("mh5"),
+        temperature=TemperatureScaling(temperature=1.7, n_samples=100),
+        operating_points=(make_point(0.5),),
+    )
+    (tmp_path / MANIFEST).write_text(manifest.model_dump_json())
+    own = scores.assign(model_version=compute_version(tmp_path))
+    assert read_bundle_points(tmp_path, own) == ((make_point(0.5),), ())
+    own.loc[7, "model_version"] = "another"
+    for others, n_others in ((own, 1), (scores.drop(columns="model_version", errors="ignore"), 20)):
+        with pytest.raises(SchemaError, match=rf"^{n_others} of 20 posts were not scored by .*--bundle"):
+            read_bundle_points(tmp_path, others)

@@ -23,7 +23,7 @@ _FILE = Path("calibration") / "operating_points.json"
 Points = tuple[Sequence[OperatingPoint], Sequence[OperatingPoint]]
 
 
-def read_run_points(run: Path) -> tuple[tuple[OperatingPoint, ...], tuple[OperatingPoint, ...]]:
+def read_run_points(run: Path) -> Points:
     """Read the operating points of a finished run, and the promised alternatives beside them.
 
     Raises
@@ -49,6 +49,29 @@ def read_run_points(run: Path) -> tuple[tuple[OperatingPoint, ...], tuple[Operat
     return points, alternatives
 
 
+def read_bundle_points(bundle: Path, scores: pd.DataFrame) -> Points:
+    """Read the operating points of the bundle that made the scores, such as one of ``screening recalibrate``.
+
+    Raises
+    ------
+    BundleError
+        If the folder holds no bundle.
+    SchemaError
+        If the scores are of another model version.
+    """
+    from screening.bundle import compute_version, load_manifest
+
+    manifest, version = load_manifest(bundle), compute_version(bundle)
+    n_others = int((scores["model_version"].astype(str) != version).sum()) if "model_version" in scores else len(scores)
+    if n_others:
+        message = (
+            f"{n_others} of {len(scores)} posts were not scored by {bundle} (model version {version}); name the bundle "
+            "that scored them (--bundle)"
+        )
+        raise SchemaError(message)
+    return manifest.operating_points, ()
+
+
 def validate_points(scores: pd.DataFrame, points: Sequence[OperatingPoint]) -> None:
     """Refuse operating points the score table's triage levels were not made with.
 
@@ -69,7 +92,7 @@ def validate_points(scores: pd.DataFrame, points: Sequence[OperatingPoint]) -> N
     if n_others:
         message = (
             f"{n_others} of {len(scores)} posts have another triage level than these operating points give; name the "
-            "run whose bundle scored them (--run)"
+            "run or bundle that scored them (--run, --bundle)"
         )
         raise SchemaError(message)
 
