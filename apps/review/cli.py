@@ -9,6 +9,7 @@ from apps.review.cli_accounts import register_account_commands
 from apps.review.cli_erasing import erase
 from apps.review.cli_options import Database, open_review
 from apps.review.cli_records import import_tables, register_record_commands
+from apps.review.cli_waiting import waiting
 from screening.exceptions import MissingArtifactError
 
 DEMO_USER = "reviewer"
@@ -121,3 +122,4 @@ def demo(
 register_account_commands(app)
 register_record_commands(app)
 app.command()(erase)
+app.command()(waiting)
