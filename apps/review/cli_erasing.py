@@ -21,13 +21,15 @@ def erase(
     done_for: Annotated[
         int | None,
         typer.Option(
-            min=0,
+            min=1,
             max=36_500,
             metavar="DAYS",
-            help="Every post instead that waits for nobody and that nothing has happened to for so many days",
+            help="Every post instead that is done: it waits for nobody, and nothing has happened to it for so long",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --done-for: only say how many posts")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --done-for: only say how many posts would lose their text")
+    ] = False,
     database: Database = None,
 ) -> None:
     """Erase posts' text, notes and highlights for good; decisions and the chain of events stay."""
@@ -93,8 +95,8 @@ def _erase_done(database: str | None, n_days: int, *, dry_run: bool) -> None:
         f"Erased the text of {erased.n_texts} posts, with {erased.n_notes} notes and {erased.n_highlights} highlights; "
         f"{kept}"
     )
-    if erased.n_touched:
-        typer.echo(f"{erased.n_touched} more were opened while this ran and keep theirs.")
+    if erased.n_kept:
+        typer.echo(f"{erased.n_kept} more were judged, taken back or opened while this ran and keep theirs.")
     _say_where_words_remain(erased.is_overwritten)
 
 

@@ -28,7 +28,8 @@ def import_(  # noqa: PLR0913, PLR0917  # one parameter per option
         Path | None, typer.Option(help="Run whose bundle made the scores: shows its recall promises")
     ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="The same of a bundle alone, such as one of `screening recalibrate`")
+        Path | None,
+        typer.Option(help="Bundle that made the scores, instead of --run: one of `screening recalibrate` has no run"),
     ] = None,
     include_unflagged: Annotated[bool, typer.Option("--all", help="Import unflagged posts too")] = False,
     audit_fraction: Annotated[

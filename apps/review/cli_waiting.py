@@ -23,6 +23,7 @@ _WORDS = {
     "second": "to be read by a second person",
     "settle": "to be settled by a lead",
 }
+MAX_SKEW = timedelta(minutes=5)  # between the clocks of two servers
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -72,46 +73,48 @@ def read_limits(pairs: list[str]) -> "Mapping[str, timedelta]":
         found = re.fullmatch(r"([a-z_]+)=([1-9][0-9]{0,4})([mhd])", pair)
         if found is None or found[1] not in _WORDS or found[1] in limits:
             message = (
-                f"expected each of {', '.join(_WORDS)} at most once, with minutes, hours or days (escalated=10m, "
-                f"refer=4h, settle=2d); found {', '.join(pairs)}"
+                f"expected each of {', '.join(_WORDS)} at most once, with minutes, hours or days from 1 up, such as "
+                f"escalated=10m, refer=4h or settle=2d; found {pair!r}"
             )
             raise ConfigError(message)
         limits[found[1]] = timedelta(**{_UNITS[found[3]]: int(found[2])})
     return limits
 
 
-def _describe(wait: "Wait", limits: "Mapping[str, timedelta]", now: datetime) -> dict[str, object]:
-    waited = max(timedelta(0), now - wait.since) if wait.since is not None else None
+def _describe(wait: "Wait", limits: "Mapping[str, timedelta]", now: datetime) -> dict[str, Any]:
     limit = limits.get(wait.name)
+    waited = now - wait.since if wait.since is not None else None
+    is_unknown = waited is not None and waited < -MAX_SKEW  # a clock was wrong: nobody knows how long it has waited
     return {
         "name": wait.name,
         "n_posts": wait.n_posts,
-        "longest_minutes": int(waited.total_seconds() // 60) if waited is not None else None,
-        "limit_minutes": int(limit.total_seconds() // 60) if limit is not None else None,
-        "is_late": waited is not None and limit is not None and waited > limit,
+        "longest_minutes": None if waited is None or is_unknown else max(0, waited // timedelta(minutes=1)),
+        "limit_minutes": limit // timedelta(minutes=1) if limit is not None else None,
+        "is_late": waited is not None and limit is not None and (waited > limit or is_unknown),
     }
 
 
 def _to_line(row: "Mapping[str, Any]") -> str:
-    since, limit, late = "", "", ""
+    since, limit = "", ""
     if row["longest_minutes"] is not None:
         since = f", the first for {_show(row['longest_minutes'])}"
+    elif row["n_posts"]:
+        since = ", nobody knows how long: a clock was wrong"
     if row["limit_minutes"] is not None:
         limit = f" (limit {_show(row['limit_minutes'])})"
-    if row["is_late"]:
-        late = "LATE: "
-    return f"{late}{_WORDS[row['name']]}: {row['n_posts']:,}{since}{limit}"
+    return f"{'LATE: ' if row['is_late'] else ''}{_WORDS[row['name']]}: {row['n_posts']:,}{since}{limit}"
 
 
 def _show(n_minutes: int) -> str:
-    """Show a time in the unit in which it is at least 2, so that 10 minutes over an hour show.
+    """Show a time in its two largest units.
 
     Examples
     --------
-    >>> _show(70), _show(150), _show(4_330)
-    ('70 min', '2 h', '3 d')
+    >>> _show(9), _show(70), _show(240), _show(4_330)
+    ('9 min', '1 h 10 min', '4 h', '3 d')
     """
-    for unit, length in (("d", 1_440), ("h", 60)):
-        if n_minutes >= 2 * length:
-            return f"{n_minutes // length} {unit}"
-    return f"{n_minutes} min"
+    hours, minutes = divmod(n_minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{number} {unit}" for number, unit in ((days, "d"), (hours, "h"), (minutes, "min"))]
+    shown = parts[0:2] if days else parts[1:3] if hours else parts[2:]
+    return " ".join(part for part in shown if not part.startswith("0 ")) or "0 min"

@@ -1,21 +1,23 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from apps.review import cli_erasing
 from apps.review.cli import app
 from apps.review.identity.records import SignedIn, command_line_operator
 from apps.review.server import build_command
 from apps.review.services.context import ReviewContext
-from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_next
+from apps.review.services.judging import record_decision, undo_decision
+from apps.review.services.queue import claim_post
 from apps.review.store.database import open_store
 from apps.review.store.models import Event
 from screening.exceptions import BundleError, ConfigError, MissingArtifactError, SchemaError
@@ -118,21 +120,48 @@ def test_a_list_is_erased_from_the_command_line_with_a_summary_in_counts(
         run("erase", "p1", "--dry-run")
 
 
-def test_posts_that_wait_for_nobody_are_counted_and_erased_by_their_age(
-    run: Callable[..., str], run_folder: Path, context: ReviewContext, sign_in: Callable[..., SignedIn]
+def test_posts_that_are_done_are_counted_and_erased_by_their_age(
+    run: Callable[..., str], filled: ReviewContext, sign_in: Callable[..., SignedIn], clock: Any
 ) -> None:
-    scores, posts = (str(run_folder / part / "test.parquet") for part in ("evaluation", "data"))
-    run("import", scores, "--posts", posts)
-    kept = "3 as old wait for a reader or a lead and keep theirs."
-    assert f"The text of 0 posts would be erased; {kept}" in run("erase", "--done-for", "0", "--dry-run")
-    ada = sign_in()
-    record_decision(context, ada, claim_next(context, ada) or "", "no_concern")
-    kept = kept.replace("3", "2")
-    assert "The text of 0 posts would be erased; 0 as old" in run("erase", "--done-for", "1", "--dry-run")
-    assert f"The text of 1 posts would be erased; {kept}" in run("erase", "--done-for", "0", "--dry-run")
-    assert f"Erased the text of 1 posts, with 0 notes and 0 highlights; {kept}" in run("erase", "--done-for", "0")
-    assert f"Erased the text of 0 posts, with 0 notes and 0 highlights; {kept}" in run("erase", "--done-for", "0")
+    """p3 was judged 25 hours before the command, p2 23 hours before, and p1 waits for longer."""
+    clock.now = datetime.now(UTC) - timedelta(hours=25)
+    for post_id, note in (("p3", "a note"), ("p2", None)):
+        ada = sign_in()
+        claim_post(filled, ada, post_id)
+        record_decision(filled, ada, post_id, "no_concern", note)
+        clock.advance(hours=2)
+    kept = "1 as old wait for a reader or a lead and keep theirs."
+    assert f"0\nThe text of 1 posts would be erased; {kept}" in run("erase", "--done-for", "1", "--dry-run")
+    assert f"0\nThe text of 0 posts would be erased; {kept}" in run("erase", "--done-for", "2", "--dry-run")
+    assert "Intact" in run("verify")
+    said = run("erase", "--done-for", "1")
+    assert f"Erased the text of 1 posts, with 1 notes and 0 highlights; {kept}" in said
+    assert "Backups and exports made before still hold what was erased." in said
+    assert f"Erased the text of 0 posts, with 0 notes and 0 highlights; {kept}" in run("erase", "--done-for", "1")
     assert "1 posts were erased" in run("verify")
+
+
+def test_a_post_judged_anew_while_others_are_erased_is_told_of(
+    run: Callable[..., str],
+    filled: ReviewContext,
+    sign_in: Callable[..., SignedIn],
+    clock: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock.now = datetime.now(UTC) - timedelta(hours=25)
+    ada = sign_in()
+    claim_post(filled, ada, "p3")
+    seq = record_decision(filled, ada, "p3", "no_concern").seq
+
+    def undo_first(post_ids: Sequence[str]) -> Sequence[str]:
+        clock.advance(hours=25)
+        undo_decision(filled, sign_in(), seq)
+        return post_ids
+
+    monkeypatch.setattr(cli_erasing, "_track", undo_first)
+    said = run("erase", "--done-for", "1")
+    assert "Erased the text of 0 posts" in said
+    assert "1 more were judged, taken back or opened while this ran and keep theirs." in said
 
 
 def test_events_of_the_command_line_name_who_ran_the_command(

@@ -15,7 +15,7 @@ from apps.review.services import erasing
 from apps.review.services.context import ReviewContext
 from apps.review.services.erasing import erase_post, erase_posts
 from apps.review.services.errors import NotAllowedError, PostErasedError
-from apps.review.services.escalations import take_over
+from apps.review.services.escalations import take_over, undo_take_over
 from apps.review.services.history import load_history
 from apps.review.services.id_lists import read_id_list
 from apps.review.services.importing import import_explanations, import_scores
@@ -215,13 +215,36 @@ def test_posts_are_done_when_they_wait_for_nobody_and_nothing_has_happened_to_th
 def test_a_post_that_something_has_happened_to_since_keeps_its_words(
     decided: ReviewContext, operator: SignedIn, sign_in: SignIn, clock: Any
 ) -> None:
+    ada, lea = sign_in(), sign_in("lea", "lead")
+    for post_id in ("p1", "p2"):
+        claim_post(decided, ada, post_id)
+        record_decision(decided, ada, post_id, "no_concern")
+    take_over(decided, lea, "p3")
     since = clock()
+    assert find_done(decided, operator, since).post_ids == ("p1", "p2", "p3")
     clock.advance(minutes=1)
-    claim_post(decided, sign_in(), "p1")
-    erased = erase_posts(decided, operator, ["p1", "p3"], untouched_since=since)
-    assert (erased.n_texts, erased.n_touched, erased.unknown) == (1, 1, ())
+    revise_decision(decided, ada, "p1", "needs_follow_up")
+    erased = erase_posts(decided, operator, ["p1", "p2"], untouched_since=since)
+    assert (erased.n_texts, erased.n_kept, erased.unknown) == (1, 1, ())
     with decided.store.read() as session:
-        assert session.scalars(select(PostText.post_id).order_by(PostText.post_id)).all() == ["p1", "p2"]
+        assert session.scalars(select(PostText.post_id).order_by(PostText.post_id)).all() == ["p1", "p3"]
+
+
+def test_a_post_that_waits_again_keeps_its_words_whatever_the_clocks_say(
+    decided: ReviewContext, operator: SignedIn, sign_in: SignIn, clock: Any
+) -> None:
+    """The moment named lies after everything, as where the command's clock runs ahead of the app's."""
+    ada, lea = sign_in(), sign_in("lea", "lead")
+    claim_post(decided, ada, "p2")
+    read = record_decision(decided, ada, "p2", "no_concern").seq
+    taken = take_over(decided, lea, "p3").seq
+    since = clock() + timedelta(days=1)
+    assert find_done(decided, operator, since).post_ids == ("p2", "p3")
+    undo_decision(decided, ada, read)
+    undo_take_over(decided, lea, taken)
+    erased = erase_posts(decided, operator, ["p2", "p3"], untouched_since=since)
+    assert (erased.n_texts, erased.n_kept) == (0, 2)
+    assert count_queue(decided, ada).n_waiting == 2
 
 
 def test_only_who_may_erase_sees_what_is_done(decided: ReviewContext, sign_in: SignIn, clock: Any) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import hypergeom
+from typer.testing import CliRunner
 
+from apps.review.cli import app
 from apps.review.identity.records import SignedIn
 from apps.review.services.audit_sampling import AuditSlice, draw_audit_slice
 from apps.review.services.audit_slice import load_audit
@@ -19,10 +21,11 @@ from apps.review.services.dashboard import load_dashboard
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
 from apps.review.services.posts import load_post
-from apps.review.services.promises import read_bundle_points, read_run_points
+from apps.review.services.promises import load_promises, read_bundle_points, read_run_points
 from apps.review.services.queue import claim_next, claim_post, load_queue
 from apps.review.services.thresholds import load_thresholds
 from apps.review.services.verifying import verify_chain
+from apps.review.store.database import open_store
 from screening.bundle import MANIFEST, BundleManifest, compute_version
 from screening.calibration.temperature import TemperatureScaling
 from screening.exceptions import BundleError, MissingArtifactError, SchemaError
@@ -295,10 +298,9 @@ def test_operating_points_are_read_from_a_run(tmp_path: Path) -> None:
         read_run_points(tmp_path)
 
 
-def test_operating_points_are_read_from_the_bundle_that_made_the_scores(tmp_path: Path) -> None:
-    scores = make_scores_of(np.linspace(0, 1, 20), 0.5)
-    with pytest.raises(BundleError, match="holds no"):
-        read_bundle_points(tmp_path, scores)
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """As much of a bundle as its operating points need."""
     manifest = BundleManifest(
         name="small",
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -311,10 +313,51 @@ def test_operating_points_are_read_from_the_bundle_that_made_the_scores(tmp_path
         temperature=TemperatureScaling(temperature=1.7, n_samples=100),
         operating_points=(make_point(0.5),),
     )
-    (tmp_path / MANIFEST).write_text(manifest.model_dump_json())
-    own = scores.assign(model_version=compute_version(tmp_path))
-    assert read_bundle_points(tmp_path, own) == ((make_point(0.5),), ())
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    (folder / MANIFEST).write_text(manifest.model_dump_json())
+    return folder
+
+
+def test_operating_points_are_read_from_the_bundle_that_made_the_scores(tmp_path: Path, bundle: Path) -> None:
+    scores = make_scores_of(np.linspace(0, 1, 20), 0.5)
+    with pytest.raises(BundleError, match="holds no"):
+        read_bundle_points(tmp_path, scores)
+    own = scores.assign(model_version=compute_version(bundle))
+    assert read_bundle_points(bundle, own) == ((make_point(0.5),), ())
     own.loc[7, "model_version"] = "another"
     for others, n_others in ((own, 1), (scores.drop(columns="model_version", errors="ignore"), 20)):
         with pytest.raises(SchemaError, match=rf"^{n_others} of 20 posts were not scored by .*--bundle"):
-            read_bundle_points(tmp_path, others)
+            read_bundle_points(bundle, others)
+
+
+def test_an_import_with_its_bundle_brings_the_promises(bundle: Path, tmp_path: Path) -> None:
+    scores_path, posts_path, database = (tmp_path / name for name in ("scores.parquet", "posts.parquet", "own.db"))
+    scores = make_scores_of(np.linspace(0, 1, 20), 0.5).assign(model_version=compute_version(bundle))
+    scores.to_parquet(scores_path)
+    make_posts_of(scores).to_parquet(posts_path)
+    options = {"--posts": posts_path, "--bundle": bundle, "--database": database}
+    done = CliRunner().invoke(
+        app, ["import", str(scores_path), *(str(part) for pair in options.items() for part in pair)]
+    )
+    assert done.exit_code == 0
+    store = open_store(str(database))
+    with store.read() as session:
+        assert load_promises(session) == (make_point(0.5),)
+    store.engine.dispose()
+
+
+def test_promises_of_scores_that_no_post_has_do_not_replace_those_there_are(
+    context: ReviewContext, operator: SignedIn
+) -> None:
+    scores = make_scores_of(np.linspace(0, 1, 20), 0.5)
+    posts = make_posts_of(scores)
+    import_scores(context, operator, scores, posts)
+    for point in (make_point(0.5), make_point(0.5).model_copy(update={"target_recall": 0.9})):  # the same scores
+        import_scores(context, operator, scores, posts, operating_points=[point])
+        with context.store.read() as session:
+            assert load_promises(session) == (point,)
+    other = make_scores_of(np.linspace(0, 1, 20), 0.7).assign(model_version="another")
+    import_scores(context, operator, other, posts, operating_points=[make_point(0.7)])
+    with context.store.read() as session:
+        assert load_promises(session) == (point,)

@@ -144,10 +144,10 @@ def test_the_digest_of_an_import_does_not_depend_on_the_servers_language(
 
 
 def test_the_password_is_in_the_url_for_a_child_and_not_in_what_is_shown(context: ReviewContext) -> None:
-    url = resolve_url("postgresql://reviews:hunter2@db.example/reviews")
-    assert url == "postgresql+psycopg://reviews:hunter2@db.example/reviews"
+    url = resolve_url("postgresql://reviews:hunter2@db.example/reviews?sslpassword=hunter3")
+    assert url == "postgresql+psycopg://reviews:hunter2@db.example/reviews?sslpassword=hunter3"
     store = type(context.store)(context.store.engine, url)
-    assert "hunter2" not in store.shown_name
+    assert store.shown_name == "postgresql+psycopg://reviews:***@db.example/reviews"
 
 
 def test_a_server_that_does_not_answer_is_a_clear_error_without_the_password() -> None:

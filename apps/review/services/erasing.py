@@ -1,6 +1,6 @@
 """Erasing what a person wrote: the words go, the record of decisions stays valid."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -11,12 +11,14 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import NotAllowedError
-from apps.review.services.retention import is_touched
+from apps.review.services.retention import is_done
 from apps.review.services.stages import is_erased
 from apps.review.store.events import append_event
 from apps.review.store.models import Event, Highlight, Note, Post, PostText, QueueItem
 from screening.data.spreadsheet_cells import restore_cell
 from screening.types import Record
+
+_N_POSTS = 500  # posts in one query
 
 
 class Erasure(Record):
@@ -30,19 +32,19 @@ class Erasure(Record):
     had_text: bool
     n_notes: int
     n_highlights: int
-    near_duplicates: tuple[str, ...]
+    near_duplicates: tuple[str, ...] = ()
     is_overwritten: bool = True
 
 
 class ErasedList(Record):
     """What was erased of a list of posts; ``unknown`` ids are not in the store, the rest is as in :class:`Erasure`.
 
-    ``n_touched`` posts keep their text, since something happened to them after the moment the caller named.
+    ``n_kept`` posts were to be erased for being done, and wait for somebody again or were touched in the meantime.
     """
 
     n_texts: int
     n_erased_before: int
-    n_touched: int
+    n_kept: int
     n_notes: int
     n_highlights: int
     unknown: tuple[str, ...]
@@ -66,7 +68,9 @@ def erase_post(context: ReviewContext, actor: SignedIn, post_id: str) -> Erasure
     if not isinstance(erasure, Erasure):
         message = f"there is no post {post_id!r} in this database; search for its id"
         raise NotAllowedError(message)
-    return erasure.model_copy(update={"is_overwritten": context.store.forget_deleted()})
+    near_duplicates = _list_near_duplicates(context, [erasure.post_id])
+    is_overwritten = context.store.forget_deleted()
+    return erasure.model_copy(update={"near_duplicates": near_duplicates, "is_overwritten": is_overwritten})
 
 
 def erase_posts(
@@ -82,29 +86,29 @@ def erase_posts(
     post_ids : iterable of str
         Taken one by one, so that a caller can show how far this is.
     untouched_since : datetime or None
-        A post that something has happened to since then keeps its text; ``None``: all are erased.
+        Erase only posts that are done since then (:func:`apps.review.services.retention.is_done`); their
+        near-duplicates are not listed. ``None``: all are erased.
     """
-    found: dict[str, Erasure | Literal["unknown", "touched"]] = {}
+    found: dict[str, Erasure | Literal["unknown", "kept"]] = {}
     for post_id in post_ids:
         if post_id not in found:
             found[post_id] = _erase(context, actor, post_id, untouched_since)
     done = {erasure.post_id: erasure for erasure in found.values() if isinstance(erasure, Erasure)}
-    near = {post_id for erasure in done.values() for post_id in erasure.near_duplicates}
     return ErasedList(
         n_texts=sum(erasure.had_text for erasure in done.values()),
         n_erased_before=sum(not erasure.had_text for erasure in done.values()),
-        n_touched=sum(erasure == "touched" for erasure in found.values()),
+        n_kept=sum(erasure == "kept" for erasure in found.values()),
         n_notes=sum(erasure.n_notes for erasure in done.values()),
         n_highlights=sum(erasure.n_highlights for erasure in done.values()),
         unknown=tuple(post_id for post_id, erasure in found.items() if erasure == "unknown"),
-        near_duplicates=tuple(sorted(near - done.keys())),
+        near_duplicates=_list_near_duplicates(context, list(done)) if untouched_since is None else (),
         is_overwritten=context.store.forget_deleted(),
     )
 
 
 def _erase(
     context: ReviewContext, actor: SignedIn, asked_id: str, untouched_since: datetime | None = None
-) -> Erasure | Literal["unknown", "touched"]:
+) -> Erasure | Literal["unknown", "kept"]:
     """Erase one post in a transaction of its own, or say why not."""
     with context.store.write() as session:
         authorize(context, session, actor, "erase")
@@ -112,15 +116,14 @@ def _erase(
         if post is None:
             return "unknown"
         post_id = post.post_id
-        if untouched_since is not None and is_touched(session, post_id, untouched_since):
-            return "touched"
+        if untouched_since is not None and not is_done(session, post_id, untouched_since):
+            return "kept"
         events = select(Event.seq).where(Event.post_id == post_id)
         erasure = Erasure(
             post_id=post_id,
             had_text=_delete(session, delete(PostText).where(PostText.post_id == post_id)) > 0,
             n_notes=_delete(session, delete(Note).where(Note.event_seq.in_(events))),
             n_highlights=_delete(session, delete(Highlight).where(Highlight.post_id == post_id)),
-            near_duplicates=_list_near_duplicates(session, post),
         )
         session.execute(delete(QueueItem).where(QueueItem.post_id == post_id))
         if not is_erased(session, post_id):
@@ -135,9 +138,13 @@ def _delete(session: Session, statement: Delete) -> int:
     return session.execute(statement.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]  # set after a DELETE
 
 
-def _list_near_duplicates(session: Session, post: Post) -> tuple[str, ...]:
-    if post.duplicate_group is None:
-        return ()
-    query = select(Post.post_id).join(PostText, PostText.post_id == Post.post_id)
-    query = query.where(Post.duplicate_group == post.duplicate_group, Post.post_id != post.post_id)
-    return tuple(session.scalars(query.order_by(Post.post_id)))
+def _list_near_duplicates(context: ReviewContext, erased: Sequence[str]) -> tuple[str, ...]:
+    """List the posts that say nearly the same as those just erased and still hold their text."""
+    found: set[str] = set()
+    with context.store.read() as session:
+        for start in range(0, len(erased), _N_POSTS):
+            some = Post.post_id.in_(erased[start : start + _N_POSTS])
+            groups = select(Post.duplicate_group).where(some, Post.duplicate_group.is_not(None))
+            query = select(Post.post_id).join(PostText, PostText.post_id == Post.post_id)
+            found.update(session.scalars(query.where(Post.duplicate_group.in_(groups))))
+    return tuple(sorted(found))

@@ -13,7 +13,7 @@ from apps.review.services.context import ReviewContext
 from apps.review.services.errors import AlreadyDecidedError, NotAllowedError
 from apps.review.services.judging import Receipt
 from apps.review.services.outcomes import iterate_states
-from apps.review.services.stages import PostState, StandingJudgement, find_escalation, load_state
+from apps.review.services.stages import PostState, find_escalation, load_state
 from apps.review.store.events import append_event
 from apps.review.store.models import Event
 from screening.types import Record
@@ -23,7 +23,7 @@ _N_POSTS = 500  # posts in one query
 
 
 class EscalatedPost(Record):
-    """A post that waits for a lead since someone escalated it."""
+    """A post that waits for a lead since ``at``, when someone escalated it; ``reasons`` are what they say now."""
 
     post_id: str
     at: datetime
@@ -44,12 +44,7 @@ def list_escalated(context: ReviewContext, actor: SignedIn) -> Sequence[Escalate
     """List the escalated posts nobody has taken over, the one that waits longest first."""
     with context.store.read() as session:
         authorize(context, session, actor, "take_over")
-        return [
-            EscalatedPost(
-                post_id=since.post_id, at=datetime.fromisoformat(since.at), actor=since.actor, reasons=since.reasons
-            )
-            for since in load_waiting(session)
-        ]
+        return load_waiting(session)
 
 
 def list_taken_over(context: ReviewContext, actor: SignedIn, *, limit: int = 10) -> Sequence[TakeOver]:
@@ -141,25 +136,36 @@ def find_answer(state: PostState, held: TakeOver | None) -> TakeOver | None:
     return held if since is not None and held is not None and held.seq > since.seq else None
 
 
-def load_waiting(session: Session) -> Sequence[StandingJudgement]:
-    """Load since which judgement each post waits for a lead, in order of time; for callers who have asked."""
+def load_waiting(session: Session) -> Sequence[EscalatedPost]:
+    """Load the posts that wait for a lead, the one that waits longest first, for callers who have asked."""
     later = aliased(Event)
     is_answered = exists().where(
         later.post_id == Event.post_id, later.kind == TAKEN_OVER, later.seq > Event.seq, _is_standing(later)
     )
     unanswered = select(Event.post_id).where(Event.decision == "escalate", _is_standing(Event), ~is_answered)
     ids = [post_id for post_id in session.scalars(unanswered.distinct()) if post_id is not None]
-    waiting: list[StandingJudgement] = []
+    waiting: list[EscalatedPost] = []
     for start in range(0, len(ids), _N_POSTS):
         some = ids[start : start + _N_POSTS]
         held = load_take_overs(session, some)
-        found = iterate_states(session, only=some)
-        waiting += [
-            since
-            for post_id, state in found
-            if (since := find_escalation(state)) is not None and find_answer(state, held.get(post_id)) is None
-        ]
-    return sorted(waiting, key=lambda since: since.seq)
+        for post_id, state in iterate_states(session, only=some):
+            if (post := find_unanswered(state, held.get(post_id))) is not None:
+                waiting.append(post)
+    return sorted(waiting, key=lambda post: (post.at, post.post_id))
+
+
+def find_unanswered(state: PostState, held: TakeOver | None) -> EscalatedPost | None:
+    """Tell since when a post waits for a lead, if it does.
+
+    Who escalates it once more with other words does not make it wait anew, unless somebody had taken it over before.
+    """
+    said = find_escalation(state)
+    if said is None or find_answer(state, held) is not None:
+        return None
+    began = state.began[said.read]
+    since = said if held is not None and held.seq > began.seq else began
+    at = datetime.fromisoformat(since.clock_at)
+    return EscalatedPost(post_id=said.post_id, at=at, actor=said.actor, reasons=said.reasons)
 
 
 def _is_standing(event: Any) -> ColumnElement[bool]:

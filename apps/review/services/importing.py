@@ -84,7 +84,8 @@ def import_scores(
         Or import the posts of a sample alone, flagged or not, its unflagged ones at such places; being drawn in strata,
         they are no random slice.
     operating_points, alternatives : sequence of OperatingPoint
-        What the triage levels were made with, and further promised thresholds: shown on the threshold page.
+        What the triage levels were made with, and further promised thresholds: shown on the threshold page from now on,
+        unless no post is new and those there keep other scores.
 
     Returns
     -------
@@ -116,7 +117,8 @@ def import_scores(
         add_facts(rows, texts, posts, drawn)
         left_out = build_left_out(scores[~is_wanted])
         _store(session, context, actor, (rows, texts, left_out), frame=frame, audit=plan)
-        append_promises(session, actor, now, (operating_points, alternatives))
+        if rows or not n_other_scores:  # otherwise these promises are for scores that no post here has
+            append_promises(session, actor, now, (operating_points, alternatives))
     return ImportSummary(
         n_imported=len(rows),
         n_already_there=int(is_wanted.sum()) - len(rows),

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize
 from apps.review.services.context import ReviewContext
-from apps.review.services.escalations import load_waiting
+from apps.review.services.escalations import find_take_over, find_unanswered, load_waiting
+from apps.review.services.stages import load_state
 from apps.review.store.events import to_timestamp
 from apps.review.store.models import Event, Post, PostText, QueueItem
 from screening.types import Record
@@ -29,11 +30,12 @@ def find_done(context: ReviewContext, actor: SignedIn, untouched_since: datetime
     actor : SignedIn
         Someone who may erase.
     untouched_since : datetime
-        With a zone. Import, opening, decisions, undoing and taking over all count as touching a post.
+        With a zone. What leaves an event of the post touches it: opening it to judge it, the first look at what was
+        hidden, a judgement, undoing, taking over. Its import does too; another import of it, or a later look, does not.
     """
     with context.store.read() as session:
         authorize(context, session, actor, "erase")
-        escalated = {since.post_id for since in load_waiting(session)}
+        escalated = {post.post_id for post in load_waiting(session)}
         latest = select(Event.post_id, func.max(Event.at).label("at")).group_by(Event.post_id).subquery()
         query = (
             select(Post.post_id, QueueItem.post_id.is_not(None))
@@ -48,7 +50,10 @@ def find_done(context: ReviewContext, actor: SignedIn, untouched_since: datetime
     return DonePosts(post_ids=done, n_waiting=len(old) - len(done))
 
 
-def is_touched(session: Session, post_id: str, since: datetime) -> bool:
-    """Tell whether anything has happened to a post since a moment."""
-    query = select(Event.seq).where(Event.post_id == post_id, Event.at > to_timestamp(since)).limit(1)
-    return session.scalar(query) is not None
+def is_done(session: Session, post_id: str, untouched_since: datetime) -> bool:
+    """Tell of one post whether it is done now, whatever a list said before."""
+    is_touched = Event.post_id == post_id, Event.at > to_timestamp(untouched_since)
+    if session.scalar(select(Event.seq).where(*is_touched).limit(1)) is not None:
+        return False
+    is_queued = session.get(QueueItem, post_id) is not None
+    return not is_queued and find_unanswered(load_state(session, post_id), find_take_over(session, post_id)) is None

@@ -18,11 +18,15 @@ ADJUDICATION = 3
 
 
 class StandingJudgement(Record):
-    """A judgement no later event takes back; ``read`` is 1 for the first reading, 2 for the second, 3 for a lead's."""
+    """A judgement no later event takes back; ``read`` is 1 for the first reading, 2 for the second, 3 for a lead's.
+
+    ``clock_at`` is what the clock said, earlier than ``at`` where the event before was written by one that ran ahead.
+    """
 
     post_id: str
     seq: int
     at: str
+    clock_at: str
     actor: str
     kind: str
     decision: str
@@ -34,11 +38,17 @@ class StandingJudgement(Record):
 
 
 class PostState(Record):
-    """Derived from the standing judgements; ``latest`` holds the last one of each reading, ``counting`` what counts."""
+    """Derived from the standing judgements; ``latest`` holds the last one of each reading, ``counting`` what counts.
+
+    ``began`` holds, of each reading, the first of the unbroken row that says what the last one says. ``waits_since`` is
+    the first judgement that called for a second reading, or the first of the second readings where a lead is to settle.
+    """
 
     stage: Stage
     counting: StandingJudgement | None
     latest: Mapping[int, StandingJudgement]
+    began: Mapping[int, StandingJudgement]
+    waits_since: StandingJudgement | None
 
 
 def derive_state(judgements: Iterable[StandingJudgement]) -> PostState:
@@ -56,24 +66,39 @@ def derive_state(judgements: Iterable[StandingJudgement]) -> PostState:
     first reading counts for the moment.
     """
     latest: dict[int, StandingJudgement] = {}
-    is_second_needed = False
+    began: dict[int, StandingJudgement] = {}
+    asked_for: StandingJudgement | None = None
+    read_again: StandingJudgement | None = None
     for judgement in judgements:
+        if judgement.read not in latest or latest[judgement.read].decision != judgement.decision:
+            began[judgement.read] = judgement
         latest[judgement.read] = judgement
-        is_second_needed |= judgement.read == 1 and judgement.second_read is not None
+        if judgement.read == 1 and judgement.second_read is not None:
+            asked_for = asked_for or judgement
+        if judgement.read == 2:
+            read_again = read_again or judgement
+    stage, counting = _choose_stage(latest, is_second_needed=asked_for is not None)
+    waits_since = {"second": asked_for, "adjudication": read_again}.get(stage)
+    return PostState(stage=stage, counting=counting, latest=latest, began=began, waits_since=waits_since)
+
+
+def _choose_stage(
+    latest: Mapping[int, StandingJudgement], *, is_second_needed: bool
+) -> tuple[Stage, StandingJudgement | None]:
     first, second, third = (latest.get(read) for read in (1, 2, ADJUDICATION))
     if third is not None:
-        return PostState(stage="settled", counting=third, latest=latest)
+        return "settled", third
     if first is None:
-        return PostState(stage="first", counting=None, latest=latest)
+        return "first", None
     if second is None:
-        return PostState(stage="second" if is_second_needed else "settled", counting=first, latest=latest)
+        return "second" if is_second_needed else "settled", first
     if second.decision != "unsure" and first.decision in (second.decision, "unsure"):
-        return PostState(stage="settled", counting=second, latest=latest)
-    return PostState(stage="adjudication", counting=first, latest=latest)
+        return "settled", second
+    return "adjudication", first
 
 
 def find_escalation(state: PostState) -> StandingJudgement | None:
-    """Find the judgement since which a post is escalated: the first that says so and still stands.
+    """Find the judgement that a lead is to answer: of the last ones that say escalate, the earliest.
 
     ``None`` if what counts says otherwise. While two readers disagree, the escalation of either counts.
     """
@@ -106,6 +131,7 @@ def parse_judgement(event: Event) -> StandingJudgement:
         post_id=event.post_id or "",
         seq=event.seq,
         at=event.at,
+        clock_at=payload.get("clock_at", event.at),
         actor=event.actor,
         kind=event.kind,
         decision=event.decision or "",
@@ -148,7 +174,9 @@ def load_state(session: Session, post_id: str) -> PostState:
 
 def is_erased(session: Session, post_id: str) -> bool:
     """Tell whether the post's text was erased."""
-    query = select(Event.seq).where(Event.post_id == post_id, Event.kind == "erased").limit(1)
+    # Spelled so that a database finds the post's few events, not every erasure there ever was.
+    is_erasure = func.coalesce(Event.kind, "") == "erased"
+    query = select(Event.seq).where(Event.post_id == post_id, is_erasure).limit(1)
     return session.scalar(query) is not None
 
 

@@ -53,9 +53,9 @@ class Store:
 
     @property
     def shown_name(self) -> str:
-        """The database's name without password, fit to be printed."""
+        """The database's name without password and parameters, one of which may be a password; fit to be printed."""
         url = make_url(self.url)
-        return url.render_as_string(hide_password=True) if self.is_postgresql else str(url.database)
+        return url.set(query={}).render_as_string(hide_password=True) if self.is_postgresql else str(url.database)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
