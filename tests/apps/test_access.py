@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 
@@ -78,9 +78,11 @@ ALLOWED: dict[str, set[str]] = {
     "queue.extend_lease": JUDGES,
     "queue.load_queue": JUDGES,
     "queue.release": JUDGES,
+    "retention.find_done": {"admin"},
     "search.search_posts": JUDGES,
     "thresholds.load_thresholds": OVERSEERS,
     "verifying.verify_chain": {"lead", "auditor", "admin"},
+    "waiting.load_waits": OVERSEERS,
     "workload.load_workload": JUDGES,
     "workload.take_break": JUDGES,
 }
@@ -109,7 +111,8 @@ def make_arguments(function: Callable[..., Any], tables: dict[str, pd.DataFrame]
     known: dict[str, Any] = {
         "name": "target", "role": "lead", "password": "quite another sentence", "present": PASSWORD,
         "new": "quite another sentence", "post_id": "p3", "post_ids": ["p3"], "decision": "escalate", "seq": 1,
-        "member_ids": ["p2"], "query": "p3", "labels": {"escalate": "urgent"}, **tables,
+        "member_ids": ["p2"], "query": "p3", "labels": {"escalate": "urgent"},
+            "untouched_since": datetime(2026, 1, 1, tzinfo=UTC), **tables,
     }  # fmt: skip
     needed = [
         name

@@ -47,7 +47,7 @@ def test_cells_of_one_system_share_a_digest_and_differ_from_other_systems_and_ch
 def test_a_student_is_another_cell_when_its_teachers_are(monkeypatch: pytest.MonkeyPatch) -> None:
     student = Cell("emotion", "distilled, 4 epochs, averaged", 0)
     before = student.digest
-    monkeypatch.setattr("objectives.LAST_WEIGHTS", ("training.ema_decay=0.5",))
+    monkeypatch.setattr("objectives_cells.LAST_WEIGHTS", ("training.ema_decay=0.5",))
     assert student.digest != before
 
 
