@@ -11,6 +11,8 @@ from screening.exceptions import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from apps.review.services.erasing import ErasedList
+
 
 def erase(
     post_id: Annotated[str | None, typer.Argument(metavar="POST", help="Id of one post")] = None,
@@ -66,10 +68,7 @@ def _erase_list(database: str | None, path: Path) -> None:
     post_ids = read_id_list(path)
     context, operator = open_as_operator(database)
     erased = erase_posts(context, operator, _track(post_ids))
-    typer.echo(
-        f"Erased the text of {erased.n_texts} posts, with {erased.n_notes} notes and {erased.n_highlights} highlights; "
-        f"{erased.n_erased_before} were erased before."
-    )
+    typer.echo(f"{_describe(erased)}; {erased.n_erased_before} were erased before.")
     if erased.unknown:
         typer.echo(
             f"{len(erased.unknown)} of {len(post_ids)} ids are not in this database, first {show_ids(erased.unknown)}"
@@ -91,13 +90,15 @@ def _erase_done(database: str | None, n_days: int, *, dry_run: bool) -> None:
         typer.echo(f"The text of {len(done.post_ids)} posts would be erased; {kept}")
         return
     erased = erase_posts(context, operator, _track(done.post_ids), untouched_since=since)
-    typer.echo(
-        f"Erased the text of {erased.n_texts} posts, with {erased.n_notes} notes and {erased.n_highlights} highlights; "
-        f"{kept}"
-    )
+    typer.echo(f"{_describe(erased)}; {kept}")
     if erased.n_kept:
         typer.echo(f"{erased.n_kept} more were judged, taken back or opened while this ran and keep theirs.")
     _say_where_words_remain(erased.is_overwritten)
+
+
+def _describe(erased: "ErasedList") -> str:
+    words = f"{erased.n_notes} notes and {erased.n_highlights} highlights"
+    return f"Erased the text of {erased.n_texts} posts, with {words}"
 
 
 def _say_where_words_remain(is_overwritten: bool, near_duplicates: "Sequence[str]" = ()) -> None:
