@@ -24,8 +24,8 @@ from apps.review.services.exporting import export_decisions
 from apps.review.services.history import load_history
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
 from apps.review.services.posts import load_post
-from apps.review.services.queue import claim_post
 from apps.review.services.verifying import verify_chain
+from tests.apps.judged_posts import judge
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -42,11 +42,6 @@ def house(filled: ReviewContext) -> ReviewContext:
 def once(filled: ReviewContext) -> ReviewContext:
     """No post is read twice."""
     return replace(filled, settings=ReviewSettings(second_read_fraction=0.0))
-
-
-def judge(context: ReviewContext, person: SignedIn, post_id: str, decision: str, note: str | None = None) -> int:
-    claim_post(context, person, post_id)
-    return record_decision(context, person, post_id, decision, note).seq
 
 
 def list_ids(context: ReviewContext, lead: SignedIn) -> list[str]:

@@ -22,6 +22,7 @@ from apps.review.services.queue import claim_next, claim_post, count_queue, load
 from apps.review.services.stages import is_drawn_for_second_read
 from apps.review.services.verifying import verify_chain
 from screening.exceptions import ConfigError
+from tests.apps.judged_posts import judge
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -34,11 +35,6 @@ ADJUDICATION = QueueFilters(stage="adjudication")
 def house(filled: ReviewContext) -> ReviewContext:
     """Every post is read twice."""
     return replace(filled, settings=ReviewSettings(second_read_fraction=1.0))
-
-
-def judge(context: ReviewContext, person: SignedIn, post_id: str, decision: str) -> int:
-    claim_post(context, person, post_id)
-    return record_decision(context, person, post_id, decision).seq
 
 
 def test_a_drawn_post_waits_for_another_reader_and_two_that_agree_settle_it(

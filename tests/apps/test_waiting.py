@@ -10,18 +10,13 @@ from apps.review.services.context import ReviewContext
 from apps.review.services.errors import NotAllowedError
 from apps.review.services.escalations import list_escalated, take_over
 from apps.review.services.importing import import_scores
-from apps.review.services.judging import record_decision, revise_decision, undo_decision
-from apps.review.services.queue import claim_post
+from apps.review.services.judging import revise_decision, undo_decision
 from apps.review.services.waiting import load_waits
+from tests.apps.judged_posts import judge
 
 BACKENDS = ("sqlite", "postgresql")
 SignIn = Callable[..., SignedIn]
 MakeTable = Callable[..., pd.DataFrame]
-
-
-def judge(context: ReviewContext, actor: SignedIn, post_id: str, decision: str) -> int:
-    claim_post(context, actor, post_id)
-    return record_decision(context, actor, post_id, decision).seq
 
 
 def list_hours(context: ReviewContext, operator: SignedIn) -> dict[str, tuple[int, float | None]]:
