@@ -111,11 +111,35 @@ def register(
     overrides: SetOption = None,
     force: ForceOption = False,
     move_alias: Annotated[
-        bool, typer.Option("--move-alias", help="Take the alias from the run that has it; compare the two first.")
+        bool, typer.Option("--move-alias", help="Take the alias from the version that has it; compare the two first.")
     ] = False,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", "-b", help="Register this recalibrated bundle, not the run's own.")
+    ] = None,
+    roll_back_to: Annotated[
+        int | None,
+        typer.Option(help="Register nothing; give the alias back to this version, as MLflow counts it.", min=1),
+    ] = None,
 ) -> None:
-    """Log the run to MLflow and register the screener, under its alias unless another run has that."""
-    _run(config, overrides, ("register",), force=force or move_alias, moves_alias=move_alias)
+    """Log the run to MLflow and register the screener, under its alias unless another version has that.
+
+    A recalibrated bundle goes where the configuration says: screening register --config FILE --bundle own-bundle
+
+    The way back: screening register --config FILE --roll-back-to 3
+    """
+    if bundle is None and roll_back_to is None:
+        _run(config, overrides, ("register",), force=force or move_alias, moves_alias=move_alias)
+        return
+    from pipelines.stages import register as registering
+
+    if bundle is not None and roll_back_to is not None:
+        message = "expected --bundle or --roll-back-to, found both"
+        raise ConfigError(message)
+    tracking = _load_config(config, overrides or []).tracking
+    if roll_back_to is not None:
+        typer.echo(registering.roll_back(tracking, roll_back_to))
+    elif bundle is not None:
+        typer.echo(registering.register_recalibrated(bundle, tracking, config, moves_alias=move_alias))
 
 
 @app.command()

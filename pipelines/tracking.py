@@ -18,6 +18,7 @@ from screening.exceptions import ConfigError
 from screening.types import Estimate
 
 BUNDLE_VERSION_TAG = "bundle_version"
+CONTRADICTED_TAG = "contradicted_promises"  # of a version that no alias may point at
 MAX_METRICS_PER_BATCH = 1_000  # MLflow refuses larger batches
 # Set before MLflow is imported: pickled models are refused, nothing is sent anywhere, no bars over our own.
 ENVIRONMENT = {
@@ -31,11 +32,24 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class AliasHolder:
-    """The version an alias points to: the run it comes from (``None`` if it does not say) and that run's folder."""
+    """The version an alias points to.
+
+    Attributes
+    ----------
+    version : str
+        As MLflow counts it.
+    run_id : str or None
+        Of the run whose bundle it is; ``None`` if it does not say.
+    run_folder : str
+        Where that run lies, or lay; ``RUN`` if it does not say.
+    is_recalibrated : bool
+        Whether its thresholds were fitted on other posts than that run's.
+    """
 
     version: str
     run_id: str | None
     run_folder: str
+    is_recalibrated: bool
 
 
 @dataclass(frozen=True)
@@ -163,7 +177,12 @@ class Tracker:
         except MlflowException:  # the run was deleted, or the version comes from none
             params = {}
         folder = str(Path(params["output_dir"]) / params["name"]) if {"output_dir", "name"} <= set(params) else "RUN"
-        return AliasHolder(version=str(number), run_id=version.tags.get("run_id"), run_folder=folder)
+        return AliasHolder(
+            version=str(number),
+            run_id=version.tags.get("run_id"),
+            run_folder=folder,
+            is_recalibrated="recalibrated_from" in version.tags,
+        )
 
     def point_alias(self, name: str, alias: str, version: str) -> None:
         """Point an alias at a version of a registered model, away from any other."""
@@ -278,6 +297,28 @@ def open_store(config: TrackingConfig) -> tuple[Any, str]:
             "tracking.uri takes sqlite:///FILE in a writable folder, or the address of a running MLflow server"
         )
         raise ConfigError(message) from error
+
+
+def point_alias_at(config: TrackingConfig, version: int) -> None:
+    """Point the configured alias at a version that was registered before.
+
+    Raises
+    ------
+    ConfigError
+        If the store cannot be opened, has no such version, or the test split contradicts what that one promises.
+    """
+    mlflow = import_mlflow()
+    client, _ = open_store(config)
+    name, store = config.registered_model, mask_credentials(config.uri)
+    try:
+        found = client.get_model_version(name, str(version))
+    except mlflow.exceptions.MlflowException as error:
+        message = f"{store} has no version {version} of {name}; mlflow ui --backend-store-uri {store} lists them"
+        raise ConfigError(message) from error
+    if contradicted := found.tags.get(CONTRADICTED_TAG):
+        message = f"{name} version {version}: the test split contradicts its promise for {contradicted}; name another"
+        raise ConfigError(message)
+    client.set_registered_model_alias(name, config.register_alias, str(version))
 
 
 def is_reachable(uri: str) -> bool:

@@ -1,16 +1,22 @@
-"""Stage register: numbers, report and screener go to MLflow; texts stay in the run folder."""
+"""Stage register: numbers, report and screener go to MLflow; texts stay in the run folder.
+
+What else changes a registered model is here too: a recalibrated bundle, and the way back to an earlier version.
+"""
 
 import json
+from pathlib import Path
 
 from pipelines.run import RunContext
 from pipelines.run_results import load_results
 from pipelines.summary import compute_headline_metrics
-from pipelines.tracking import Tracker, find_tracked_run, track_run
+from pipelines.tracking import CONTRADICTED_TAG, AliasHolder, Tracker, find_tracked_run, point_alias_at, track_run
 from reports.results import RunResults
 from reports.sections.explained_posts import count_explained_posts
 from reports.sections.explanation_estimates import estimate_explanations
 from reports.sections.explanations import collect_tables
 from reports.sections.promised_recall import judge_target
+from screening.bundle import load_manifest
+from screening.config import TrackingConfig
 from screening.exceptions import ConfigError
 
 
@@ -30,13 +36,64 @@ def run(context: RunContext) -> None:
     context.console.print(said, highlight=False, soft_wrap=True)
 
 
+def register_recalibrated(bundle_dir: Path, config: TrackingConfig, config_path: str, *, moves_alias: bool) -> str:
+    """Register a bundle that ``screening recalibrate`` wrote, in an MLflow run of its own, without a report.
+
+    Parameters
+    ----------
+    bundle_dir : Path
+    config : TrackingConfig
+        Store and names.
+    config_path : str
+        The configuration they come from, for the command that moves the alias.
+    moves_alias : bool
+        Take the alias from the version that has it; one that is free is taken anyway.
+
+    Returns
+    -------
+    str
+        Where the alias points, in words.
+
+    Raises
+    ------
+    BundleError
+        If there is no bundle, or it is incomplete or altered.
+    ConfigError
+        If it is a run's own bundle, or the store cannot be opened; nothing is registered.
+    """
+    manifest = load_manifest(bundle_dir)
+    if manifest.recalibration is None:
+        message = (
+            f"{bundle_dir} is a run's own bundle, which is registered with its results and report: "
+            "screening register --config RUN/config.yaml"
+        )
+        raise ConfigError(message)
+    name, alias = config.registered_model, config.register_alias
+    params = {"recalibration": manifest.recalibration.model_dump()}
+    with track_run(config, f"{manifest.name}-recalibrated", params, {"run_id": manifest.run_id}) as tracker:
+        version = tracker.register_bundle(bundle_dir, name=name, tags={})
+        holder = tracker.find_holder(name, alias)
+        if holder is None or holder.version == version or moves_alias:
+            tracker.point_alias(name, alias, version)
+            return _describe_moved(config, version)
+    again = f"screening register --config {config_path} --bundle {bundle_dir} --move-alias"
+    return f"{_describe_kept(config, version, holder)}\nmove the alias: {again}"
+
+
+def roll_back(config: TrackingConfig, version: int) -> str:
+    """Point the alias at a version registered before, and say so; see :func:`pipelines.tracking.point_alias_at`."""
+    point_alias_at(config, version)
+    return _describe_moved(config, str(version))
+
+
 def _point_alias(context: RunContext, tracker: Tracker, version: str, results: RunResults) -> str:
     """Point the alias at a version that may have it, and say where it points.
 
-    The alias stays where it is if the test split contradicts a promise, or if it is another run's and nobody said that
-    it moves.
+    The alias stays where it is if the test split contradicts a promise, or if it is another run's or a recalibrated
+    bundle's and nobody said that it moves.
     """
-    name, alias = context.config.tracking.registered_model, context.config.tracking.register_alias
+    config, folder = context.config.tracking, context.folder
+    name, alias = config.registered_model, config.register_alias
     broken = find_broken_promises(results)
     if broken:
         return (
@@ -44,15 +101,26 @@ def _point_alias(context: RunContext, tracker: Tracker, version: str, results: R
             f"for {', '.join(broken)}"
         )
     holder = tracker.find_holder(name, alias)
-    if holder is not None and holder.run_id != results.run_info["run_id"] and not context.moves_alias:
-        folder = context.folder
-        return (
-            f"registered: {name} version {version}; the alias {alias} stays with version {holder.version}, of another "
-            f"run\ncompare them: screening compare {holder.run_folder} {folder.root}\n"
-            f"move the alias: screening register --config {folder.config} --move-alias"
-        )
-    tracker.point_alias(name, alias, version)
-    return f"registered: models:/{name}@{alias} is version {version}"
+    is_own = holder is not None and holder.run_id == results.run_info["run_id"] and not holder.is_recalibrated
+    if holder is None or is_own or context.moves_alias:
+        tracker.point_alias(name, alias, version)
+        return _describe_moved(config, version)
+    said = [_describe_kept(config, version, holder)]
+    if not holder.is_recalibrated:
+        said.append(f"compare them: screening compare {holder.run_folder} {folder.root}")
+    return "\n".join((*said, f"move the alias: screening register --config {folder.config} --move-alias"))
+
+
+def _describe_moved(config: TrackingConfig, version: str) -> str:
+    return f"registered: models:/{config.registered_model}@{config.register_alias} is version {version}"
+
+
+def _describe_kept(config: TrackingConfig, version: str, holder: AliasHolder) -> str:
+    whose = "a recalibrated bundle" if holder.is_recalibrated else "another run"
+    return (
+        f"registered: {config.registered_model} version {version}; the alias {config.register_alias} stays with "
+        f"version {holder.version}, of {whose}"
+    )
 
 
 def log_explanations(context: RunContext) -> None:
@@ -103,5 +171,7 @@ def _collect_tags(results: RunResults) -> dict[str, object]:
         "target_recall": results.config.calibration.target_recall,
         "confidence_level": results.config.calibration.confidence_level,
     }
+    if broken := find_broken_promises(results):
+        tags[CONTRADICTED_TAG] = ", ".join(broken)
     tags |= {f"threshold.{point.name}": point.threshold for point in results.operating_points}
     return tags | {f"data_digest.{split}": digest["sha256"] for split, digest in card["splits"].items()}

@@ -35,6 +35,7 @@ def test_the_version_is_said_without_a_command() -> None:
         (("run", "--config", "demo", "--set", "data.sauce=x"), "did you mean 'source'"),
         (("run", "--config", "."), "found the folder"),
         (("report", "--config", "demo", "--set", "name=absent"), "screening prepare"),
+        (("register", "--config", "demo", "--bundle", "own", "--roll-back-to", "3"), "found both"),
         (("explain", "--measured-posts", "5", "--out", "spans.parquet"), "--measured-posts is for a run"),
     ],
 )

@@ -12,7 +12,9 @@ from pipelines.artifacts import RunFolder, create_record, write_json
 from pipelines.run import RunContext
 from pipelines.stages import register
 from pipelines.tracking import open_store
-from screening.config import dump_config
+from screening.bundle import Recalibration, copy_bundle, load_manifest
+from screening.config import TrackingConfig, dump_config
+from screening.exceptions import ConfigError
 from screening.whole_writes import write_text_whole
 
 MakeRun = Callable[[str], RunContext]
@@ -44,8 +46,20 @@ def _register(context: RunContext, *, moves_alias: bool = False) -> tuple[str, s
     """Register; returns the version that has the alias afterwards, and what was said."""
     said = io.StringIO()
     register.run(replace(context, console=Console(file=said), moves_alias=moves_alias))
-    client, _ = open_store(context.config.tracking)
-    return str(client.get_model_version_by_alias("screener", "champion").version), said.getvalue()
+    return _find_champion(context.config.tracking), said.getvalue()
+
+
+def _find_champion(config: TrackingConfig) -> str:
+    client, _ = open_store(config)
+    return str(client.get_model_version_by_alias("screener", "champion").version)
+
+
+def _recalibrate(context: RunContext, out: Path) -> Path:
+    """Write a run's bundle as if its thresholds had been fitted on other posts."""
+    recalibration = Recalibration(bundle_version="0" * 12, n_posts=210, digest="ab" * 32)
+    manifest = load_manifest(context.folder.bundle).model_copy(update={"recalibration": recalibration})
+    copy_bundle(context.folder.bundle, out, manifest)
+    return out
 
 
 def test_the_alias_of_another_run_stays_until_it_is_moved_and_can_be_moved_back(make_run: MakeRun) -> None:
@@ -78,3 +92,68 @@ def test_an_alias_of_a_version_that_no_run_made_stays(make_run: MakeRun) -> None
     holder, said = _register(run)
     assert holder == "1"
     assert f"screening compare RUN {run.folder.root}" in said
+
+
+def test_a_recalibrated_bundle_gets_the_alias_and_loses_it_only_when_somebody_says_so(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    run = make_run("first")
+    own, tracking = _recalibrate(run, tmp_path / "own"), run.config.tracking
+    _register(run)
+    said = register.register_recalibrated(own, tracking, "demo", moves_alias=False)
+    assert said == (
+        "registered: screener version 2; the alias champion stays with version 1, of another run\n"
+        f"move the alias: screening register --config demo --bundle {own} --move-alias"
+    )
+    assert _find_champion(tracking) == "1"
+    moved = "registered: models:/screener@champion is version 2"
+    assert register.register_recalibrated(own, tracking, "demo", moves_alias=True) == moved
+    holder, said = _register(run)
+    assert holder == "2"
+    assert "stays with version 2, of a recalibrated bundle\nmove the alias" in said
+    assert register.register_recalibrated(own, tracking, "demo", moves_alias=False) == moved
+    assert _register(run, moves_alias=True)[0] == "1"
+
+
+def test_a_recalibrated_bundle_is_registered_with_what_it_rests_on(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run("first")
+    own = _recalibrate(run, tmp_path / "own")
+    register.register_recalibrated(own, run.config.tracking, "demo", moves_alias=False)
+    client, experiment_id = open_store(run.config.tracking)
+    version = client.get_model_version_by_alias("screener", "champion")
+    assert version.tags["recalibrated_from"] == "0" * 12
+    (tracked,) = client.search_runs([experiment_id], "attributes.run_name = 'first-recalibrated'")
+    assert tracked.data.params["recalibration.n_posts"] == "210"
+    assert tracked.data.tags["registered_version"] == "screener/1"
+
+
+def test_a_runs_own_bundle_is_registered_by_its_run_alone(make_run: MakeRun) -> None:
+    run = make_run("first")
+    with pytest.raises(ConfigError, match=r"is a run's own bundle.*screening register --config RUN/config\.yaml"):
+        register.register_recalibrated(run.folder.bundle, run.config.tracking, "demo", moves_alias=False)
+    client, experiment_id = open_store(run.config.tracking)
+    assert not client.search_runs([experiment_id])
+    assert not client.search_registered_models()
+
+
+def test_the_alias_goes_back_to_an_earlier_version(make_run: MakeRun) -> None:
+    first, second = make_run("first"), make_run("second")
+    _register(first)
+    _register(second, moves_alias=True)
+    said = register.roll_back(first.config.tracking, 1)
+    assert said == "registered: models:/screener@champion is version 1"
+    assert _find_champion(first.config.tracking) == "1"
+
+
+def test_the_alias_goes_back_to_no_version_that_is_absent_or_contradicted(make_run: MakeRun) -> None:
+    good, broken = make_run("first"), make_run("second")
+    test = pd.read_parquet(broken.folder.evaluation / "test.parquet")  # no post is flagged
+    missed = test.assign(risk_suicidewatch=0.0, risk_any_risk=0.0)
+    missed.to_parquet(broken.folder.evaluation / "test.parquet")
+    _register(good)
+    assert "without the alias champion: the test split contradicts" in _register(broken)[1]
+    with pytest.raises(ConfigError, match="version 2: the test split contradicts its promise for"):
+        register.roll_back(good.config.tracking, 2)
+    with pytest.raises(ConfigError, match="no version 3 of screener"):
+        register.roll_back(good.config.tracking, 3)
+    assert _find_champion(good.config.tracking) == "1"
