@@ -80,9 +80,10 @@ def take_over(context: ReviewContext, actor: SignedIn, post_id: str) -> Receipt:
     """
     with context.store.write() as session:
         authorize(context, session, actor, "take_over")
-        since, held = find_escalation(load_state(session, post_id)), find_take_over(session, post_id)
-        if since is None or (held is not None and held.seq > since.seq):
-            who = f"{held.actor} has taken it over" if since is not None and held is not None else "it is not escalated"
+        state = load_state(session, post_id)
+        since, answer = find_escalation(state), find_answer(state, find_take_over(session, post_id))
+        if since is None or answer is not None:
+            who = "it is not escalated" if answer is None else f"{answer.actor} has taken it over"
             message = f"this post does not wait for a lead any more: {who}; nothing was changed"
             raise AlreadyDecidedError(message)
         payload = {"escalated_by": since.seq}
