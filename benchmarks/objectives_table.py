@@ -24,8 +24,11 @@ are what the data set's makers say: hashtags, or the subreddit a post comes from
 encoder, with the weight that is best on validation. *Processor min*: training and scoring of cells that were not
 interrupted, on one core; lines that name a commit have the faster gradient of attention, where attention has no
 dropout (reddit2013). Differences are paired by seed and post, in points, with 95 % bootstrap intervals over posts:
-they hold these trained models fixed, say nothing of another seed, and are not corrected for the number of rows.
-Precision at the promise is taken at the recall that the threshold happened to have, which stands beside it."""
+they hold these trained models and their thresholds fixed, take posts for independent (authors are not known), say
+nothing of another seed, and are not corrected for the number of rows. Precision at the promise is taken at the recall
+that the threshold happened to have, which stands beside it. Rows with words count the encoder alone in parameters and
+time. A student's time is without its teachers', which are the same three for each of its seeds; no other row but
+`cmhl, 4 epochs` has four epochs."""
 CLASS_HEADS = (
     "system",
     "parameters, M",
@@ -165,7 +168,7 @@ def format_promised(parts: list[dict[str, float] | None]) -> str:
 
 def format_mean(values: list[float], digits: int = 1) -> str:
     """Format a mean of fractions in per cent, with the standard deviation where there are several."""
-    spread = f" ± {100 * stdev(values):.1f}" if len(values) > 1 else ""
+    spread = f" ± {100 * stdev(values):.{digits}f}" if len(values) > 1 else ""
     return f"{100 * mean(values):.{digits}f}{spread}"
 
 

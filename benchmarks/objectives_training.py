@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from objectives_cells import Cell
+from filelock import FileLock
+from objectives_cells import WORK, Cell
 from objectives_table import BASELINE, DIGITS, name_ensemble
 from rich.console import Console
 from sklearn.metrics import average_precision_score
@@ -46,9 +47,10 @@ def run_cell(cell: Cell, console: Console) -> list[dict[str, Any]]:
     """Train, calibrate and measure one cell; an encoder also in an ensemble with the word model, as a line more."""
     config = cell.load_config()
     taxonomy = load_taxonomy(config.data.taxonomy)
-    folder = run_stages(config, ("prepare",), Console(quiet=True))
-    for name, teacher in cell.teachers.items():
-        run_stages(teacher.load_config(name), ("prepare", "train"), console)
+    with FileLock(WORK / f"{cell.data}.lock"):  # what cells share: another process may be making it just now
+        folder = run_stages(config, ("prepare",), Console(quiet=True))
+        for name, teacher in cell.teachers.items():
+            run_stages(teacher.load_config(name), ("prepare", "train"), console)
     posts = {name: load_split(folder.split(name)) for name in ("train", "validation", "calibration", "test")}
     is_resumed = cell.folder.exists() and any(cell.folder.iterdir())
     started, worked = time.perf_counter(), time.process_time()

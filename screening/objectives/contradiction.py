@@ -49,7 +49,7 @@ class Contradiction(nn.Module):
             return excess.square().sum(dim=1).mean()
         probabilities = torch.softmax(logits, dim=1)
         if self.form == "C":
-            expected = probabilities @ self.valence  # (n_posts,)
+            expected = (probabilities * self.valence).sum(dim=1)  # (n_posts,), in fp32 also under autocast
             return torch.mean((outputs.valence.float() - expected).square())
         return (probabilities[:, self.first] * probabilities[:, self.second]).sum(dim=1).mean()
 

@@ -1,7 +1,9 @@
 """Cross-entropy of the class head, and of the weighting network that LCL trains beside it."""
 
+from functools import partial
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,7 +14,8 @@ from screening.objectives.registry import ObjectiveContext, compute_class_weight
 class CrossEntropy(nn.Module):
     """``−Σ_c q_c log p_c`` with optional class weights and label smoothing, as PyTorch has it.
 
-    The mean over posts; with class weights the mean weighted by those of the posts' labels.
+    The mean over posts; with class weights the mean weighted by those of the posts' labels, and 0 for a batch in which
+    every label has weight 0.
 
     Parameters
     ----------
@@ -39,7 +42,13 @@ class CrossEntropy(nn.Module):
     def forward(self, outputs: RiskClassifierOutput, labels: Tensor) -> Tensor:
         """Compute the loss of a batch; labels have shape (n_posts,)."""
         logits = getattr(outputs, self.of).float()  # (n_posts, n_classes)
-        return functional.cross_entropy(logits, labels, weight=self.class_weights, label_smoothing=self.label_smoothing)
+        compute = partial(
+            functional.cross_entropy, logits, labels, weight=self.class_weights, label_smoothing=self.label_smoothing
+        )
+        if self.class_weights is None:
+            return compute()
+        total = self.class_weights[labels].sum()
+        return compute(reduction="sum") / total.where(total > 0, torch.inf)
 
 
 @register("ce")

@@ -27,6 +27,8 @@ READERS = {
     "perturbed_fraction": DETECTION,
 }
 """Settings of the objective, and the terms that read them."""
+OF_TRAINING = ("ramp_fraction",)
+"""Settings that a stage on rated sentences does not read, whatever its terms."""
 OF_TWO_PHASES = ("classifier_epochs", "classifier_learning_rate")
 """Settings that only the second of two phases reads."""
 
@@ -43,8 +45,9 @@ def refuse_unread_settings(config: RunConfig) -> None:
     """
     preset = resolve_preset(config.objective)
     is_pretrained = config.pretraining.path is not None
-    present = {*preset.weights, *((*MOMENTUM, *DETECTION) if is_pretrained else ())}
+    of_stage = (*MOMENTUM, *(DETECTION if config.pretraining.detection_weight > 0 else ())) if is_pretrained else ()
     for name, readers in READERS.items():
+        present = {*preset.weights, *(() if name in OF_TRAINING else of_stage)}
         if _is_chosen(config.objective, name) and present.isdisjoint(readers):
             message = (
                 f"objective.{name} is read by {', '.join(readers)} alone, and this training has none of them (preset "

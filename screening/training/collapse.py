@@ -1,4 +1,7 @@
-"""Notice a collapse: a classifier that gives every post the same class, or every post the same representation."""
+"""Notice a collapse: a classifier that gives every post the same class, or every post the same representation.
+
+A training whose numbers have become none at all is stopped: no later step makes numbers of them again.
+"""
 
 import logging
 from typing import Any
@@ -6,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from screening.exceptions import ConfigError
 
 LARGEST_SHARE = 0.98
 """One class predicted for more of the posts than this is a collapse, unless about as many posts have it."""
@@ -42,6 +47,22 @@ def measure_collapse(pooled: ArrayLike, logits: ArrayLike, labels: ArrayLike) ->
         "largest_share": largest_share,
         "is_collapsed": max(measured["is_collapsed"], float(is_one_class)),
     }
+
+
+def refuse_divergence(*computed: ArrayLike) -> None:
+    """Refuse what a model computed if any of it is infinite or not a number.
+
+    Raises
+    ------
+    ConfigError
+        With what to set.
+    """
+    if not all(np.isfinite(values).all() for values in computed):
+        message = (
+            "the training has diverged: the model computes no finite numbers for validation posts any more. Lower "
+            "training.learning_rate, or training.gradient_clip; in bf16, try training.precision=fp32"
+        )
+        raise ConfigError(message)
 
 
 def measure_rank_collapse(pooled: ArrayLike, labels: ArrayLike) -> dict[str, float]:
@@ -97,13 +118,14 @@ def describe_collapse(metrics: dict[str, float]) -> str | None:
     """
     if not metrics.get("eval_is_collapsed"):
         return None
-    share = metrics.get("eval_largest_share")  # of no stage that predicts no class
-    predictions = "" if share is None else f"{share:.1%} of validation posts get the same class, and "
+    share = metrics.get("eval_largest_share", 0.0)  # absent from a stage that predicts no class
+    is_one_class = share > LARGEST_SHARE
+    predictions = f"{share:.1%} of validation posts get the same class, and " if is_one_class else ""
+    means = "Such scores tell no posts apart" if is_one_class else "Posts lie on nearly one line there"
     return (
         f"The training has collapsed: {predictions}representations have an effective rank of "
-        f"{metrics['eval_effective_rank']:.2f}. Such scores tell no posts apart. Some trainings recover by "
-        "themselves; otherwise keep objective.is_normalised, lower training.learning_rate, or give cross-entropy more "
-        "weight."
+        f"{metrics['eval_effective_rank']:.2f}. {means}. Some trainings recover by themselves; otherwise keep "
+        "objective.is_normalised, lower training.learning_rate, or give cross-entropy more weight."
     )
 
 

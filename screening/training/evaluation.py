@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from screening.taxonomy import Taxonomy
-from screening.training.collapse import measure_collapse
+from screening.training.collapse import measure_collapse, refuse_divergence
 
 EPOCH_METRICS = (
     "loss",
@@ -36,6 +36,7 @@ def build_metrics(taxonomy: Taxonomy, *, has_class_head: bool = True) -> Callabl
 
     def compute_metrics(prediction: Any) -> dict[str, float]:
         (logits, pooled), y_true = prediction.predictions, prediction.label_ids
+        refuse_divergence(logits, pooled)
         if not has_class_head:
             logits = compute_neighbour_logits(pooled, y_true, len(taxonomy.names))
         return _measure_predictions(logits, y_true, indices) | measure_collapse(pooled, logits, y_true)

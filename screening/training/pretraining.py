@@ -16,7 +16,7 @@ from screening.inference.windows import tokenize
 from screening.objectives import CombinedObjective, resolve_preset
 from screening.objectives.mccl import ContinuousContrast
 from screening.objectives.ptd import PerTokenDetection
-from screening.training.collapse import measure_rank_collapse
+from screening.training.collapse import measure_rank_collapse, refuse_divergence
 from screening.training.phases import Phase
 
 PRETRAINING = "pretraining"
@@ -84,6 +84,7 @@ def build_pretraining_metrics(**_: Any) -> Callable[[Any], dict[str, float]]:
 
     def compute_metrics(prediction: Any) -> dict[str, float]:
         _, pooled = prediction.predictions
+        refuse_divergence(pooled)
         return measure_rank_collapse(pooled, prediction.label_ids)
 
     return compute_metrics

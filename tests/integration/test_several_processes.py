@@ -26,12 +26,13 @@ ROOT = Path(__file__).parents[2]
 def runs(small_config: Path, tmp_path: Path) -> Path:
     """Config of a run without dropout, so that only the order of sums can differ; its posts are prepared.
 
-    A contrastive term compares the posts of the whole batch: it is another loss where processes see their shares only.
+    A contrastive term compares the posts of the whole batch, and its queue holds the keys of whole batches, all of them
+    here: it is another loss where processes see their shares only.
     """
     tree = yaml.safe_load(small_config.read_text(encoding="utf-8"))
     tree["model"] |= {"dropout": 0.0}
     tree["training"] |= {"precision": "fp32"}
-    tree["objective"] = {"weights": {"scl": 0.5}}
+    tree["objective"] = {"weights": {"scl": 0.5, "mccl": 0.5}, "queue_size": 4096}
     small_config.write_text(yaml.safe_dump(tree), encoding="utf-8")
     finish([*ALONE, "prepare"], small_config, tmp_path / "alone")
     for name in ("together", "killed"):

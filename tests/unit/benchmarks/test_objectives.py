@@ -1,4 +1,6 @@
 import argparse
+import dataclasses
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -7,6 +9,10 @@ from typing import Any
 import pytest
 from objectives import Cell, append_results, list_open, read_results, select_current
 
+from screening.objectives import PRESETS
+from screening.taxonomy import load_taxonomy
+
+TAXONOMIES = ("emotion6", "empathetic32", "goemotions27", "mh5", "sst5")
 CONFIGS = Path(__file__).parents[3] / "pipelines" / "configs"
 
 
@@ -49,6 +55,19 @@ def test_a_student_is_another_cell_when_its_teachers_are(monkeypatch: pytest.Mon
     before = student.digest
     monkeypatch.setattr("objectives_cells.LAST_WEIGHTS", ("training.ema_decay=0.5",))
     assert student.digest != before
+
+
+@pytest.mark.usefixtures("checkout")
+def test_presets_and_taxonomies_are_those_of_the_finished_cells() -> None:
+    """A cell's digest knows a preset and a taxonomy by name alone.
+
+    Whoever changes what a name stands for gives the cells another digest in ``Cell.digest``, such as a number beside
+    the system, so that no finished line is taken for one of the new settings; then the digests here.
+    """
+    presets = [dataclasses.asdict(PRESETS[name]) for name in sorted(PRESETS)]
+    taxonomies = [load_taxonomy(name).model_dump(mode="json", exclude_defaults=True) for name in TAXONOMIES]
+    digests = [hashlib.sha256(json.dumps(known).encode()).hexdigest()[:8] for known in (presets, taxonomies)]
+    assert digests == ["9b63e502", "e3a66597"]
 
 
 @pytest.mark.usefixtures("checkout")

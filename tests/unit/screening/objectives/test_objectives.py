@@ -12,7 +12,10 @@ from screening.models.classifier import RiskClassifierOutput
 from screening.objectives import OBJECTIVES, PRESETS, build_objective
 from screening.objectives.contradiction import Contradiction
 from screening.objectives.cross_entropy import CrossEntropy
+from screening.objectives.lcl import LabelAwareContrastive
+from screening.objectives.mccl import ContinuousContrast
 from screening.objectives.registry import compute_class_weights
+from screening.objectives.scl import SupervisedContrastive
 from screening.objectives.valence_intensity import ValenceIntensity
 from screening.taxonomy import load_taxonomy
 
@@ -24,8 +27,8 @@ def make_outputs(logits: torch.Tensor, valence: float = 0.0, intensity: float = 
     n, generator = len(logits), torch.Generator().manual_seed(2)
     return RiskClassifierOutput(
         logits=logits,
-        valence=torch.full((n,), valence, requires_grad=True),
-        intensity=torch.full((n,), intensity, requires_grad=True),
+        valence=torch.full((n,), valence).to(logits.dtype).requires_grad_(),
+        intensity=torch.full((n,), intensity).to(logits.dtype).requires_grad_(),
         pooled=torch.randn(n, 4, generator=generator).to(logits.dtype).requires_grad_(),
         weighting_logits=torch.randn(logits.shape, generator=generator).to(logits.dtype).requires_grad_(),
         teacher_probabilities=torch.full(logits.shape, 1 / logits.shape[1]),
@@ -53,11 +56,45 @@ def test_class_without_posts_gets_weight_zero_not_infinity() -> None:
     assert weights.tolist() == [0.5, 0.0]
 
 
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_weighted_cross_entropy_is_torchs_and_nothing_where_every_label_has_weight_zero(label_smoothing: float) -> None:
+    loss = CrossEntropy(torch.tensor([0.5, 2.0, 0.0]), label_smoothing)
+    outputs = make_outputs(torch.randn(6, 3, generator=torch.Generator().manual_seed(4)).requires_grad_())
+    labels = torch.tensor([0, 1, 2, 1, 0, 2])
+    expected = torch.nn.functional.cross_entropy(
+        outputs.logits, labels, weight=loss.class_weights, label_smoothing=label_smoothing
+    )
+    torch.testing.assert_close(loss(outputs, labels), expected)
+    nothing = loss(outputs, torch.full((6,), 2))
+    nothing.backward()
+    assert nothing.item() == 0
+    assert outputs.logits.grad is not None
+    assert outputs.logits.grad.abs().max() == 0
+
+
 def test_valence_intensity_is_half_the_squared_error_weighted_by_certainty() -> None:
     loss = ValenceIntensity(torch.tensor([-0.9, 0.1]), torch.tensor([1.0, 0.2]), torch.tensor([1.0, 0.25]))
     outputs = make_outputs(torch.zeros(2, 2), valence=0.1, intensity=0.5)
     # post 0: 0.5*(1.0² + 0.5²) = 0.625; post 1: 0.25 * 0.5*(0² + 0.3²) = 0.01125; the mean of both
     assert loss(outputs, torch.tensor([0, 1])).item() == pytest.approx((0.625 + 0.01125) / 2, abs=1e-6)
+
+
+def test_valence_intensity_is_its_formula_post_by_post_and_of_one_post() -> None:
+    generator = torch.Generator().manual_seed(6)
+    targets = [2 * torch.rand(5, generator=generator) - 1, torch.rand(5, generator=generator)]
+    weights, labels = torch.rand(5, generator=generator), torch.tensor([3, 0, 0, 4, 1])
+    found = [3 * torch.randn(5, generator=generator), torch.rand(5, generator=generator)]
+    loss = ValenceIntensity(*targets, weights)
+
+    def compute_one(i: int) -> float:
+        errors = [abs(float(head[i] - target[labels[i]])) for head, target in zip(found, targets, strict=True)]
+        return float(weights[labels[i]]) * sum(e**2 / 2 if e <= 1 else e - 0.5 for e in errors)
+
+    outputs = RiskClassifierOutput(logits=torch.zeros(5, 5), valence=found[0], intensity=found[1])
+    costs = [compute_one(i) for i in range(5)]
+    assert loss(outputs, labels).item() == pytest.approx(sum(costs) / 5, abs=1e-6)
+    alone = RiskClassifierOutput(logits=torch.zeros(1, 5), valence=found[0][:1], intensity=found[1][:1])
+    assert loss(alone, labels[:1]).item() == pytest.approx(costs[0], abs=1e-6)
 
 
 def test_contradiction_a_of_equal_probabilities_is_pairs_over_classes_squared() -> None:
@@ -112,6 +149,8 @@ def test_each_contradiction_is_its_formula_over_several_pairs_in_fp32_and_bf16(f
     assert loss(outputs, one_class).item() == pytest.approx(expected, abs=1e-6)
     rounded = make_outputs(outputs.logits.bfloat16())
     assert loss(rounded, one_class).item() == pytest.approx(expected, abs=0.02)  # bf16 keeps 8 bits
+    with torch.autocast("cpu", torch.bfloat16):
+        assert loss(outputs, one_class).item() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(("form", "heads"), [("A", {"logits"}), ("B", {"logits"}), ("C", {"logits", "valence"})])
@@ -146,13 +185,48 @@ def test_each_term_alone_is_finite_and_has_a_gradient_in_bf16_and_fp32(name: str
     logits = torch.randn(6, 5)
     losses = []
     for dtype in (torch.float32, torch.bfloat16):
-        outputs = make_outputs(logits.clone().to(dtype).requires_grad_())
+        outputs = make_outputs(logits.clone().to(dtype).requires_grad_(), valence=0.3, intensity=0.7)
         loss, _ = objective(outputs, torch.tensor([0, 0, 0, 0, 0, 0]))  # one-class batch
         loss.backward()
         grads = [tensor.grad for tensor in outputs.to_tuple()]
         assert any(grad is not None and grad.abs().sum() > 0 for grad in grads)
         losses.append(loss.item())
     assert losses[0] == pytest.approx(losses[1], abs=0.02)  # bf16 keeps 8 bits; the temperature is .3
+
+
+@pytest.mark.parametrize("name", ["ce", "ce_weighting"])
+def test_settings_of_cross_entropy_reach_it_and_it_reads_its_own_logits(name: str) -> None:
+    weights = dict.fromkeys(PRESETS["cmhl"].weights, 0.0) | {name: 1.0}
+    config = ObjectiveConfig(weights=weights, class_weights="balanced", label_smoothing=0.2)
+    outputs, labels = make_outputs(torch.randn(5, 5).requires_grad_()), torch.arange(5)
+    read = {"ce": outputs.logits, "ce_weighting": outputs.weighting_logits}
+    loss, _ = build_objective(config, TAXONOMY, COUNTS)(outputs, labels)
+    expected = torch.nn.functional.cross_entropy(
+        read[name], labels, weight=compute_class_weights(COUNTS, "balanced"), label_smoothing=0.2
+    )
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert {other for other, logits in read.items() if logits.grad is not None} == {name}
+
+
+@pytest.mark.parametrize("name", ["scl", "lcl", "mccl"])
+def test_settings_of_contrastive_terms_reach_them(name: str) -> None:
+    weights = dict.fromkeys(PRESETS["cmhl"].weights, 0.0) | {name: 1.0}
+    settings = {"temperature": 0.7, "is_normalised": False}
+    outputs, labels = make_outputs(torch.randn(6, 5)), torch.tensor([0, 0, 1, 1, 2, 2])
+    config = ObjectiveConfig(weights=weights, **settings, **({"coordinate_scale": 0.5} if name == "mccl" else {}))
+    direct = {
+        "scl": SupervisedContrastive(**settings),
+        "lcl": LabelAwareContrastive(**settings),
+        "mccl": ContinuousContrast(
+            torch.tensor([[label.valence, label.arousal] for label in TAXONOMY.labels]),
+            coordinate_scale=0.5,
+            coordinate_weight=torch.tensor([label.coordinate_weight for label in TAXONOMY.labels]),
+            **settings,
+        ),
+    }
+    loss, _ = build_objective(config, TAXONOMY, COUNTS)(outputs, labels)
+    torch.testing.assert_close(loss, direct[name](outputs, labels))
 
 
 def test_weight_zero_removes_a_term() -> None:

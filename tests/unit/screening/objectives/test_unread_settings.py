@@ -32,6 +32,26 @@ def test_a_setting_nothing_reads_is_refused(settings: dict[str, Any], found: str
         refuse_unread_settings(make_config(**settings))
 
 
+@pytest.mark.parametrize(
+    ("objective", "detection_weight", "found"),
+    [({"ramp_fraction": 0.5}, 1.0, "ramp_fraction"), ({"perturbed_fraction": 0.4}, 0.0, "perturbed_fraction")],
+)
+def test_a_setting_that_only_a_stage_on_rated_sentences_could_read_is_refused_where_it_does_not(
+    objective: dict[str, Any], detection_weight: float, found: str
+) -> None:
+    tree = {
+        "objective": {"preset": "cross_entropy", **objective},
+        "pretraining": {"path": "ratings.csv", "detection_weight": detection_weight},
+    }
+    with pytest.raises(ConfigError, match=f"objective.{found} is read by"):
+        refuse_unread_settings(RunConfig.model_validate(tree))
+
+
+def test_a_stage_on_rated_sentences_reads_the_settings_of_its_terms() -> None:
+    objective = {"preset": "cross_entropy", "temperature": 0.1, "queue_size": 9, "perturbed_fraction": 0.4}
+    refuse_unread_settings(RunConfig.model_validate({"objective": objective, "pretraining": {"path": "ratings.csv"}}))
+
+
 def test_two_views_that_are_the_same_are_refused_where_they_are_compared() -> None:
     without = {"dropout": 0, "attention_dropout": 0}
     with pytest.raises(ConfigError, match=r"the same without dropout; set model.dropout above 0"):

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from transformers import TrainerControl, TrainerState, TrainingArguments
 
+from screening.exceptions import ConfigError
 from screening.training.collapse import (
     CollapseGuard,
     compute_effective_rank,
     describe_collapse,
     measure_collapse,
     measure_rank_collapse,
+    refuse_divergence,
 )
 
 RNG = np.random.default_rng(0)
@@ -85,6 +87,23 @@ def test_guard_says_what_collapsed_and_what_to_change(tmp_path: object, caplog: 
     (message,) = caplog.messages
     assert message.startswith("epoch 2: The training has collapsed: 100.0% of validation posts get the same class")
     assert "training.learning_rate" in message
+
+
+def test_posts_that_are_told_apart_on_one_line_are_not_said_to_get_one_class() -> None:
+    measures = {f"eval_{name}": value for name, value in measure_collapse(TOGETHER, APART, LABELS).items()}
+    sentence = describe_collapse(measures)
+    assert sentence is not None
+    assert "collapsed: representations have an effective rank of 1.0" in sentence
+    assert "tell no posts apart" not in sentence
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_none_stop_the_training_with_what_to_set(value: float) -> None:
+    logits = APART.copy()
+    refuse_divergence(APART, logits)
+    logits[3, 1] = value
+    with pytest.raises(ConfigError, match=r"has diverged.* training\.learning_rate"):
+        refuse_divergence(APART, logits)
 
 
 def test_evaluation_without_measures_says_nothing() -> None:

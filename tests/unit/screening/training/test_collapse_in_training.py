@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 
 from screening.config import load_config
 from screening.data.synthetic import generate_posts
+from screening.exceptions import ConfigError
 from screening.models.encoder import locate_embedded_encoder
 from screening.taxonomy import load_taxonomy
 from screening.training.fitting import fit_classifier, summarise_history
@@ -48,11 +49,18 @@ def train(encoder: Path, folder: Path, *overrides: str) -> pd.DataFrame:
     return summarise_history(fitted.history)
 
 
-@pytest.mark.parametrize("preset", [("scl_joint",), ("lcl", "objective.weighting_network=head")], ids=lambda p: p[0])
+PRESETS = {
+    "scl_joint": ("objective.preset=scl_joint",),
+    "lcl": ("objective.preset=lcl",),
+    "lcl, head": ("objective.preset=lcl", "objective.weighting_network=head"),
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
 def test_naive_settings_collapse_and_are_called_out_where_the_presets_own_do_not(
-    preset: tuple[str, ...], encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str, encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    own = (f"objective.preset={preset[0]}", *preset[1:])
+    own = PRESETS[name]
     ours = train(encoder, tmp_path / "ours", *own).iloc[-1]
     with caplog.at_level(logging.WARNING, logger="screening"):
         caplog.clear()
@@ -62,3 +70,9 @@ def test_naive_settings_collapse_and_are_called_out_where_the_presets_own_do_not
     assert sum("The training has collapsed" in message for message in caplog.messages) == n_collapsed
     assert ours["validation_is_collapsed"] == 0
     assert ours["validation_macro_f1"] > naive["validation_macro_f1"].iloc[-1]
+
+
+def test_a_training_that_diverges_ends_with_what_to_set(encoder: Path, tmp_path: Path) -> None:
+    settings = ("training.learning_rate=1e30", "training.warmup_fraction=0", "training.epochs=1")
+    with pytest.raises(ConfigError, match=r"the training has diverged.* training\.learning_rate"):
+        train(encoder, tmp_path / "diverged", *settings)
