@@ -88,7 +88,7 @@ def export(
     ] = False,
     label: Annotated[
         list[str] | None,
-        typer.Option(help="Labelled data instead: DECISION=LABEL, such as no_concern=offmychest; may be repeated"),
+        typer.Option(help="Labelled data instead: DECISION=LABEL, such as no_concern=no_risk; may be repeated"),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file")] = False,
     database: Database = None,
@@ -224,7 +224,7 @@ def _choose_format(out: Path, *, overwrite: bool) -> str:
 
 def _read_labels(pairs: list[str]) -> dict[str, str]:
     if not all("=" in pair for pair in pairs):
-        message = f"expected --label DECISION=LABEL, such as no_concern=offmychest, found {', '.join(pairs)}"
+        message = f"expected --label DECISION=LABEL, such as no_concern=no_risk, found {', '.join(pairs)}"
         raise ConfigError(message)
     return {decision.strip(): label.strip() for decision, _, label in (pair.partition("=") for pair in pairs)}
 

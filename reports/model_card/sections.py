@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reports.results import RunResults
     from reports.tables import Table
 
-CARD_FORMAT = 7
+CARD_FORMAT = 8
 NOT_EXPLAINED = "No flagged post was explained in this run: `screening explain RUN` does it."
 NOTHING_TO_AUDIT = "Nothing is promised, so there is nothing an audit could confirm."
 

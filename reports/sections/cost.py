@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WORKLOAD: dict[str, tuple[str, Kind]] = {
     "ppv": ("PPV", "fraction"),
     "alerts_per_1000": ("Alerts per 1,000", "number"),
-    "posts_read_per_true_case": ("Posts read per true case", "number"),
+    "posts_read_per_true_case": ("Posts read per positive", "number"),
     "missed_per_1000": ("Missed per 1,000", "number"),
     "reviewer_hours_per_1000": ("Reviewer hours per 1,000", "number"),
     "npv": ("NPV", "fraction"),

@@ -27,7 +27,7 @@ COLUMNS = (
     Column("recall", "Recall", "fraction", interval=True, n_key="recall_n"),
     Column("ppv", "Precision (PPV)", "fraction", interval=True),
     Column("alerts_per_1000", "Alerts per 1,000", "number", interval=True, n_key="false_alarm_rate_n"),
-    Column("posts_read_per_true_case", "Posts read per true case", "number", interval=True),
+    Column("posts_read_per_true_case", "Posts read per positive", "number", interval=True),
 )
 NOT_PROMISED = (
     "A threshold picked here carries no promise: it was chosen by looking at the posts it is judged on. For a "

@@ -108,7 +108,7 @@ def test_all_scores_equal_flags_everything():
 def test_too_few_positives_are_refused_with_found_and_needed():
     y_true = np.r_[np.ones(58, dtype=bool), np.zeros(42, dtype=bool)]
     with pytest.raises(
-        RecallNotReachableError, match=r"at least 59 positive .* found 58 among 100; label 1 more"
+        RecallNotReachableError, match=r"at least 59 positive .* found 58 among 100; label 1 more that go there"
     ) as caught:
         fit_operating_point(TARGET, np.linspace(0, 1, 100), y_true, **PROMISE)
     assert "any_risk" in str(caught.value)
