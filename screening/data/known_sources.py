@@ -33,8 +33,8 @@ KNOWN_SOURCES: dict[str, KnownSource] = {
     "emotion": KnownSource(
         licence="educational and research purposes only (dair-ai/emotion_dataset)",
         hub_id="dair-ai/emotion",
-        how_to_get="set data.path to a folder with train.csv, validation.csv and test.csv, or data.hub_id to "
-        "dair-ai/emotion",
+        how_to_get="set data.path to a folder with train.csv, validation.csv and test.csv, or to null to read "
+        "dair-ai/emotion from the hub",
     ),
     "swmh": KnownSource(
         licence="research use only, no redistribution, no attempt to identify anyone (AIMH/SWMH terms)",

@@ -238,7 +238,7 @@ def _read_posts(config: DataConfig) -> pd.DataFrame:
     )
     if config.path is not None:
         return _read_path(config.path, columns, known)
-    hub_id = config.hub_id or (known.hub_id if config.source == "swmh" else None)
+    hub_id = config.hub_id or known.hub_id
     if hub_id is None:
         message = f"data.source {config.source!r} needs data.path: {known.how_to_get}"
         raise ConfigError(message)

@@ -72,7 +72,8 @@ def test_swmh_without_access_says_how_to_get_it(monkeypatch):
         read_source(DataConfig(source="swmh"), seed=0)
 
 
-def test_hub_tables_give_class_labels_by_name(monkeypatch):
+@pytest.mark.parametrize("hub_id", [None, "someone/emotion"])
+def test_hub_tables_give_class_labels_by_name(hub_id, monkeypatch):
     import datasets
 
     features = datasets.Features(
@@ -80,13 +81,13 @@ def test_hub_tables_give_class_labels_by_name(monkeypatch):
     )
     table = datasets.Dataset.from_dict({"text": ["one", "two"], "label": [1, 0]}, features=features)
     loaded = datasets.DatasetDict({"train": table, "validation": table})
-    monkeypatch.setattr(datasets, "load_dataset", lambda hub_id: loaded if hub_id == "someone/emotion" else None)
-    posts = read_source(DataConfig(source="emotion", hub_id="someone/emotion"), seed=0).posts
+    monkeypatch.setattr(datasets, "load_dataset", {hub_id or "dair-ai/emotion": loaded}.get)
+    posts = read_source(DataConfig(source="emotion", hub_id=hub_id), seed=0).posts
     assert posts["label"].tolist() == ["joy", "sadness", "joy", "sadness"]
     assert posts["post_id"].tolist() == ["train-1", "train-2", "validation-1", "validation-2"]
 
 
-@pytest.mark.parametrize("source", ["file", "reddit2013", "emotion", "goemotions", "empathetic_dialogues", "sst5"])
+@pytest.mark.parametrize("source", ["file", "reddit2013", "goemotions", "empathetic_dialogues", "sst5"])
 def test_a_source_without_a_path_is_refused(source):
     with pytest.raises(ConfigError, match=r"needs data\.path"):
         read_source(DataConfig(source=source), seed=0)
