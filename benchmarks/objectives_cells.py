@@ -53,8 +53,8 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "lcl": ("objective.preset=lcl",),
     "lcl, head": ("objective.preset=lcl", "objective.weighting_network=head"),
     **ABLATIONS,
+    "cross_entropy, 4 epochs, averaged": (*PLAIN, *LONGER),
     "cmhl, 4 epochs, averaged": (*CMHL, *LONGER),
-    "scl, then cmhl": (*CMHL, "objective.weights.scl=1", "objective.schedule=two_phase"),
     "r_drop": ("objective.preset=r_drop",),
     "distilled, 4 epochs, averaged": (DISTILLED, *LONGER),
 }

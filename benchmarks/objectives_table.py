@@ -27,8 +27,8 @@ dropout (reddit2013). Differences are paired by seed and post, in points, with 9
 they hold these trained models and their thresholds fixed, take posts for independent (authors are not known), say
 nothing of another seed, and are not corrected for the number of rows. Precision at the promise is taken at the recall
 that the threshold happened to have, which stands beside it. Rows with words count the encoder alone in parameters and
-time. A student's time is without its teachers', which are the same three for each of its seeds; no other row but
-`cmhl, 4 epochs` has four epochs."""
+time. A student's time is without its teachers', which are the same three for each of its seeds; set it beside the rows
+of as many epochs."""
 CLASS_HEADS = (
     "system",
     "parameters, M",
