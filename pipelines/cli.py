@@ -286,6 +286,7 @@ def export(
 
 
 app.command()(promise_commands.plan)
+app.command()(promise_commands.validate)
 app.command()(promise_commands.recalibrate)
 
 

@@ -1,9 +1,13 @@
-"""The commands ``screening plan | recalibrate``: what a recall promise needs, and making it for posts of one's own."""
+"""The commands ``screening plan | validate | recalibrate``: what a recall promise needs, and posts of one's own."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from screening.exceptions import ConfigError
+
+EXIT_GATE = 3
 
 
 def plan(
@@ -29,6 +33,54 @@ def plan(
 
     made = make_plan(target_recall, confidence_level, n_promises=promises, run=run, prevalence=prevalence)
     Console().print(build_plan_table(made))
+
+
+def validate(  # noqa: PLR0913  # every parameter is an option of the command
+    posts: Annotated[Path, typer.Argument(help="Labelled posts, drawn at random: CSV, JSONL or Parquet.")],
+    bundle: Annotated[Path, typer.Option("--bundle", "-b", help="Bundle folder, e.g. runs/demo/bundle.")],
+    *,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="New .json file for the figures.")] = None,
+    text_column: Annotated[str, typer.Option(help="Column with the text.")] = "text",
+    label_column: Annotated[str, typer.Option(help="Column with the label: one of the bundle's, or none.")] = "label",
+    id_column: Annotated[str | None, typer.Option(help="Column with a unique id; default: post_id, else rows.")] = None,
+    author_column: Annotated[str | None, typer.Option(help="For a promise by author: who wrote a post.")] = None,
+    group_column: Annotated[
+        list[str] | None, typer.Option(help="Count recall and alerts in each group of this column too. Repeatable.")
+    ] = None,
+    random_sample: Annotated[
+        bool, typer.Option("--random-sample", help="The posts were drawn at random, though all of them are flagged.")
+    ] = False,
+) -> None:
+    """Find out what a bundle does on labelled posts of your own; nothing is fitted. Exit 3 if a promise fails there.
+
+    The first thing to do with a bundle from elsewhere. Label posts from where the screener is to read, drawn at random
+    whatever their score; those that are none of the bundle's labels are labelled none. Posts that the bundle was fitted
+    on are left out where it lies in its run.
+
+    screening validate labelled.csv --bundle runs/demo/bundle --group-column community
+    """
+    from rich.console import Console
+
+    from pipelines.artifacts import write_json
+    from pipelines.promises.validating import validate_bundle
+    from pipelines.promises.words import build_group_table, build_validation_table, describe_validation
+    from screening.data.sources import Columns
+
+    if out is not None and (out.exists() or out.suffix.lower() != ".json"):
+        message = f"expected --out to name a new .json file, found {out}"
+        raise ConfigError(message)
+    columns = Columns(text_column, label_column, id_column, author_column, groups=tuple(group_column or ()))
+    progress = Console(stderr=True)
+    found = validate_bundle(posts, bundle, columns, is_random_sample=random_sample, console=progress)
+    if out is not None:
+        write_json(out, found.model_dump(mode="json"))
+    Console().print(build_validation_table(found))
+    if (by_group := build_group_table(found)) is not None:
+        Console().print(by_group)
+    for line in describe_validation(found):
+        typer.echo(line)
+    if found.is_contradicted:
+        raise typer.Exit(EXIT_GATE)
 
 
 def recalibrate(  # noqa: PLR0913  # every parameter is an option of the command

@@ -10,21 +10,16 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from pipelines.artifacts import RunFolder
 from pipelines.progress import show_progress
+from pipelines.promises.labelled_posts import drop_repeats, load_run_texts, read_labelled_posts, refuse_flagged_only
 from screening.bundle import BundleManifest, Recalibration, copy_bundle
-from screening.config import CalibrationConfig, DataConfig
-from screening.data.cleaning import clean_labelled_posts
-from screening.data.deduplicate import find_repeats
-from screening.data.file_readers import read_table
-from screening.data.preparation import load_split
-from screening.data.sources import Columns, hide_author_names, select_columns
+from screening.config import CalibrationConfig
+from screening.data.sources import Columns
 from screening.exceptions import ConfigError
 from screening.inference.backends import find_versions
 from screening.inference.precision import compute_score_tolerance
 from screening.reference_posts import REFERENCE_POSTS
-from screening.scoring import MAX_CHARACTERS, Screener
-from screening.taxonomy import Taxonomy
+from screening.scoring import Screener
 from screening.thresholds.cascade import count_losses, require_read_posts
 from screening.thresholds.operating_point import OperatingPoint
 from screening.thresholds.promises import fit_promises
@@ -32,8 +27,6 @@ from screening.thresholds.scope import build_scope
 
 SEED = 13  # draws one post of each author
 SCORE_SPLITS = ("train", "validation")  # what the score was fitted on
-MIN_SUSPICIOUS = 20  # so many posts, all of them flagged, were hardly drawn whatever their score
-OTHER = "none"  # label of posts that are none of the taxonomy's; so is an empty cell
 
 
 class Asked(NamedTuple):
@@ -118,14 +111,14 @@ def recalibrate(
     _validate_place(out, bundle_dir)
     screener = Screener.load(bundle_dir)
     before = screener.manifest.operating_points
-    read = _read_posts(posts_path, columns, screener.manifest.taxonomy)
-    met = _load_score_texts(bundle_dir, screener.manifest.run_id)
-    posts = _drop_repeats(read, met or ())
+    read = read_labelled_posts(posts_path, columns, screener.manifest.taxonomy)
+    met = load_run_texts(bundle_dir, screener.manifest.run_id, SCORE_SPLITS)
+    posts = drop_repeats(read, met or ())
     with show_progress(console, "labelled posts") as on_progress:
         scores = screener.score(posts["text"].tolist(), posts["post_id"].tolist(), on_progress)
     scores.insert(1, "label", posts["label"].to_numpy())
     if not is_random_sample:
-        _refuse_flagged_only(scores)
+        refuse_flagged_only(scores)
     promise = CalibrationConfig(
         target_recall=asked.target_recall or before[0].target_recall,
         confidence_level=asked.confidence_level or before[0].confidence_level,
@@ -149,59 +142,10 @@ def _validate_place(out: Path, bundle_dir: Path) -> None:
         raise ConfigError(message)
 
 
-def _read_posts(path: Path, columns: Columns, taxonomy: Taxonomy) -> pd.DataFrame:
-    """Read, check and clean the labelled posts; labels become the taxonomy's names, or ``none``."""
-    taken = (columns.text, columns.label, columns.id, columns.author)
-    if wrong := [name for name in columns.groups if name in taken]:
-        message = f"--group-column {', '.join(wrong)}: that column is read as something else and cannot name groups"
-        raise ConfigError(message)
-    table = read_table(path)
-    if "stratum" in table and "triage" in table:
-        message = (
-            f"{path} is a sample of `screening audit`, which reads flagged and unflagged posts in different shares; a "
-            "promise needs posts drawn at random, each as likely as any other"
-        )
-        raise ConfigError(message)
-    posts = hide_author_names(select_columns(table, columns, where=str(path), stem=path.stem))
-    labels = posts["label"].map(lambda label: OTHER if pd.isna(label) or label == "" else label)
-    names = {OTHER: OTHER} | taxonomy.name_by_text
-    posts, _ = clean_labelled_posts(
-        posts.assign(label=labels), names, max_characters=MAX_CHARACTERS, group_columns=columns.groups, where=str(path)
-    )
-    return posts
-
-
-def _load_score_texts(bundle_dir: Path, run_id: str) -> list[str] | None:
-    """Load the posts the score was fitted on, if the bundle still lies in its run."""
-    folder = RunFolder(bundle_dir.resolve().parent)
-    record = folder.read_record()
-    files = [folder.split(name) for name in SCORE_SPLITS]
-    if record is None or record.run_id != run_id or not all(file.is_file() for file in files):
-        return None
-    return [text for file in files for text in load_split(file)["text"]]
-
-
 def _list_promised_groups(points: Sequence[OperatingPoint]) -> pd.DataFrame:
     """List the groups of an earlier promise, a column each: they are covered again or refused, never left out."""
     groups = {(group.column, group.group) for point in points for group in point.groups}
     return pd.DataFrame([{column: group} for column, group in sorted(groups)], dtype=object)
-
-
-def _drop_repeats(posts: pd.DataFrame, met: Sequence[str]) -> pd.DataFrame:
-    """Drop posts that repeat one the score was fitted on, or an earlier one of the file."""
-    similarity = DataConfig.model_fields["near_duplicate_similarity"].default
-    repeats = find_repeats(posts["text"].tolist(), similarity, met)
-    return posts[~np.any(repeats, axis=0)].reset_index(drop=True)
-
-
-def _refuse_flagged_only(scores: pd.DataFrame) -> None:
-    if len(scores) >= MIN_SUSPICIOUS and (scores["triage"] != "no_flag").all():
-        message = (
-            f"every one of the {len(scores):,} posts is flagged by this bundle. Posts that were labelled because they "
-            "were flagged say nothing of those it misses: label posts drawn whatever their score. If these were, and "
-            "it flags nearly everything there, add --random-sample"
-        )
-        raise ConfigError(message)
 
 
 def _fit(

@@ -1,11 +1,15 @@
-"""What recalibrating says: old and new thresholds side by side, and what the new promises rest on."""
+"""What recalibrating and validating say: thresholds side by side or held against posts, and what that rests on."""
 
 import pandas as pd
 from rich.table import Table
+from rich.text import Text
 
 from pipelines.promises.recalibrating import Recalibrated
+from pipelines.promises.validating import Validation
 from screening.metrics.intervals import compute_proportion_interval
+from screening.metrics.workload import scale_alert_rate
 from screening.thresholds.operating_point import OperatingPoint
+from screening.types import Estimate
 
 
 def build_recalibration_table(done: Recalibrated) -> Table:
@@ -46,6 +50,72 @@ def describe_limits(done: Recalibrated) -> list[str]:
         lines.append("the run's training posts are not beside the bundle: none of them may be among these posts")
     lines.append("another try on the same posts, with another recall say, spends the confidence again")
     return lines
+
+
+def build_validation_table(found: Validation) -> Table:
+    """Lay out, per target, what was promised and what was found, with 95 % intervals."""
+    targets = found.targets
+    table = Table(title=f"{sum(found.n_by_label.values()):,} labelled posts", title_justify="left")
+    for heading in ("", *(target.point.name for target in targets)):
+        table.add_column(heading, justify="right")
+    table.add_row("positive posts", *(f"{target.result.n_positive:,}" for target in targets))
+    promised = (f"{target.point.target_recall:g}, confidence {target.point.confidence_level:g}" for target in targets)
+    table.add_row("recall promised", *promised)
+    table.add_row("recall found", *(_write(target.result.recall) for target in targets))
+    if any(target.point.unit == "author" for target in targets):
+        by_author = (target.recall if target.point.unit == "author" else None for target in targets)
+        table.add_row("by author", *("" if recall is None else _write(recall) for recall in by_author))
+    table.add_row("the promise is", *(target.verdict for target in targets))
+    table.add_row("precision", *(_write(target.result.ppv) for target in targets))
+    table.add_row("alerts per 1,000", *(_write(scale_alert_rate(target.result.alert_rate), 0) for target in targets))
+    table.add_row("specificity", *(_write(target.result.specificity) for target in targets))
+    table.add_row("area under the ROC curve", *(_write(target.roc_area) for target in targets))
+    return table
+
+
+def build_group_table(found: Validation) -> Table | None:
+    """Lay out recall and alerts in each group, or nothing if none was asked for."""
+    rows = [(target, group) for target in found.targets for group in target.groups]
+    if not rows:
+        return None
+    table = Table(title="By group", title_justify="left")
+    table.add_column("")
+    table.add_column("target")
+    for heading in ("positive posts", "recall found", "alerts per 1,000"):
+        table.add_column(heading, justify="right")
+    for target, group in rows:
+        figures = f"{group.recall.n_samples:,}", _write(group.recall), _write(scale_alert_rate(group.alert_rate), 0)
+        table.add_row(Text(f"{group.column}={group.group}"), target.point.name, *figures)
+    return table
+
+
+def describe_validation(found: Validation) -> list[str]:
+    """Say in sentences what the figures rest on, and what to do where a promise does not hold here."""
+    lines = ["labels: " + ", ".join(f"{name} {n:,}" for name, n in found.n_by_label.items())]
+    if found.n_dropped:
+        lines.append(f"left out: {found.n_dropped:,} posts that repeat others, or posts the bundle was fitted on")
+    if not found.is_checked:
+        lines.append("not all posts the bundle was fitted on are at hand: none of them may be among these posts")
+    if any(target.point.unit == "author" and target.recall.value is None for target in found.targets):
+        lines.append("a promise is by author, and no author is known here: name the column, --author-column")
+    if any(target.groups for target in found.targets):
+        lines.append("intervals of groups are not corrected for the number of groups")
+    if found.is_synthetic:
+        lines.append("this model was trained on synthetic posts: its scores mean nothing about people")
+    if found.is_contradicted:
+        lines.append(
+            "contradicted: these posts are of another kind than those the promise was made for, or labelled by another "
+            "rule. Do not rely on it here; make it anew: screening recalibrate"
+        )
+    return lines
+
+
+def _write(found: Estimate, digits: int = 3) -> str:
+    """Write an estimate with its interval."""
+    if found.value is None or found.interval is None:
+        return "not known"
+    low, high = found.interval.low, found.interval.high
+    return f"{found.value:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
 def _find_positive(done: Recalibrated, point: OperatingPoint) -> pd.Series:

@@ -1,6 +1,5 @@
 """Thresholds fitted anew on labelled posts; everything else of the bundle stays, and so does the old bundle."""
 
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,22 +21,7 @@ from screening.exceptions import ConfigError, RecallNotReachableError, SchemaErr
 from screening.inference.precision import compute_score_tolerance
 from screening.scoring import Screener
 from screening.thresholds.promises import fit_promises
-
-SECRET = "lanternfish"
-LABELS = ("suicidewatch", "depression", "offmychest")
-
-
-@pytest.fixture
-def bundle(save_small_bundle: Callable[..., Path], tmp_path: Path) -> Path:
-    return save_small_bundle(tmp_path / "run" / "bundle")
-
-
-def make_posts(n: int = 210) -> pd.DataFrame:
-    rng = np.random.default_rng(5)
-    words = ["".join(rng.choice(list("abcdefghij"), 5)) for _ in range(400)]
-    texts = [f"{SECRET} {' '.join(rng.choice(words, 8))}" for _ in range(n)]
-    ids = [f"post{i}" for i in range(n)]
-    return pd.DataFrame({"post_id": ids, "text": texts, "label": [LABELS[i % 3] for i in range(n)]})
+from tests.unit.pipelines.promises.own_posts import SECRET, make_posts
 
 
 def call(posts: pd.DataFrame, bundle: Path, out: Path, *, name: str = "posts.csv", **options: Any) -> Recalibrated:
