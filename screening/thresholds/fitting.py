@@ -203,7 +203,8 @@ def _describe_refusal(counts: Mapping[tuple[str, str], int], needed: int, n_samp
     n_found = counts[_ALL_POSTS]
     advice = "or choose a lower target or confidence yourself"
     if n_found < needed:
-        return f"at least {needed} {units}, found {n_found} among {n_samples}; label {needed - n_found} more that go there, {advice}"
+        missing = f"label {needed - n_found} more that go there"
+        return f"at least {needed} {units}, found {n_found} among {n_samples}; {missing}, {advice}"
     short = [f"{column}={group} ({n})" for (column, group), n in counts.items() if n < needed]
     shown = ", ".join(short[:MAX_LISTED]) + (", …" if len(short) > MAX_LISTED else "")
     return (
