@@ -135,11 +135,11 @@ def register(
     if bundle is not None and roll_back_to is not None:
         message = "expected --bundle or --roll-back-to, found both"
         raise ConfigError(message)
-    tracking = _load_config(config, overrides or []).tracking
+    resolved = _load_config(config, overrides or [])
     if roll_back_to is not None:
-        typer.echo(registering.roll_back(tracking, roll_back_to))
+        typer.echo(registering.roll_back(resolved.tracking, roll_back_to))
     elif bundle is not None:
-        typer.echo(registering.register_recalibrated(bundle, tracking, config, moves_alias=move_alias))
+        typer.echo(registering.register_recalibrated(bundle, resolved, config, moves_alias=move_alias))
 
 
 @app.command()

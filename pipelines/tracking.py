@@ -159,6 +159,8 @@ class Tracker:
         described = describe_manifest(load_manifest(bundle_dir))
         bundle_version = compute_version(bundle_dir)
         version = self._find_version(name, bundle_version)
+        if version is not None and CONTRADICTED_TAG in tags:  # found out since, or not yet said when it was registered
+            self.client.set_model_version_tag(name, version, CONTRADICTED_TAG, str(tags[CONTRADICTED_TAG]))
         if version is None:
             version = self._create_version(bundle_dir, name, {**described, **tags, BUNDLE_VERSION_TAG: bundle_version})
         self.client.set_tag(self.run_id, "registered_version", f"{name}/{version}")
@@ -288,6 +290,9 @@ def open_store(config: TrackingConfig) -> tuple[Any, str]:
         mlflow.set_registry_uri(config.uri)
         client = mlflow.MlflowClient()
         experiment = client.get_experiment_by_name(config.experiment)
+        if experiment is not None and experiment.lifecycle_stage == "deleted":
+            message = f"experiment {config.experiment} was deleted: restore it, or name another, tracking.experiment"
+            raise ConfigError(message)
         if experiment is not None:
             return client, experiment.experiment_id
         return client, client.create_experiment(config.experiment, locate_artifacts(config.uri))

@@ -63,22 +63,22 @@ def validate(  # noqa: PLR0913  # every parameter is an option of the command
 
     from pipelines.artifacts import write_json
     from pipelines.promises.validating import validate_bundle
-    from pipelines.promises.words import build_group_table, build_validation_table, describe_validation
+    from pipelines.promises.words import build_group_tables, build_validation_table, describe_validation
     from screening.data.sources import Columns
 
-    if out is not None and (out.exists() or out.suffix.lower() != ".json"):
-        message = f"expected --out to name a new .json file, found {out}"
+    if out is not None and (out.exists() or out.suffix.lower() != ".json" or not out.parent.is_dir()):
+        message = f"expected --out to name a new .json file in a folder that is there, found {out}"
         raise ConfigError(message)
     columns = Columns(text_column, label_column, id_column, author_column, groups=tuple(group_column or ()))
     progress = Console(stderr=True)
     found = validate_bundle(posts, bundle, columns, is_random_sample=random_sample, console=progress)
-    if out is not None:
-        write_json(out, found.model_dump(mode="json"))
     Console().print(build_validation_table(found))
-    if (by_group := build_group_table(found)) is not None:
+    for by_group in build_group_tables(found):
         Console().print(by_group)
     for line in describe_validation(found):
         typer.echo(line)
+    if out is not None:
+        write_json(out, found.model_dump(mode="json"))
     if found.is_contradicted:
         raise typer.Exit(EXIT_GATE)
 

@@ -10,26 +10,34 @@ from rich.console import Console
 from pipelines.progress import show_progress
 from pipelines.promises.labelled_posts import drop_repeats, load_run_texts, read_labelled_posts, refuse_flagged_only
 from screening.data.sources import Columns
+from screening.exceptions import ConfigError
 from screening.metrics.intervals import estimate_proportion
 from screening.metrics.operating import OperatingResult, PromiseVerdict, compute_operating_result, judge_promise
 from screening.metrics.ranking import estimate_roc_area
 from screening.scoring import Screener
-from screening.thresholds.operating_point import OperatingPoint
+from screening.thresholds.operating_point import OperatingPoint, share_confidence
 from screening.thresholds.scope import AUTHOR_COLUMN, PromiseScope, build_scope
 from screening.types import Estimate, Record
 
 SEED = 13  # draws one post of each author
 MET_SPLITS = ("train", "validation", "calibration")  # what score and thresholds were fitted on
 SPLIT = "external"
+MIN_GROUP_SIZE = 5  # posts a group has on average
+WORST_FIRST: tuple[PromiseVerdict, ...] = ("contradicted", "unknown", "consistent", "confirmed")
 
 
 class FoundGroup(Record):
-    """What a target's threshold does in one group of posts; both estimates count posts."""
+    """What a target's threshold does in one group of posts; both estimates count posts.
+
+    ``verdict`` is there where the recall is promised in this group too: judged in the unit of the promise, with an
+    interval corrected for the number of promised groups (Bonferroni).
+    """
 
     column: str
     group: str
     recall: Estimate
     alert_rate: Estimate
+    verdict: PromiseVerdict | None = None
 
 
 class FoundTarget(Record):
@@ -45,7 +53,8 @@ class FoundTarget(Record):
         In the unit of the promise, posts or authors; without a value by author if no author is known.
     roc_area : Estimate
     verdict : str
-        What ``recall`` says of the promise.
+        What ``recall``, and the recall in the groups of the promise, say of it; ``unknown`` also where such a group is
+        not among the posts.
     groups : tuple of FoundGroup
     """
 
@@ -67,6 +76,8 @@ class Validation(Record):
         Whether the model learnt from synthetic posts.
     n_by_label : dict of str to int
         Posts that were scored.
+    n_without_author : int
+        Posts that count as an author each, where a promise is by author.
     n_dropped : int
         Posts left out because they repeat one that score or thresholds were fitted on, or an earlier one of the file.
     is_checked : bool
@@ -77,6 +88,7 @@ class Validation(Record):
     model_version: str
     is_synthetic: bool
     n_by_label: dict[str, int]
+    n_without_author: int
     n_dropped: int
     is_checked: bool
     targets: tuple[FoundTarget, ...]
@@ -112,7 +124,8 @@ def validate_bundle(
     Raises
     ------
     ConfigError
-        If a column is missing or no group's, the posts are a sample of ``screening audit``, or every one is flagged.
+        If a column is missing or no group's, the posts are a sample of ``screening audit``, every one is flagged, or
+        none is left.
     SchemaError
         If a row is bad; rows are listed by id.
     """
@@ -120,7 +133,11 @@ def validate_bundle(
     manifest = screener.manifest
     read = read_labelled_posts(posts_path, columns, manifest.taxonomy)
     met = load_run_texts(bundle_dir, manifest.run_id, MET_SPLITS)
-    posts = drop_repeats(read, met or ())
+    posts = drop_repeats(read, met or ()).sort_values("post_id", ignore_index=True)  # whatever the file's order
+    if posts.empty:
+        message = f"{posts_path}: every post is one that the bundle was fitted on; label other ones"
+        raise ConfigError(message)
+    _refuse_names(posts, columns.groups)
     with show_progress(console, "labelled posts") as on_progress:
         scores = screener.score(posts["text"].tolist(), posts["post_id"].tolist(), on_progress)
     if not is_random_sample:
@@ -130,10 +147,23 @@ def validate_bundle(
         model_version=screener.version,
         is_synthetic=manifest.is_synthetic,
         n_by_label={str(name): int(n) for name, n in known["label"].value_counts().items()},
+        n_without_author=int(known[AUTHOR_COLUMN].isna().sum()) if AUTHOR_COLUMN in known else len(known),
         n_dropped=len(read) - len(posts),
         is_checked=met is not None and manifest.recalibration is None,
         targets=tuple(_count(known, scores, point, columns.groups) for point in manifest.operating_points),
     )
+
+
+def _refuse_names(posts: pd.DataFrame, group_columns: tuple[str, ...]) -> None:
+    """Refuse columns that tell persons or posts apart rather than groups."""
+    for name in group_columns:
+        n_groups = posts[name].nunique()
+        if n_groups > 2 and len(posts) < MIN_GROUP_SIZE * n_groups:
+            message = (
+                f"--group-column {name} has {n_groups:,} groups in {len(posts):,} posts; expected {MIN_GROUP_SIZE} "
+                "posts a group on average, since figures of smaller ones are about single persons"
+            )
+            raise ConfigError(message)
 
 
 def _count(
@@ -141,28 +171,43 @@ def _count(
 ) -> FoundTarget:
     risk = scores[f"risk_{point.name}"].to_numpy()
     is_positive, flags = posts["label"].isin(point.labels).to_numpy(), point.flag(risk)
-    scope = _build_scope(posts, point, group_columns)
-    recall = Estimate(value=None, n_samples=0, split=SPLIT)
-    if scope.unit == point.unit:
-        drawn = scope.draw(is_positive)
-        recall = estimate_proportion(int((flags & drawn).sum()), int(drawn.sum()), split=SPLIT)
+    unit = point.unit if AUTHOR_COLUMN in posts else "post"
+    scope = build_scope(posts, unit=unit, group_columns=group_columns, rng=np.random.default_rng(SEED))
+    recall = _estimate_recall(scope, is_positive, flags, point)
+    groups = tuple(_count_groups(scope, is_positive, flags, point))
+    judged = {(group.column, group.group): group.verdict or "unknown" for group in groups}
+    of_groups = [judged.get((group.column, group.group), "unknown") for group in point.groups]
     return FoundTarget(
         point=point,
         result=compute_operating_result(is_positive, flags, split=SPLIT),
         recall=recall,
         roc_area=estimate_roc_area(is_positive, risk, split=SPLIT),
-        verdict=judge_promise(recall, point.target_recall),
-        groups=tuple(_count_groups(scope, is_positive, flags)),
+        verdict=min((judge_promise(recall, point.target_recall), *of_groups), key=WORST_FIRST.index),
+        groups=groups,
     )
 
 
-def _build_scope(posts: pd.DataFrame, point: OperatingPoint, group_columns: tuple[str, ...]) -> PromiseScope:
-    """Count authors where the promise does and they are known, else posts."""
-    unit = point.unit if AUTHOR_COLUMN in posts else "post"
-    return build_scope(posts, unit=unit, group_columns=group_columns, rng=np.random.default_rng(SEED))
+def _estimate_recall(
+    scope: PromiseScope, candidates: np.ndarray, flags: np.ndarray, point: OperatingPoint, n_groups: int = 0
+) -> Estimate:
+    """Estimate recall in the unit of the promise; without a value where that is the author, and none is known."""
+    if scope.unit != point.unit:
+        return Estimate(value=None, n_samples=0, split=SPLIT)
+    drawn = scope.draw(candidates)
+    level = share_confidence(0.95, max(n_groups, 1))
+    return estimate_proportion(int((flags & drawn).sum()), int(drawn.sum()), split=SPLIT, confidence_level=level)
 
 
-def _count_groups(scope: PromiseScope, is_positive: np.ndarray, flags: np.ndarray) -> Iterator[FoundGroup]:
+def _count_groups(
+    scope: PromiseScope, is_positive: np.ndarray, flags: np.ndarray, point: OperatingPoint
+) -> Iterator[FoundGroup]:
+    promised = {(group.column, group.group) for group in point.groups}
     for column, group, is_in in scope.iterate_groups():
         result = compute_operating_result(is_positive[is_in], flags[is_in], split=SPLIT)
-        yield FoundGroup(column=column, group=group, recall=result.recall, alert_rate=result.alert_rate)
+        verdict = None
+        if (column, group) in promised:
+            recall = _estimate_recall(scope, is_positive & is_in, flags, point, len(promised))
+            verdict = judge_promise(recall, point.target_recall)
+        yield FoundGroup(
+            column=column, group=group, recall=result.recall, alert_rate=result.alert_rate, verdict=verdict
+        )

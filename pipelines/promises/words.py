@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.promises.recalibrating import Recalibrated
-from pipelines.promises.validating import Validation
+from pipelines.promises.validating import FoundTarget, Validation
 from screening.metrics.intervals import compute_proportion_interval
 from screening.metrics.workload import scale_alert_rate
 from screening.thresholds.operating_point import OperatingPoint
@@ -61,7 +61,8 @@ def build_validation_table(found: Validation) -> Table:
     table.add_row("positive posts", *(f"{target.result.n_positive:,}" for target in targets))
     promised = (f"{target.point.target_recall:g}, confidence {target.point.confidence_level:g}" for target in targets)
     table.add_row("recall promised", *promised)
-    table.add_row("recall found", *(_write(target.result.recall) for target in targets))
+    of_posts = (_write(target.result.recall, has_interval=target.point.unit == "post") for target in targets)
+    table.add_row("recall found", *of_posts)
     if any(target.point.unit == "author" for target in targets):
         by_author = (target.recall if target.point.unit == "author" else None for target in targets)
         table.add_row("by author", *("" if recall is None else _write(recall) for recall in by_author))
@@ -73,19 +74,21 @@ def build_validation_table(found: Validation) -> Table:
     return table
 
 
-def build_group_table(found: Validation) -> Table | None:
-    """Lay out recall and alerts in each group, or nothing if none was asked for."""
-    rows = [(target, group) for target in found.targets for group in target.groups]
-    if not rows:
-        return None
-    table = Table(title="By group", title_justify="left")
-    table.add_column("")
-    table.add_column("target")
-    for heading in ("positive posts", "recall found", "alerts per 1,000"):
+def build_group_tables(found: Validation) -> list[Table]:
+    """Lay out recall and alerts in each group, a table per target; none if no groups were asked for."""
+    return [_build_group_table(target) for target in found.targets if target.groups]
+
+
+def _build_group_table(target: FoundTarget) -> Table:
+    is_promised = any(group.verdict for group in target.groups)
+    table = Table(title=f"{target.point.name}, by group", title_justify="left")
+    table.add_column("", overflow="fold")
+    for heading in ("positive posts", "recall found", "alerts per 1,000", *(["the promise is"] * is_promised)):
         table.add_column(heading, justify="right")
-    for target, group in rows:
+    for group in target.groups:
         figures = f"{group.recall.n_samples:,}", _write(group.recall), _write(scale_alert_rate(group.alert_rate), 0)
-        table.add_row(Text(f"{group.column}={group.group}"), target.point.name, *figures)
+        verdict = [group.verdict or ""] * is_promised
+        table.add_row(Text(f"{group.column}={group.group}"), *figures, *verdict)
     return table
 
 
@@ -96,24 +99,47 @@ def describe_validation(found: Validation) -> list[str]:
         lines.append(f"left out: {found.n_dropped:,} posts that repeat others, or posts the bundle was fitted on")
     if not found.is_checked:
         lines.append("not all posts the bundle was fitted on are at hand: none of them may be among these posts")
-    if any(target.point.unit == "author" and target.recall.value is None for target in found.targets):
-        lines.append("a promise is by author, and no author is known here: name the column, --author-column")
-    if any(target.groups for target in found.targets):
-        lines.append("intervals of groups are not corrected for the number of groups")
+    n_posts, targets = sum(found.n_by_label.values()), found.targets
+    if any(target.point.unit == "author" for target in targets):
+        lines.append("intervals count posts of one author as independent; what is by author judges the promise")
+        lines.append(
+            f"a promise is by author, and {found.n_without_author:,} of {n_posts:,} posts have none: each counts as one"
+            if found.n_without_author < n_posts
+            else "a promise is by author, and no author is known here: name the column, --author-column"
+        )
+    lines.extend(
+        f"{target.point.name}: no post is labelled {' or '.join(target.point.labels)}, so nothing is known of recall"
+        for target in targets
+        if not target.result.n_positive
+    )
+    if missing := _list_unseen(found):
+        lines.append(f"recall is promised in groups that are not judged here: {missing}; name them, --group-column")
+    if any(target.groups for target in targets):
+        lines.append("intervals of groups are not corrected for the number of groups; verdicts on them are")
     if found.is_synthetic:
         lines.append("this model was trained on synthetic posts: its scores mean nothing about people")
     if found.is_contradicted:
         lines.append(
-            "contradicted: these posts are of another kind than those the promise was made for, or labelled by another "
-            "rule. Do not rely on it here; make it anew: screening recalibrate"
+            "contradicted: most likely these posts are of another kind than those the promise was made for, or "
+            "labelled by another rule; by chance alone it happens to about one kept promise in forty. Do not rely on "
+            "it here; make it anew: screening recalibrate"
         )
     return lines
 
 
-def _write(found: Estimate, digits: int = 3) -> str:
+def _list_unseen(found: Validation) -> str:
+    """List the groups of a promise that no verdict is about."""
+    seen = {(group.column, group.group) for target in found.targets for group in target.groups}
+    promised = {(group.column, group.group) for target in found.targets for group in target.point.groups}
+    return ", ".join(f"{column}={group}" for column, group in sorted(promised - seen))
+
+
+def _write(found: Estimate, digits: int = 3, *, has_interval: bool = True) -> str:
     """Write an estimate with its interval."""
     if found.value is None or found.interval is None:
         return "not known"
+    if not has_interval:
+        return f"{found.value:.{digits}f}"
     low, high = found.interval.low, found.interval.high
     return f"{found.value:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 

@@ -5,6 +5,7 @@ What else changes a registered model is here too: a recalibrated bundle, and the
 
 import json
 from pathlib import Path
+from shlex import quote
 
 from pipelines.run import RunContext
 from pipelines.run_results import load_results
@@ -16,7 +17,7 @@ from reports.sections.explanation_estimates import estimate_explanations
 from reports.sections.explanations import collect_tables
 from reports.sections.promised_recall import judge_target
 from screening.bundle import load_manifest
-from screening.config import TrackingConfig
+from screening.config import RunConfig, TrackingConfig
 from screening.exceptions import ConfigError
 
 
@@ -36,14 +37,14 @@ def run(context: RunContext) -> None:
     context.console.print(said, highlight=False, soft_wrap=True)
 
 
-def register_recalibrated(bundle_dir: Path, config: TrackingConfig, config_path: str, *, moves_alias: bool) -> str:
+def register_recalibrated(bundle_dir: Path, run: RunConfig, config_path: str, *, moves_alias: bool) -> str:
     """Register a bundle that ``screening recalibrate`` wrote, in an MLflow run of its own, without a report.
 
     Parameters
     ----------
     bundle_dir : Path
-    config : TrackingConfig
-        Store and names.
+    run : RunConfig
+        Of the run the bundle comes from; says store and names.
     config_path : str
         The configuration they come from, for the command that moves the alias.
     moves_alias : bool
@@ -59,9 +60,14 @@ def register_recalibrated(bundle_dir: Path, config: TrackingConfig, config_path:
     BundleError
         If there is no bundle, or it is incomplete or altered.
     ConfigError
-        If it is a run's own bundle, or the store cannot be opened; nothing is registered.
+        If it is a run's own bundle or another run's, or the store cannot be opened; nothing is registered.
     """
-    manifest = load_manifest(bundle_dir)
+    config, manifest = run.tracking, load_manifest(bundle_dir)
+    if manifest.name != run.name:
+        message = (
+            f"{bundle_dir} comes from run {manifest.name}, found the configuration of {run.name}; name that run's own"
+        )
+        raise ConfigError(message)
     if manifest.recalibration is None:
         message = (
             f"{bundle_dir} is a run's own bundle, which is registered with its results and report: "
@@ -76,7 +82,7 @@ def register_recalibrated(bundle_dir: Path, config: TrackingConfig, config_path:
         if holder is None or holder.version == version or moves_alias:
             tracker.point_alias(name, alias, version)
             return _describe_moved(config, version)
-    again = f"screening register --config {config_path} --bundle {bundle_dir} --move-alias"
+    again = f"screening register --config {config_path} --bundle {quote(str(bundle_dir))} --move-alias"
     return f"{_describe_kept(config, version, holder)}\nmove the alias: {again}"
 
 
@@ -94,13 +100,13 @@ def _point_alias(context: RunContext, tracker: Tracker, version: str, results: R
     """
     config, folder = context.config.tracking, context.folder
     name, alias = config.registered_model, config.register_alias
-    broken = find_broken_promises(results)
+    broken, holder = find_broken_promises(results), tracker.find_holder(name, alias)
     if broken:
-        return (
-            f"registered: {name} version {version}, without the alias {alias}: the test split contradicts the promise "
-            f"for {', '.join(broken)}"
-        )
-    holder = tracker.find_holder(name, alias)
+        contradicted = f"the test split contradicts the promise for {', '.join(broken)}"
+        if holder is not None and holder.version == version:
+            again = f"screening register --config {folder.config} --roll-back-to VERSION"
+            return f"{name} version {version} has the alias {alias}, but {contradicted}; give it to another: {again}"
+        return f"registered: {name} version {version}, without the alias {alias}: {contradicted}"
     is_own = holder is not None and holder.run_id == results.run_info["run_id"] and not holder.is_recalibrated
     if holder is None or is_own or context.moves_alias:
         tracker.point_alias(name, alias, version)

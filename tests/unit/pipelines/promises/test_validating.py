@@ -15,19 +15,22 @@ from typer.testing import CliRunner
 from pipelines.artifacts import RunFolder, create_record
 from pipelines.cli import app
 from pipelines.promises.validating import Validation, validate_bundle
-from pipelines.promises.words import build_group_table, describe_validation
+from pipelines.promises.words import build_group_tables, describe_validation
 from screening.bundle import Recalibration, copy_bundle, load_manifest
 from screening.data.sources import Columns
 from screening.exceptions import ConfigError
 from screening.metrics.intervals import compute_proportion_interval
+from screening.metrics.operating import judge_promise
 from screening.scoring import Screener
+from screening.thresholds.operating_point import GroupPromise
 from tests.unit.pipelines.promises.own_posts import SECRET, make_posts
 
 
-def call(posts: pd.DataFrame, bundle: Path, **columns: Any) -> Validation:
+def call(posts: pd.DataFrame, bundle: Path, *, is_random_sample: bool = False, **columns: Any) -> Validation:
     path = bundle.parent.parent / "posts.csv"
     posts.to_csv(path, index=False)
-    return validate_bundle(path, bundle, Columns("text", "label", **columns), console=Console(quiet=True))
+    read = Columns("text", "label", **columns)
+    return validate_bundle(path, bundle, read, is_random_sample=is_random_sample, console=Console(quiet=True))
 
 
 def test_figures_are_those_of_the_posts_that_are_flagged(bundle: Path) -> None:
@@ -68,6 +71,8 @@ def test_posts_the_bundle_was_fitted_on_are_left_out_thresholds_included(bundle:
     found = call(posts, bundle)
     assert (found.is_checked, found.n_dropped) == (True, 20)
     assert "left out: 20 posts" in " ".join(describe_validation(found))
+    with pytest.raises(ConfigError, match="every post is one that the bundle was fitted on"):
+        call(posts.head(20), bundle)
     beside = bundle.parent / "own"  # its thresholds were fitted on posts that nobody has here
     recalibration = Recalibration(bundle_version="0" * 12, n_posts=210, digest="ab" * 32)
     copy_bundle(bundle, beside, load_manifest(bundle).model_copy(update={"recalibration": recalibration}))
@@ -104,11 +109,70 @@ def test_groups_add_up_and_their_names_command_no_terminal(bundle: Path) -> None
         assert sum(group.recall.n_samples for group in target.groups) == target.result.n_positive
         assert [group.alert_rate.n_samples for group in target.groups] == [70, 140]
     console = Console(record=True, width=140, file=StringIO())
-    table = build_group_table(found)
-    assert table is not None
-    console.print(table)
+    tables = build_group_tables(found)
+    assert [table.title for table in tables] == ["suicidewatch, by group", "any_risk, by group"]
+    console.print(tables[0])
     assert "place=[red]a" in console.export_text()
-    assert build_group_table(call(make_posts(), bundle)) is None
+    assert build_group_tables(call(make_posts(), bundle)) == []
+
+
+@pytest.fixture
+def bundle_with_groups(bundle: Path) -> Path:
+    manifest = load_manifest(bundle)
+    promise = {"n_positive": 59, "n_allowed_misses": 0, "recall_lower_bound": 0.95, "confidence_achieved": 0.95}
+    groups = tuple(GroupPromise(column="place", group=name, **promise) for name in ("n", "s"))
+    (urgent, other) = manifest.operating_points
+    points = (urgent.model_copy(update={"threshold": 0.0, "groups": groups}), other.model_copy(update={"threshold": 0}))
+    copy_bundle(bundle, bundle.parent / "groups", manifest.model_copy(update={"operating_points": points}))
+    return bundle.parent / "groups"
+
+
+def test_a_promise_in_groups_is_judged_in_each_and_not_at_all_where_they_are_not_named(
+    bundle_with_groups: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posts = make_posts(600).assign(place=["n"] * 300 + ["s"] * 300)
+    unnamed = call(posts, bundle_with_groups, is_random_sample=True)
+    assert [target.verdict for target in unnamed.targets] == ["unknown", "confirmed"]
+    assert "not judged here: place=n, place=s" in " ".join(describe_validation(unnamed))
+    named = call(posts, bundle_with_groups, groups=("place",), is_random_sample=True)
+    assert [target.verdict for target in named.targets] == ["confirmed", "confirmed"]
+    assert [group.verdict for group in named.targets[0].groups] == ["confirmed", "confirmed"]
+    assert {group.verdict for group in named.targets[1].groups} == {None}
+    score = Screener.score
+
+    def miss_in_the_south(*arguments: Any) -> pd.DataFrame:
+        scores = score(*arguments)
+        is_missed = scores["post_id"].isin(posts["post_id"].iloc[300:345])  # 15 of 100 positives there, 7.5 % in all
+        return scores.assign(risk_suicidewatch=scores["risk_suicidewatch"].where(~is_missed, -1.0))
+
+    monkeypatch.setattr(Screener, "score", miss_in_the_south)
+    broken = call(posts, bundle_with_groups, groups=("place",), is_random_sample=True)
+    assert [group.verdict for group in broken.targets[0].groups] == ["confirmed", "contradicted"]
+    assert broken.targets[0].verdict == "contradicted"
+    assert judge_promise(broken.targets[0].recall, 0.95) == "consistent"  # of all posts
+
+
+def test_the_order_of_the_file_decides_nothing(bundle_by_author: Path) -> None:
+    posts = make_posts().assign(who=[f"a{i // 6}" for i in range(210)])
+    shuffled = posts.sample(frac=1, random_state=3)
+    assert call(posts, bundle_by_author, author="who") == call(shuffled, bundle_by_author, author="who")
+
+
+def test_posts_without_an_author_are_counted(bundle_by_author: Path) -> None:
+    posts = make_posts().assign(who=["someone", ""] * 105)
+    assert "105 of 210 posts have none" in " ".join(describe_validation(call(posts, bundle_by_author, author="who")))
+
+
+def test_columns_that_name_persons_are_refused_as_groups(bundle: Path) -> None:
+    with pytest.raises(ConfigError, match="has 70 groups in 210 posts") as refused:
+        call(make_posts().assign(who=[f"{SECRET}{i // 3}" for i in range(210)]), bundle, groups=("who",))
+    assert SECRET not in str(refused.value)
+
+
+def test_nothing_to_judge_is_said(bundle: Path) -> None:
+    found = call(make_posts().assign(label="none"), bundle)
+    assert {target.verdict for target in found.targets} == {"unknown"}
+    assert "suicidewatch: no post is labelled suicidewatch, so nothing is known of recall" in describe_validation(found)
 
 
 def test_posts_that_were_labelled_because_they_were_flagged_are_refused(bundle: Path) -> None:
@@ -131,7 +195,7 @@ def test_the_command_ends_with_3_where_a_promise_fails_and_writes_numbers_alone(
     arguments = ["validate", str(posts), "--bundle", str(bundle), "--out", str(out), "--random-sample"]
     ended = CliRunner().invoke(app, arguments)
     assert ended.exit_code == 3, ended.output
-    assert "contradicted: these posts are of another kind" in ended.output
+    assert "contradicted: most likely these posts are of another kind" in ended.output
     assert "synthetic posts" in ended.output
     written = out.read_text(encoding="utf-8")
     assert [target["verdict"] for target in json.loads(written)["targets"]] == ["contradicted", "confirmed"]
