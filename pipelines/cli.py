@@ -139,7 +139,8 @@ def register(
     if roll_back_to is not None:
         typer.echo(registering.roll_back(resolved.tracking, roll_back_to))
     elif bundle is not None:
-        typer.echo(registering.register_recalibrated(bundle, resolved, config, moves_alias=move_alias))
+        options = ["--config", config, *(word for change in overrides or [] for word in ("--set", change))]
+        typer.echo(registering.register_recalibrated(bundle, resolved, options, moves_alias=move_alias))
 
 
 @app.command()

@@ -4,8 +4,9 @@ What else changes a registered model is here too: a recalibrated bundle, and the
 """
 
 import json
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 
 from pipelines.run import RunContext
 from pipelines.run_results import load_results
@@ -37,7 +38,7 @@ def run(context: RunContext) -> None:
     context.console.print(said, highlight=False, soft_wrap=True)
 
 
-def register_recalibrated(bundle_dir: Path, run: RunConfig, config_path: str, *, moves_alias: bool) -> str:
+def register_recalibrated(bundle_dir: Path, run: RunConfig, options: Sequence[str], *, moves_alias: bool) -> str:
     """Register a bundle that ``screening recalibrate`` wrote, in an MLflow run of its own, without a report.
 
     Parameters
@@ -45,8 +46,8 @@ def register_recalibrated(bundle_dir: Path, run: RunConfig, config_path: str, *,
     bundle_dir : Path
     run : RunConfig
         Of the run the bundle comes from; says store and names.
-    config_path : str
-        The configuration they come from, for the command that moves the alias.
+    options : sequence of str
+        Of the command, those that name and change the configuration, for the command that moves the alias.
     moves_alias : bool
         Take the alias from the version that has it; one that is free is taken anyway.
 
@@ -82,7 +83,7 @@ def register_recalibrated(bundle_dir: Path, run: RunConfig, config_path: str, *,
         if holder is None or holder.version == version or moves_alias:
             tracker.point_alias(name, alias, version)
             return _describe_moved(config, version)
-    again = f"screening register --config {config_path} --bundle {quote(str(bundle_dir))} --move-alias"
+    again = shlex.join(["screening", "register", *options, "--bundle", str(bundle_dir), "--move-alias"])
     return f"{_describe_kept(config, version, holder)}\nmove the alias: {again}"
 
 

@@ -100,25 +100,26 @@ def test_a_recalibrated_bundle_gets_the_alias_and_loses_it_only_when_somebody_sa
     run = make_run("first")
     own, tracking = _recalibrate(run, tmp_path / "own"), run.config.tracking
     _register(run)
-    said = register.register_recalibrated(own, run.config, "demo", moves_alias=False)
+    options = ["--config", "demo", "--set", "tracking.uri=my store"]
+    said = register.register_recalibrated(own, run.config, options, moves_alias=False)
     assert said == (
         "registered: screener version 2; the alias champion stays with version 1, of another run\n"
-        f"move the alias: screening register --config demo --bundle {own} --move-alias"
+        f"move the alias: screening register --config demo --set 'tracking.uri=my store' --bundle {own} --move-alias"
     )
     assert _find_champion(tracking) == "1"
     moved = "registered: models:/screener@champion is version 2"
-    assert register.register_recalibrated(own, run.config, "demo", moves_alias=True) == moved
+    assert register.register_recalibrated(own, run.config, [], moves_alias=True) == moved
     holder, said = _register(run)
     assert holder == "2"
     assert "stays with version 2, of a recalibrated bundle\nmove the alias" in said
-    assert register.register_recalibrated(own, run.config, "demo", moves_alias=False) == moved
+    assert register.register_recalibrated(own, run.config, [], moves_alias=False) == moved
     assert _register(run, moves_alias=True)[0] == "1"
 
 
 def test_a_recalibrated_bundle_is_registered_with_what_it_rests_on(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run("first")
     own = _recalibrate(run, tmp_path / "own")
-    register.register_recalibrated(own, run.config, "demo", moves_alias=False)
+    register.register_recalibrated(own, run.config, [], moves_alias=False)
     client, experiment_id = open_store(run.config.tracking)
     version = client.get_model_version_by_alias("screener", "champion")
     assert version.tags["recalibrated_from"] == "0" * 12
@@ -130,7 +131,7 @@ def test_a_recalibrated_bundle_is_registered_with_what_it_rests_on(make_run: Mak
 def test_a_runs_own_bundle_is_registered_by_its_run_alone(make_run: MakeRun) -> None:
     run = make_run("first")
     with pytest.raises(ConfigError, match=r"is a run's own bundle.*screening register --config RUN/config\.yaml"):
-        register.register_recalibrated(run.folder.bundle, run.config, "demo", moves_alias=False)
+        register.register_recalibrated(run.folder.bundle, run.config, [], moves_alias=False)
     client, experiment_id = open_store(run.config.tracking)
     assert not client.search_runs([experiment_id])
     assert not client.search_registered_models()
@@ -162,7 +163,7 @@ def test_the_alias_goes_back_to_no_version_that_is_absent_or_contradicted(make_r
 def test_a_recalibrated_bundle_of_another_run_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
     first, second = make_run("first"), make_run("second")
     with pytest.raises(ConfigError, match="comes from run first, found the configuration of second"):
-        register.register_recalibrated(_recalibrate(first, tmp_path / "own"), second.config, "demo", moves_alias=False)
+        register.register_recalibrated(_recalibrate(first, tmp_path / "own"), second.config, [], moves_alias=False)
 
 
 def test_a_version_that_is_found_to_be_contradicted_later_loses_its_way_back(make_run: MakeRun) -> None:
