@@ -9,8 +9,11 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import NotAllowedError
 from apps.review.services.escalations import list_escalated, take_over
+from apps.review.services.filters import QueueFilters
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import revise_decision, undo_decision
+from apps.review.services.posts import load_post
+from apps.review.services.queue import claim_post, load_queue
 from apps.review.services.waiting import load_waits
 from tests.apps.judged_posts import judge
 
@@ -47,6 +50,27 @@ def test_each_wait_counts_from_its_own_beginning(
     assert list_hours(filled, operator) == {"escalated": (1, 2), "settle": (1, 3)}
     take_over(filled, sign_in("lea", "lead"), "p1")
     assert list_hours(filled, operator) == {"settle": (1, 3)}
+
+
+def test_a_lead_sees_since_when_a_disagreement_waits_and_a_second_reader_only_the_import(
+    filled: ReviewContext, sign_in: SignIn, clock: Any
+) -> None:
+    """p3 is imported at 0 h, unsure at 1 h, contradicted at 3 h and seen by the lead at 4 h."""
+    clock.advance(hours=1)
+    judge(filled, sign_in("ada"), "p3", "unsure")
+    clock.advance(hours=2)
+    bob = sign_in("bob")
+    waits = {row.post_id: row.waits_since for row in load_queue(filled, bob)}
+    assert set(waits.values()) == {clock() - timedelta(hours=3)}
+    claim_post(filled, bob, "p3")
+    assert load_post(filled, bob, "p3").waits_since == waits["p3"]
+    judge(filled, bob, "p3", "unsure")
+    clock.advance(hours=1)
+    lea = sign_in("lea", "lead")
+    (row,) = load_queue(filled, lea, filters=QueueFilters(stage="adjudication"))
+    assert (row.post_id, row.waits_since) == ("p3", clock() - timedelta(hours=1))
+    claim_post(filled, lea, "p3")
+    assert load_post(filled, lea, "p3").waits_since == row.waits_since
 
 
 def test_a_wait_begins_with_the_first_of_several_posts(

@@ -58,14 +58,15 @@ class Judgement(Record):
 class PostDetail(Record):
     """A post on someone's desk; ``text`` is ``None`` after erasure, ``revealed`` before a blind first judgement.
 
-    ``standing`` is the reader's own judgement, never another's. Whoever settles a disagreement, or has taken an
-    escalated post over, sees all ``reads``; whoever has judged sees the ``outcome`` once the post is settled.
+    ``waits_since`` is the import, and of a post to be settled the reading that disagreed. ``standing`` is the reader's
+    own judgement, never another's. Whoever settles a disagreement, or has taken an escalated post over, sees all
+    ``reads``; whoever has judged sees the ``outcome`` once the post is settled.
     """
 
     post_id: str
     text: str | None
     created_at: datetime | None
-    imported_at: datetime
+    waits_since: datetime
     is_truncated: bool
     is_on_desk: bool
     standing: Judgement | None
@@ -111,13 +112,14 @@ def _load(context: ReviewContext, session: Session, actor: SignedIn, post_id: st
     is_revealed = was_judged or is_adjudication or not context.settings.is_blind
     post, text, state = session.get_one(Post, post_id), session.get(PostText, post_id), load_state(session, post_id)
     own = find_own(state, actor.user_name)
+    begun = state.waits_since if is_adjudication else None  # of a second reading it would tell that it is one
     shows_reads = is_taken_over or (is_adjudication and is_permitted(role, "adjudicate"))
     shows_outcome = was_judged and state.stage == "settled" and state.counting is not None
     return PostDetail(
         post_id=post_id,
         text=text.text if text else None,
         created_at=datetime.fromisoformat(post.created_at) if post.created_at else None,
-        imported_at=datetime.fromisoformat(post.imported_at),
+        waits_since=datetime.fromisoformat(begun.clock_at if begun else post.imported_at),
         is_truncated=bool(post.scores.get("is_truncated", False)),
         is_on_desk=is_on_desk,
         standing=_to_judgement(session, own) if own else None,

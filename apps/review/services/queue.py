@@ -19,6 +19,8 @@ from apps.review.services.filters import (
     list_wishes,
     validate_filters,
 )
+from apps.review.services.outcomes import iterate_states
+from apps.review.services.stages import StandingJudgement
 from apps.review.services.workload import refuse_beyond_cap
 from apps.review.store.events import append_event, to_timestamp
 from apps.review.store.models import Post, QueueItem
@@ -28,12 +30,13 @@ from screening.types import Record
 class QueueRow(Record):
     """One waiting post; ``triage`` and ``risk`` are ``None`` while first judgements are blind.
 
+    ``waits_since`` is the import, and of a post that is to be settled the reading that disagreed.
     ``priority`` is the key of a page, not a fact to show: it would tell the level.
     """
 
     post_id: str
     priority: float
-    imported_at: datetime
+    waits_since: datetime
     created_at: datetime | None
     triage: str | None
     risk: float | None
@@ -182,7 +185,13 @@ def load_queue(
         if after is not None:
             query = query.where(tuple_(QueueItem.priority, QueueItem.post_id) > tuple_(*after))
         rows = session.execute(query.order_by(QueueItem.priority, QueueItem.post_id).limit(limit)).all()
-        return [_to_row(item, post, actor, to_timestamp(now), context.settings.is_blind) for item, post in rows]
+        disputed = [post.post_id for item, post in rows if item.stage == "adjudication"]
+        states = iterate_states(session, only=disputed) if disputed else ()
+        begun = {post_id: state.waits_since for post_id, state in states}
+        return [
+            _to_row(item, post, begun.get(post.post_id), actor, to_timestamp(now), context.settings.is_blind)
+            for item, post in rows
+        ]
 
 
 def count_queue(context: ReviewContext, actor: SignedIn, filters: QueueFilters | None = None) -> QueueCounts:
@@ -278,12 +287,14 @@ def _extend(session: Session, user_name: str, post_id: str, context: ReviewConte
     )
 
 
-def _to_row(item: QueueItem, post: Post, actor: SignedIn, now: str, is_blind: bool) -> QueueRow:
+def _to_row(
+    item: QueueItem, post: Post, begun: StandingJudgement | None, actor: SignedIn, now: str, is_blind: bool
+) -> QueueRow:
     is_held = item.leased_by is not None and (item.lease_expires_at or "") > now
     return QueueRow(
         post_id=post.post_id,
         priority=item.priority,
-        imported_at=datetime.fromisoformat(post.imported_at),
+        waits_since=datetime.fromisoformat(begun.clock_at if begun else post.imported_at),
         created_at=datetime.fromisoformat(post.created_at) if post.created_at else None,
         triage=None if is_blind else post.triage,
         risk=None if is_blind else post.risk,

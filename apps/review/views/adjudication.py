@@ -57,7 +57,7 @@ def _show_post(context: ReviewContext, post: PostDetail) -> None:
     show_reading_choices()
     text_side, desk_side = st.columns([1.9, 1], gap="large")
     with text_side:
-        show_readings(context, post, [("Post", post.post_id), ("waiting", describe_age(post.imported_at))])
+        show_readings(context, post, [("Post", post.post_id), ("waiting", describe_age(post.waits_since))])
     with desk_side:
         st.subheader("Your decision settles it", anchor=False)
         show_decision_buttons(context, post.post_id, is_ready=is_shown(post.post_id), without=("unsure",))
@@ -82,7 +82,7 @@ def _show_list(context: ReviewContext, actor: SignedIn) -> None:
 
 
 def _show_row(context: ReviewContext, actor: SignedIn, rank: int, row: QueueRow) -> None:
-    (place,) = show_row([f"{rank}", row.post_id, f"waiting {describe_age(row.imported_at)}"], n_buttons=1)
+    (place,) = show_row([f"{rank}", row.post_id, f"waiting {describe_age(row.waits_since)}"], n_buttons=1)
     label = "Taken" if row.is_held_by_other else "Go on" if row.is_held_by_me else "Settle"
     key = f"settle_{mark_post(row.post_id)}"
     if place.button(label, key=key, disabled=row.is_held_by_other, width="stretch"):

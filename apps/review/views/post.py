@@ -109,7 +109,7 @@ def _show_side(context: ReviewContext, post: PostDetail) -> None:
 
 
 def _list_facts(post: PostDetail) -> list[tuple[str, str]]:
-    facts = [("Post", post.post_id), ("waiting", describe_age(post.imported_at))]
+    facts = [("Post", post.post_id), ("waiting", describe_age(post.waits_since))]
     if post.created_at is not None:
         facts.append(("written", f"{post.created_at:%Y-%m-%d}, {describe_age(post.created_at)} ago"))
     if post.community is not None:

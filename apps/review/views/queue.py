@@ -75,7 +75,7 @@ def _show_rows(context: ReviewContext, actor: SignedIn, filters: QueueFilters) -
 
 
 def _show_row(rank: int, row: QueueRow, context: ReviewContext, actor: SignedIn) -> None:
-    facts = [f"{rank}", row.post_id, f"waiting {describe_age(row.imported_at)}"]
+    facts = [f"{rank}", row.post_id, f"waiting {describe_age(row.waits_since)}"]
     if row.created_at is not None:
         facts.append(f"written {describe_age(row.created_at)} ago")
     if row.community is not None:
