@@ -27,7 +27,8 @@ from apps.review.services.accounts import add_user
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.import_rows import FACT_FIELDS, Row, compute_import_digest
 from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_next, count_queue, load_queue, release
+from apps.review.services.leases import claim_next, release
+from apps.review.services.queue import count_queue, load_queue
 from apps.review.services.verifying import verify_chain
 from apps.review.store.database import open_store
 from apps.review.store.events import append_event, compute_text_digest, to_timestamp

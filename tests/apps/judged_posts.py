@@ -3,7 +3,7 @@
 from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
 from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_post
+from apps.review.services.leases import claim_post
 
 
 def judge(context: ReviewContext, person: SignedIn, post_id: str, decision: str, note: str | None = None) -> int:

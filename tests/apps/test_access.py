@@ -30,8 +30,8 @@ from apps.review.services.accounts import (
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import NotAllowedError, NotSignedInError, ReviewError
 from apps.review.services.history import load_history
+from apps.review.services.leases import claim_next
 from apps.review.services.own_account import change_own_password, sign_out
-from apps.review.services.queue import claim_next
 from apps.review.store.models import Event, User, UserSession
 from screening.exceptions import ScreeningError
 

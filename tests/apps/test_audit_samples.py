@@ -15,7 +15,8 @@ from apps.review.services.audit_sampling import AuditSlice, match_sample
 from apps.review.services.context import ReviewContext
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_next, load_queue
+from apps.review.services.leases import claim_next
+from apps.review.services.queue import load_queue
 from apps.review.services.verifying import verify_chain
 from apps.review.store.models import LeftOut, Post
 from pipelines.audit.auditing import draw_sample, estimate_recall

@@ -17,7 +17,7 @@ from apps.review.identity.records import SignedIn, command_line_operator
 from apps.review.server import build_command
 from apps.review.services.context import ReviewContext
 from apps.review.services.judging import record_decision, undo_decision
-from apps.review.services.queue import claim_post
+from apps.review.services.leases import claim_post
 from apps.review.store.database import open_store
 from apps.review.store.models import Event
 from screening.exceptions import BundleError, ConfigError, MissingArtifactError, SchemaError

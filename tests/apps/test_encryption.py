@@ -11,7 +11,8 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_next, count_queue
+from apps.review.services.leases import claim_next
+from apps.review.services.queue import count_queue
 from apps.review.services.verifying import verify_chain
 from apps.review.store.addresses import resolve_url
 from apps.review.store.database import open_store

@@ -20,8 +20,9 @@ from apps.review.services.history import load_history
 from apps.review.services.id_lists import read_id_list
 from apps.review.services.importing import import_explanations, import_scores
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
+from apps.review.services.leases import claim_post
 from apps.review.services.posts import load_post
-from apps.review.services.queue import claim_post, count_queue
+from apps.review.services.queue import count_queue
 from apps.review.services.retention import find_done
 from apps.review.services.verifying import verify_chain
 from apps.review.store.models import Event, Highlight, Note, PostText

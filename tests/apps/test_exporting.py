@@ -15,7 +15,7 @@ from apps.review.services.errors import NotAllowedError
 from apps.review.services.exporting import export_decisions, export_labelled
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_post
+from apps.review.services.leases import claim_post
 from apps.review.services.verifying import verify_chain
 from apps.review.store.models import Event
 from screening.config import DataConfig

@@ -23,7 +23,8 @@ from apps.review.services.context import ReviewContext
 from apps.review.services.errors import LeaseLostError, StoreBusyError, StoreUnavailableError
 from apps.review.services.history import load_history
 from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_next, claim_post, count_queue
+from apps.review.services.leases import claim_next, claim_post
+from apps.review.services.queue import count_queue
 from apps.review.services.verifying import verify_chain
 from apps.review.store import database as database_module
 from apps.review.store import engines
@@ -41,7 +42,7 @@ HALF_A_DECISION = """
     import os, sys, time
     from apps.review.services import judging
     from apps.review.services.context import ReviewContext
-    from apps.review.services.queue import claim_next
+    from apps.review.services.leases import claim_next
     from apps.review.store.database import open_store
     from apps.review.identity.local import LocalAccounts
     from apps.review.identity.records import SignInRequest

@@ -19,8 +19,9 @@ from apps.review.services.groups import decide_group, load_group
 from apps.review.services.history import load_history
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision, undo_decision
+from apps.review.services.leases import claim_next, claim_post
 from apps.review.services.posts import load_post
-from apps.review.services.queue import claim_next, claim_post, count_queue, load_queue
+from apps.review.services.queue import count_queue, load_queue
 from apps.review.services.search import search_posts
 from apps.review.services.verifying import verify_chain
 from apps.review.services.workload import load_workload, take_break

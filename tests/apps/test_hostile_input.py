@@ -72,7 +72,7 @@ def test_a_lead_sees_hostile_notes_and_ids_as_text_when_settling_and_exporting(
 ) -> None:
     from apps.review.services.context import ReviewSettings
     from apps.review.services.judging import record_decision
-    from apps.review.services.queue import claim_post
+    from apps.review.services.leases import claim_post
     from tests.apps.opened_app import sign_in_now
 
     hostile = HOSTILE[kind]

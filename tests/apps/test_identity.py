@@ -20,8 +20,9 @@ from apps.review.identity.timeouts import SessionPolicy
 from apps.review.services.accounts import add_user, set_password, unlock_user
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import NotAllowedError, NotSignedInError
+from apps.review.services.leases import claim_next
 from apps.review.services.own_account import sign_out
-from apps.review.services.queue import claim_next, count_queue
+from apps.review.services.queue import count_queue
 from apps.review.store.models import Event, User
 from screening.exceptions import ConfigError
 

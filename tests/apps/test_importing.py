@@ -10,8 +10,9 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
 from apps.review.services.importing import import_explanations, import_scores
 from apps.review.services.judging import record_decision
+from apps.review.services.leases import claim_post
 from apps.review.services.posts import load_post
-from apps.review.services.queue import claim_post, count_queue
+from apps.review.services.queue import count_queue
 from apps.review.services.tables import read_numbers, read_posts, validate_scores
 from apps.review.store.models import Event, Highlight, Post, PostText
 from screening.exceptions import DataAccessError, SchemaError

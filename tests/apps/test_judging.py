@@ -16,8 +16,9 @@ from apps.review.services.errors import AlreadyDecidedError, LeaseLostError, Not
 from apps.review.services.history import load_history
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
+from apps.review.services.leases import claim_next, claim_post, extend_lease
 from apps.review.services.posts import load_post
-from apps.review.services.queue import claim_next, claim_post, count_queue, extend_lease, load_queue
+from apps.review.services.queue import count_queue, load_queue
 from apps.review.services.verifying import verify_chain
 from apps.review.store.models import Event, Note
 from screening.exceptions import ConfigError
@@ -271,7 +272,7 @@ def test_an_acknowledged_decision_survives_kill_9(filled: ReviewContext, sign_in
         from apps.review.identity.records import SignInRequest
         from apps.review.services.context import ReviewContext
         from apps.review.services.judging import record_decision
-        from apps.review.services.queue import claim_next
+        from apps.review.services.leases import claim_next
         from apps.review.store.database import open_store
 
         context = ReviewContext(open_store({database!r}))

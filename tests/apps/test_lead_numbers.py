@@ -20,9 +20,10 @@ from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.dashboard import load_dashboard
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
+from apps.review.services.leases import claim_next, claim_post
 from apps.review.services.posts import load_post
 from apps.review.services.promises import load_promises, read_bundle_points, read_run_points
-from apps.review.services.queue import claim_next, claim_post, load_queue
+from apps.review.services.queue import load_queue
 from apps.review.services.thresholds import load_thresholds
 from apps.review.services.verifying import verify_chain
 from apps.review.store.database import open_store

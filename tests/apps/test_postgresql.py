@@ -28,8 +28,8 @@ from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.erasing import erase_posts
 from apps.review.services.importing import import_explanations, import_scores
 from apps.review.services.judging import record_decision
+from apps.review.services.leases import claim_next
 from apps.review.services.own_account import sign_out
-from apps.review.services.queue import claim_next
 from apps.review.services.verifying import verify_chain
 from apps.review.store.addresses import resolve_url
 from apps.review.store.database import open_store

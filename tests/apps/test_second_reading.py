@@ -17,8 +17,9 @@ from apps.review.services.filters import QueueFilters
 from apps.review.services.history import load_history
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
+from apps.review.services.leases import claim_next, claim_post
 from apps.review.services.posts import load_post
-from apps.review.services.queue import claim_next, claim_post, count_queue, load_queue
+from apps.review.services.queue import count_queue, load_queue
 from apps.review.services.stages import is_drawn_for_second_read
 from apps.review.services.verifying import verify_chain
 from screening.exceptions import ConfigError

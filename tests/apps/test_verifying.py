@@ -7,7 +7,7 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.accounts import add_user, change_role, deactivate_user, reactivate_user
 from apps.review.services.context import ReviewContext
 from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_post
+from apps.review.services.leases import claim_post
 from apps.review.services.verifying import verify_chain
 from apps.review.store.guards import list_guards
 

@@ -6,7 +6,7 @@ import pytest
 
 from apps.review.services.context import ReviewContext
 from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_post
+from apps.review.services.leases import claim_post
 from tests.apps.opened_app import OpenApp, click, decide, read_page, sign_in_now
 
 

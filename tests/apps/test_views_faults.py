@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from apps.review.components.labels import mark_post
 from apps.review.services.context import ReviewContext
 from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_post
+from apps.review.services.leases import claim_post
 from apps.review.store.models import Event, QueueItem
 from tests.apps.opened_app import OpenApp, click, decide, open_app_as, read_page, sign_in_now
 

@@ -10,7 +10,7 @@ from apps.review.services.audit_sampling import AuditSlice
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import record_decision
-from apps.review.services.queue import claim_next, claim_post
+from apps.review.services.leases import claim_next, claim_post
 from apps.review.store.models import Event, QueueItem
 from screening.thresholds.operating_point import OperatingPoint
 from tests.apps.opened_app import OpenApp, click, decide, read_page, sign_in_now

@@ -12,8 +12,9 @@ from apps.review.services.escalations import list_escalated, take_over
 from apps.review.services.filters import QueueFilters
 from apps.review.services.importing import import_scores
 from apps.review.services.judging import revise_decision, undo_decision
+from apps.review.services.leases import claim_post
 from apps.review.services.posts import load_post
-from apps.review.services.queue import claim_post, load_queue
+from apps.review.services.queue import load_queue
 from apps.review.services.waiting import load_waits
 from tests.apps.judged_posts import judge
 

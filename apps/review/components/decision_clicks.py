@@ -11,8 +11,8 @@ from apps.review.services.decisions import Decision
 from apps.review.services.errors import NotSignedInError, ReviewError, StoreBusyError, StoreUnavailableError
 from apps.review.services.escalations import take_over
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
+from apps.review.services.leases import release
 from apps.review.services.posts import load_post
-from apps.review.services.queue import release
 from apps.review.state import end_session, load_context, put_notice, set_open_post, set_shown_post, set_taken_over
 from screening.exceptions import ConfigError
 

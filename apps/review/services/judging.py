@@ -10,7 +10,7 @@ from apps.review.services.access import authorize, is_permitted
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.decisions import DECISIONS, JUDGEMENT_KINDS, Decision, validate_reasons
 from apps.review.services.errors import AlreadyDecidedError, LeaseLostError, NotAllowedError, PostErasedError
-from apps.review.services.queue import release_all
+from apps.review.services.leases import release_all
 from apps.review.services.stages import (
     ADJUDICATION,
     READ_OF_STAGE,

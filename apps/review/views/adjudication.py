@@ -16,8 +16,9 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import LeaseLostError, NotAllowedError
 from apps.review.services.filters import QueueFilters
+from apps.review.services.leases import claim_post, extend_lease
 from apps.review.services.posts import PostDetail, load_post
-from apps.review.services.queue import QueueRow, claim_post, count_queue, extend_lease, load_queue
+from apps.review.services.queue import QueueRow, count_queue, load_queue
 from apps.review.state import load_context, load_settling, put_notice, require_signed_in, set_open_post, set_settling
 
 _PAGE_SIZE = 10

@@ -24,8 +24,8 @@ from apps.review.components.similar import describe_group, show_similar
 from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import DailyCapReachedError, NotAllowedError
+from apps.review.services.leases import claim_next
 from apps.review.services.posts import PostDetail, load_post
-from apps.review.services.queue import claim_next
 from apps.review.state import (
     load_context,
     load_open_post,

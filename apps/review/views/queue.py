@@ -17,7 +17,8 @@ from apps.review.services.errors import ReviewError
 from apps.review.services.escalations import count_escalated
 from apps.review.services.facets import load_facets
 from apps.review.services.filters import QueueFilters
-from apps.review.services.queue import QueueCounts, QueueRow, claim_post, count_queue, load_queue
+from apps.review.services.leases import claim_post
+from apps.review.services.queue import QueueCounts, QueueRow, count_queue, load_queue
 from apps.review.state import load_context, put_notice, require_signed_in, set_open_post
 
 _PAGE_SIZE = 10
