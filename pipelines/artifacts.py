@@ -144,6 +144,11 @@ class RunFolder:
             message = f"{self.record} is damaged or of another version; move the run folder away and run again"
             raise MissingArtifactError(message) from error
 
+    def has_finished(self, stage: str) -> bool:
+        """Tell whether a stage has finished since the stages before it last ran."""
+        record = self.read_record()
+        return record is not None and stage in record.stages
+
     def write_record(self, record: RunRecord) -> None:
         """Write the run's record whole."""
         write_text_whole(self.record, record.model_dump_json(indent=2))

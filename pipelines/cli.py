@@ -132,8 +132,8 @@ def register(
         return
     from pipelines.stages import register as registering
 
-    if bundle is not None and roll_back_to is not None:
-        message = "expected --bundle or --roll-back-to, found both"
+    if roll_back_to is not None and (bundle is not None or force or move_alias):
+        message = "--roll-back-to moves the alias and registers nothing; leave out --bundle, --force and --move-alias"
         raise ConfigError(message)
     resolved = _load_config(config, overrides or [])
     if roll_back_to is not None:
@@ -313,11 +313,16 @@ def compare_command(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    config: Annotated[
+        str, typer.Option("--config", "-c", help="Whose MLflow store to check: YAML file, or a shipped one by name.")
+    ] = "demo",
+    overrides: SetOption = None,
+) -> None:
     """Say what this machine offers and what is missing."""
     from pipelines.doctor import run_doctor
 
-    raise typer.Exit(run_doctor())
+    raise typer.Exit(run_doctor(_load_config(config, overrides or []).tracking))
 
 
 def main() -> None:
@@ -418,7 +423,7 @@ def _load_config(name: str, overrides: list[str]) -> "RunConfig":
 
     shipped = Path(__file__).parent / "configs"
     path = Path(name)
-    if not path.exists() and (shipped / f"{name}.yaml").exists():
+    if not path.is_file() and (shipped / f"{name}.yaml").exists():
         path = shipped / f"{name}.yaml"
     if path.is_dir():
         message = f"--config expects a YAML file, found the folder {name}; shipped ones: {_list_shipped(shipped)}"

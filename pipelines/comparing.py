@@ -13,7 +13,7 @@ from reports.comparison.page import Comparison, compare, validate_comparison_fol
 from reports.comparison.run_pair import pair_runs
 from reports.results import RunResults
 from screening.config import load_config
-from screening.exceptions import MissingArtifactError, SchemaError
+from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
 from screening.taxonomy import load_taxonomy
 
 
@@ -40,8 +40,11 @@ def compare_runs(champion_dir: Path, challenger_dir: Path, out: Path | None = No
     SchemaError
         If the runs' test posts, labels or targets differ, or a run's scores are not those of its bundle.
     ConfigError
-        If ``out`` holds other files.
+        If both are one folder, or ``out`` holds other files.
     """
+    if champion_dir.resolve() == challenger_dir.resolve():
+        message = f"expected two runs, found {champion_dir} twice; a challenger is trained under another name"
+        raise ConfigError(message)
     if out is not None:
         validate_comparison_folder(out)
     champion, challenger = (load_run(folder) for folder in (champion_dir, challenger_dir))
@@ -58,6 +61,12 @@ def load_run(run_dir: Path) -> RunResults:
     missing = [path for path in needed if not path.exists()]
     if missing:
         message = f"{run_dir} is no evaluated run: {missing[0]} does not exist; evaluate it first: screening evaluate"
+        raise MissingArtifactError(message)
+    if not folder.has_finished("evaluate"):
+        message = (
+            f"{run_dir} was trained or calibrated again since its last evaluation; evaluate it first: screening "
+            f"evaluate --config {folder.config}"
+        )
         raise MissingArtifactError(message)
     config = load_config(folder.config)
     results = load_results(RunContext(config, load_taxonomy(config.data.taxonomy), folder, Console(quiet=True)))

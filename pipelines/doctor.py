@@ -33,20 +33,19 @@ class Check(Record):
     next_step: str = ""
 
 
-def diagnose(tracking: TrackingConfig | None = None) -> list[Check]:
+def diagnose(tracking: TrackingConfig) -> list[Check]:
     """Check the machine; changes nothing.
 
     Parameters
     ----------
-    tracking : TrackingConfig, optional
-        MLflow store to check; the default configuration's if absent.
+    tracking : TrackingConfig
+        MLflow store to check.
 
     Returns
     -------
     list of Check
         In the order a run needs them. A check that fails in an unexpected way is reported as broken.
     """
-    config = tracking or TrackingConfig()
     checks: dict[str, Callable[[], Check]] = {
         "Python": check_python,
         "torch": check_torch,
@@ -54,7 +53,7 @@ def diagnose(tracking: TrackingConfig | None = None) -> list[Check]:
         "OpenVINO": check_openvino,
         "CUDA": check_cuda,
         "Encoder": check_encoder,
-        "MLflow store": lambda: check_mlflow(config),
+        "MLflow store": lambda: check_mlflow(tracking),
         "Disk": lambda: check_disk(Path.cwd()),
         "Java": check_java,
         "Chromium": check_chromium,
@@ -63,7 +62,7 @@ def diagnose(tracking: TrackingConfig | None = None) -> list[Check]:
     return [_run_check(name, check) for name, check in checks.items()]
 
 
-def run_doctor(tracking: TrackingConfig | None = None) -> int:
+def run_doctor(tracking: TrackingConfig) -> int:
     """Print the diagnosis as a table.
 
     Returns
@@ -231,11 +230,10 @@ def _inspect_database(database: Path) -> tuple[str, bool]:
 
 def _ask_server(uri: str) -> tuple[str, bool]:
     """Ask an MLflow server or database server whether it answers."""
-    from pipelines.run_description import mask_credentials
     from pipelines.tracking import is_reachable
 
     answers = is_reachable(uri)
-    return f"{mask_credentials(uri)} {'answers' if answers else 'does not answer'}", answers
+    return f"{uri} {'answers' if answers else 'does not answer'}", answers
 
 
 def _run_check(name: str, check: Callable[[], Check]) -> Check:

@@ -14,7 +14,6 @@ from rich.console import Console
 
 from pipelines.artifacts import RunFolder, RunRecord, StageRecord, create_record
 from pipelines.folder_lock import lock_folder
-from pipelines.run_description import mask_credentials
 from screening.config import RunConfig, dump_config
 from screening.exceptions import MissingArtifactError, ScreeningError
 from screening.taxonomy import Taxonomy, load_taxonomy
@@ -166,7 +165,7 @@ def _run_stage(context: RunContext, stage: Stage, fingerprint: str) -> None:
     record = record.model_copy(update={"stages": earlier, "seed": config.seed})
     config_before = folder.config.read_text(encoding="utf-8") if folder.config.exists() else None
     folder.write_record(record)
-    write_text_whole(folder.config, mask_credentials(dump_config(config)))
+    write_text_whole(folder.config, dump_config(config))
     started = time.monotonic()
     try:
         _load_step(stage.name, "run")(context)

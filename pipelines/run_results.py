@@ -21,8 +21,14 @@ BASELINE_NAME = "TF-IDF + logistic regression"
 REPORTED_STAGES = ("prepare", "train", "calibrate", "evaluate")  # later ones make no number, and would age the card
 
 
-def load_results(context: RunContext) -> RunResults:
-    """Read a finished run's score tables, operating points and facts."""
+def load_results(context: RunContext, *, with_champion: bool = False) -> RunResults:
+    """Read a finished run's score tables, operating points and facts.
+
+    Parameters
+    ----------
+    with_champion : bool
+        Whether the earlier run that the report is to compare with is read; its folder may be gone by then.
+    """
     folder = context.folder
     scorer, baseline = read_scorer(folder, MODEL_FILE), read_scorer(folder, BASELINE_FILE)
     version = compute_version(folder.bundle)
@@ -37,7 +43,7 @@ def load_results(context: RunContext) -> RunResults:
         calibration=pd.read_parquet(folder.calibration / "calibration.parquet"),
         test=pd.read_parquet(folder.evaluation / "test.parquet"),
         controls=_read_if_present(folder.evaluation / "controls.parquet"),
-        comparators={comparator.name: comparator for comparator in _read_comparators(context, baseline)},
+        comparators={comparator.name: comparator for comparator in _read_comparators(context, baseline, with_champion)},
         explanations=_read_explanations(folder.explanations, version),
         alternatives=scorer.alternatives,
         budgets=scorer.budgets,
@@ -78,8 +84,8 @@ def _collect_facts(folder: RunFolder, version: str) -> dict[str, Any]:
     }
 
 
-def _read_comparators(context: RunContext, baseline: CalibratedScorer) -> Iterator[Comparator]:
-    """Read the baseline, the keyword list where the run scored one, and the earlier run where one is named."""
+def _read_comparators(context: RunContext, baseline: CalibratedScorer, with_champion: bool) -> Iterator[Comparator]:
+    """Read the baseline, the keyword list where the run scored one, the earlier run where one is named and wanted."""
     folder = context.folder.evaluation
     yield Comparator(
         name=BASELINE_NAME,
@@ -97,7 +103,7 @@ def _read_comparators(context: RunContext, baseline: CalibratedScorer) -> Iterat
             rule_threshold=points.any_phrase,
             rule=KEYWORDS_RULE,
         )
-    if context.config.report.champion is not None:
+    if with_champion and context.config.report.champion is not None:
         yield load_champion(context.config.report.champion, context.folder, context.taxonomy)
 
 

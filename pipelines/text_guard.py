@@ -56,9 +56,11 @@ def validate_shareable(path: Path) -> tuple[Path, ...]:
 
 def _find_reason(file: Path, root: Path) -> str | None:
     """Say why a file may not leave, or ``None``."""
-    start = root if root.is_dir() else root.parent
-    parents = (start.name, *file.relative_to(start).parts[:-1])
-    if DATA_FOLDER in parents and file.name != DATA_CARD:
+    is_beside_card = (
+        root == file and (file.parent / DATA_CARD).exists()
+    )  # a run may be named data, and has no card there
+    folders = (root.name, *file.relative_to(root).parts[:-1]) if root != file else (file.parent.name,) * is_beside_card
+    if DATA_FOLDER in folders and file.name != DATA_CARD:
         return "lies in a data folder"
     if file.suffix.lower() in DATABASE_SUFFIXES:
         return "is a database"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.run_description import flatten_params, mask_credentials, write_as_text
+from pipelines.run_description import flatten_params, write_as_text
 from pipelines.text_guard import validate_shareable
 from screening.config import TrackingConfig
 from screening.exceptions import ConfigError
@@ -19,7 +19,6 @@ from screening.types import Estimate
 
 BUNDLE_VERSION_TAG = "bundle_version"
 CONTRADICTED_TAG = "contradicted_promises"  # of a version that no alias may point at
-MAX_METRICS_PER_BATCH = 1_000  # MLflow refuses larger batches
 # Set before MLflow is imported: pickled models are refused, nothing is sent anywhere, no bars over our own.
 ENVIRONMENT = {
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
@@ -67,17 +66,9 @@ class Tracker:
     run_id: str
     client: Any
 
-    def log_metrics(self, metrics: Mapping[str, float | None], step: int | None = None) -> None:
-        """Log numbers by name; undefined ones (``None``, NaN, infinite) are left out.
-
-        Parameters
-        ----------
-        metrics : mapping of str to float or None
-            Values by metric name.
-        step : int, optional
-            Epoch or step they belong to; 0 if absent.
-        """
-        self._log_values([(name, value, step or 0) for name, value in metrics.items()])
+    def log_metrics(self, metrics: Mapping[str, float | None]) -> None:
+        """Log numbers by name; undefined ones (``None``, NaN, infinite) are left out."""
+        self._log_values([(name, value, 0) for name, value in metrics.items()])
 
     def log_estimates(self, estimates: Mapping[str, Estimate], prefix: str) -> None:
         """Log estimates with interval and n as ``<prefix>_<name>``, ``…_low``, ``…_high`` and ``…_n``."""
@@ -106,15 +97,8 @@ class Tracker:
             ]
         )
 
-    def log_artifacts(self, path: Path, artifact_path: str | None = None) -> None:
-        """Copy a file or folder into the run: report, resolved config, data card.
-
-        Parameters
-        ----------
-        path : Path
-            A folder (copied under its own name, unless ``artifact_path`` says otherwise) or one file.
-        artifact_path : str, optional
-            Folder inside the run's artifacts.
+    def log_artifacts(self, path: Path) -> None:
+        """Copy a file, or a folder under its own name, into the run: report, resolved config, data card.
 
         Raises
         ------
@@ -124,9 +108,9 @@ class Tracker:
         """
         validate_shareable(path)
         if path.is_dir():
-            self.client.log_artifacts(self.run_id, str(path), artifact_path or path.name)
+            self.client.log_artifacts(self.run_id, str(path), path.name)
         else:
-            self.client.log_artifact(self.run_id, str(path), artifact_path)
+            self.client.log_artifact(self.run_id, str(path))
 
     def register_bundle(self, bundle_dir: Path, *, name: str, tags: Mapping[str, object]) -> str:
         """Register a screener bundle as a model version.
@@ -218,8 +202,7 @@ class Tracker:
             for name, value, step in values
             if value is not None and math.isfinite(value)
         ]
-        for start in range(0, len(metrics), MAX_METRICS_PER_BATCH):
-            self.client.log_batch(self.run_id, metrics=metrics[start : start + MAX_METRICS_PER_BATCH])
+        self.client.log_batch(self.run_id, metrics=metrics)
 
 
 @contextmanager
@@ -280,7 +263,7 @@ def open_store(config: TrackingConfig) -> tuple[Any, str]:
     Raises
     ------
     ConfigError
-        If the store cannot be opened; credentials in the URI are masked.
+        If the store cannot be opened.
     """
     mlflow = import_mlflow()
     from sqlalchemy.exc import SQLAlchemyError
@@ -298,7 +281,7 @@ def open_store(config: TrackingConfig) -> tuple[Any, str]:
         return client, client.create_experiment(config.experiment, locate_artifacts(config.uri))
     except (mlflow.exceptions.MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         message = (
-            f"MLflow store {mask_credentials(config.uri)} cannot be opened ({type(error).__name__}); "
+            f"MLflow store {config.uri} cannot be opened ({type(error).__name__}); "
             "tracking.uri takes sqlite:///FILE in a writable folder, or the address of a running MLflow server"
         )
         raise ConfigError(message) from error
@@ -314,7 +297,7 @@ def point_alias_at(config: TrackingConfig, version: int) -> None:
     """
     mlflow = import_mlflow()
     client, _ = open_store(config)
-    name, store = config.registered_model, mask_credentials(config.uri)
+    name, store = config.registered_model, config.uri
     try:
         found = client.get_model_version(name, str(version))
     except mlflow.exceptions.MlflowException as error:
@@ -338,24 +321,6 @@ def is_reachable(uri: str) -> bool:
     except (mlflow.exceptions.MlflowException, SQLAlchemyError, OSError, ImportError):  # ImportError: no driver
         return False
     return True
-
-
-def load_registered(config: TrackingConfig) -> Any:
-    """Load the registered screener behind the configured alias as an ``mlflow.pyfunc.PyFuncModel``.
-
-    Raises
-    ------
-    ConfigError
-        If the store cannot be opened, or has no such model or alias.
-    """
-    mlflow = import_mlflow()
-    open_store(config)
-    uri = f"models:/{config.registered_model}@{config.register_alias}"
-    try:
-        return mlflow.pyfunc.load_model(uri)
-    except mlflow.exceptions.MlflowException as error:
-        message = f"{uri} is not in {mask_credentials(config.uri)}; run: screening register --config FILE"
-        raise ConfigError(message) from error
 
 
 def import_mlflow() -> Any:

@@ -161,12 +161,16 @@ def _format_number(value: float) -> str:
     return f"{value:.1f}" if value < 1000 else f"{value:,.0f}"
 
 
+def _format_score(value: float) -> str:
+    return f"{value:.2g}" if 0 < abs(value) < 0.0001 else f"{value:.4f}"
+
+
 WRITERS: dict[Kind, Callable[[Any], str]] = {
     "text": str,
     "count": lambda value: f"{round(value):,}",
     "fraction": _format_fraction,
     "percent_points": lambda value: f"{100 * value:+.1f}".replace("-", "\u2212"),
-    "score": lambda value: f"{value:.4f}".replace("-", "\u2212"),
+    "score": lambda value: _format_score(float(value)).replace("-", "\u2212"),
     "number": lambda value: _format_number(float(value)),
     "ratio": lambda value: f"{value:.2f}".replace("-", "\u2212"),
     "p_value": lambda value: "<0.001" if value < 0.001 else f"{value:.3f}",

@@ -1,16 +1,19 @@
 """One configuration tree: each field is the only home of its default, its bounds and its help sentence."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from screening.exceptions import ConfigError
 from screening.types import Record, Split
 
 Fraction = float
+UNQUOTED = "unquoted"  # kind of a problem whose value no message quotes
 LongPosts = Literal["windows", "cut"]
 Backend = Literal["torch", "openvino"]
 Quantisation = Literal["none", "int8"]
@@ -276,8 +279,10 @@ class CascadeConfig(Record):
 class ReportConfig(Record):
     """What the report assumes about deployment."""
 
-    prevalences: tuple[Fraction, ...] = Field((0.001, 0.01, 0.05), description="share of risk posts in deployment")
-    minutes_per_post: float = Field(2.0, gt=0, description="reviewer minutes per flagged post")
+    prevalences: tuple[Annotated[Fraction, Field(gt=0, lt=1)], ...] = Field(
+        (0.001, 0.01, 0.05), min_length=1, description="share of risk posts in deployment"
+    )
+    minutes_per_post: float = Field(2.0, gt=0, allow_inf_nan=False, description="reviewer minutes per flagged post")
     champion: Path | None = Field(
         None, description="folder of an earlier run with the same test posts, to compare with"
     )
@@ -295,10 +300,22 @@ class ReportConfig(Record):
 class TrackingConfig(Record):
     """Where MLflow keeps runs and models."""
 
-    uri: str = Field("sqlite:///mlflow.db", description="MLflow tracking and registry URI")
+    uri: str = Field("sqlite:///mlflow.db", description="MLflow tracking and registry URI, without a password")
     experiment: str = "screening"
     registered_model: str = "screener"
     register_alias: str = Field("champion", description="goes to a run while it is free; moved by --move-alias alone")
+
+    @field_validator("uri")
+    @classmethod
+    def _refuse_secret(cls, uri: str) -> str:
+        """Refuse an address with a password: a run folder, MLflow and reports name it."""
+        if re.search(r"://[^/\s]*:[^/\s]*@|(?i:[?&]\w*(?:password|passwd|token|secret)=)", uri):
+            raise PydanticCustomError(
+                UNQUOTED,
+                "expected an address without a password; leave it to the environment: PGPASSWORD or ~/.pgpass for "
+                "PostgreSQL, MLFLOW_TRACKING_PASSWORD or MLFLOW_TRACKING_TOKEN for an MLflow server",
+            )
+        return uri
 
 
 class RunConfig(Record):
@@ -434,6 +451,8 @@ def _describe(problem: Any, model: type[BaseModel]) -> str:
         return f"{place}: expected a value, found none"
     if problem["type"] in {"model_type", "model_attributes_type"}:
         return f"{place}: expected fields with values, found {problem['input']!r}"
+    if problem["type"] == UNQUOTED:
+        return f"{place}: {problem['msg']}"
     if problem["type"] != "extra_forbidden":
         return f"{place}: {problem['msg']} (found {problem['input']!r})" if place else str(problem["msg"])
     *sections, key = problem["loc"]

@@ -12,9 +12,9 @@ TRIAGE_LEVELS: tuple[Triage, ...] = ("refer", "review", "no_flag")
 
 
 class Record(BaseModel):
-    """A frozen record that validates its fields and refuses unknown ones."""
+    """A frozen record that validates its fields and refuses unknown ones; its errors quote no value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Interval(Record):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from screening.exceptions import ConfigError, DataAccessError, SchemaError
 
 Replace = Callable[[object, int], object]
 ROWS_PER_BATCH = 1_000
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _LINES = (".jsonl", ".ndjson")
 
@@ -98,11 +100,16 @@ def _copy_table(source: Path, aside: Path, column: str, replace: Replace) -> Non
     delimiter = _DELIMITERS[source.suffix.lower()]
     csv.field_size_limit(2**31 - 1)  # a long post; Python's own limit is 131,072
     with _open_text(source) as read, aside.open("w", encoding="utf-8", newline="") as write:
-        rows, writer = csv.reader(read, delimiter=delimiter), csv.writer(write, delimiter=delimiter)
+        rows, writer = (
+            csv.reader(read, delimiter=delimiter),
+            csv.writer(write, delimiter=delimiter, lineterminator="\n"),
+        )
         header = next(rows, [])
         place = _find_column(header, column, source)
         writer.writerow(header)
         for i, row in enumerate(rows, start=1):
+            if not row:
+                continue
             if len(row) != len(header):
                 message = f"{source}: expected {len(header)} cells in every row, found {len(row)} in row {i:,}"
                 raise SchemaError(message)
@@ -123,7 +130,13 @@ def _copy_lines(source: Path, aside: Path, column: str, replace: Replace) -> Non
                 message = f"{source}: expected a JSON object with {column!r} in every line, found none in line {i:,}"
                 raise SchemaError(message)
             record[column] = replace(record[column], i)
-            write.write(json.dumps(record, ensure_ascii=False) + "\n")
+            write.write(_write_json(record) + "\n")
+
+
+def _write_json(record: dict[str, object]) -> str:
+    """Write characters as they are, unless one is half of a pair, which only an escape can hold."""
+    written = json.dumps(record, ensure_ascii=False)
+    return json.dumps(record) if _HALF_CHARACTER.search(written) else written
 
 
 def _copy_parquet(source: Path, aside: Path, column: str, replace: Replace) -> None:

@@ -66,6 +66,8 @@ def _validate_folder(champion: RunFolder, run: RunFolder) -> None:
         problem = "it is this run itself"
     elif missing:
         problem = f"it lacks {', '.join(missing)}; without them nobody can know whether it learned from the test posts"
+    elif not champion.has_finished("evaluate"):
+        problem = "it was trained or calibrated again since its last evaluation"
     else:
         return
     message = f"report.champion {champion.root}: expected the folder of an earlier run, evaluated and with its data; "

@@ -1,1 +1,1 @@
-"""`screening plan | recalibrate`: what a recall promise needs, and making it for posts of one's own."""
+"""`screening plan | validate | recalibrate`: what a recall promise needs, whether it holds, and making it anew."""

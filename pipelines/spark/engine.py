@@ -55,7 +55,7 @@ def score_with_spark(parts: JobParts, bundle_dir: Path, progress: JobProgress, *
         model = Path(scratch) / "model"
         export_screener(bundle_dir, model)
         if not parts.folder.is_finished:
-            parts.folder.begin(parts.record, keep_parts=False)
+            parts.folder.begin(parts.record, keep_parts=parts.keeps_earlier)
         progress.begin_part()
         n_partitions = count_partitions(parts.record, spark.sparkContext.defaultParallelism, BYTES_PER_TASK)
         checked = check_posts(spark, parts.record, n_partitions)

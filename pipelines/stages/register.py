@@ -35,7 +35,7 @@ def run(context: RunContext) -> None:
         _log_files(tracker, context)
         version = tracker.register_bundle(folder.bundle, name=config.tracking.registered_model, tags=tags)
         said = _point_alias(context, tracker, version, results)
-    context.console.print(said, highlight=False, soft_wrap=True)
+    context.console.print(said, highlight=False, markup=False, soft_wrap=True)
 
 
 def register_recalibrated(bundle_dir: Path, run: RunConfig, options: Sequence[str], *, moves_alias: bool) -> str:
@@ -113,7 +113,9 @@ def _point_alias(context: RunContext, tracker: Tracker, version: str, results: R
         tracker.point_alias(name, alias, version)
         return _describe_moved(config, version)
     said = [_describe_kept(config, version, holder)]
-    if not holder.is_recalibrated:
+    if Path(holder.run_folder).resolve() == folder.root.resolve():
+        said.append("that version's run was trained again in this folder: to compare, train under another name")
+    elif not holder.is_recalibrated:
         said.append(f"compare them: screening compare {holder.run_folder} {folder.root}")
     return "\n".join((*said, f"move the alias: screening register --config {folder.config} --move-alias"))
 
@@ -140,12 +142,12 @@ def log_explanations(context: RunContext) -> None:
     try:
         tracker = find_tracked_run(config, {name: str(info[name]) for name in ("run_id", "bundle_version")})
     except ConfigError as error:
-        context.console.print(f"explanations are not in MLflow: {error}", highlight=False, soft_wrap=True)
+        context.console.print(f"explanations are not in MLflow: {error}", highlight=False, markup=False, soft_wrap=True)
         return
     if tracker is None:
         return
     _log_explanations(tracker, results)
-    context.console.print("explanations: numbers logged to MLflow", highlight=False, soft_wrap=True)
+    context.console.print("explanations: numbers logged to MLflow", highlight=False, markup=False, soft_wrap=True)
 
 
 def find_broken_promises(results: RunResults) -> list[str]:

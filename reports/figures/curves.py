@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.figures.svg import COLOURS, INK, MARKERS, Picture, drawing, finish_axes, write_picture
 
-DASHES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
+DASHES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1))) * 20
 
 
 def plot_precision_recall(curve: pd.DataFrame, points: pd.DataFrame, split: str) -> Picture:

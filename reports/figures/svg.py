@@ -17,11 +17,13 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import PercentFormatter
 
 # Okabe and Ito's palette without yellow: told apart with every common colour vision, and readable on white and on dark.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-MARKERS = ("o", "s", "^", "D", "v", "P")
+# They repeat for taxonomies of many targets.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00") * 20
+MARKERS = ("o", "s", "^", "D", "v", "P") * 20
 INK = "#123456"  # stands for the colour of the page's text, put in as currentColor
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # names of labels may hold a dollar sign
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,

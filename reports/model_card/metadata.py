@@ -8,6 +8,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from reports.sections.classification import build_summary
 from reports.sections.recall import build_performance
+from reports.tables import is_undefined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def build_metadata(results: RunResults) -> ModelCardData:
 def _build_eval_results(results: RunResults) -> Iterator[EvalResult]:
     for row in build_performance(results).frame.to_dict(orient="records"):
         for name, metric in RATES.items():
-            if row[name] is not None:
+            if not is_undefined(row[name]):
                 words = f"{metric} of {row['target']} at its promised threshold"
                 yield _make_result(results, metric, words, _collect(row, name))
     for row in build_summary(results).frame.to_dict(orient="records"):

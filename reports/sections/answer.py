@@ -10,7 +10,7 @@ from reports.page import Fact
 from reports.sections.cost import build_deployment
 from reports.sections.recall import build_performance
 from reports.sections.thresholds import UNIT_WORDS, build_triage_counts
-from reports.tables import format_prose, format_value, join_bounds
+from reports.tables import format_prose, format_value, is_undefined, join_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ def _describe_target(results: RunResults, row: dict[Any, Any], costs: pd.DataFra
     recall, confidence = format_prose(point.target_recall), format_prose(point.confidence_level)
     promise = f"at least {recall}{whose} with {confidence} confidence"
     start = f"{point.name}{labels}: a recall of {promise} was promised; "
-    if row["recall"] is None:
+    if is_undefined(row["recall"]):
         return start + "the test split holds no such post, so nothing can be said about it."
     share = format_prose(row["recall"])
     found = f"{share} of {row['n_positive']:,} such posts were found ({_write_interval(row, 'recall')})."

@@ -29,6 +29,7 @@ PAIRED_NOTE = "95% percentile bootstrap intervals (2,000 resamples, seeded)."
 def build_classification_section(results: RunResults) -> Section:
     """Build decisions for one class per post."""
     confusion = build_confusion(results)
+    named = confusion.frame.set_index("label").set_axis(results.taxonomy.names, axis="columns")
     return Section(
         name="classification",
         title="Telling classes apart",
@@ -37,7 +38,7 @@ def build_classification_section(results: RunResults) -> Section:
             "risk score of a target, the sum of its labels' probabilities.",
         ),
         tables=(build_summary(results), build_per_class(results)),
-        pictures=(plot_confusion(confusion.frame.set_index("label"), "test split"),) if len(results.test) else (),
+        pictures=(plot_confusion(named, "test split"),) if len(results.test) else (),
         folded=(confusion,),
     )
 
@@ -131,9 +132,10 @@ def build_confusion(results: RunResults) -> Table:
     """Count test posts by label and most probable class."""
     names = results.taxonomy.names
     counts = _count_confusion(results)
-    frame = pd.DataFrame(counts, columns=list(names))
+    keys = [f"n_{name}" for name in names]  # a column named as a label might pass for one of persons or posts
+    frame = pd.DataFrame(counts, columns=keys)
     frame.insert(0, "label", list(names))
-    columns = (Column("label", "Label"), *(Column(name, name, "count") for name in names))
+    columns = (Column("label", "Label"), *(Column(key, name, "count") for key, name in zip(keys, names, strict=True)))
     note = f"Rows: label. Columns: most probable class. n = {counts.sum():,} posts."
     return Table("confusion", "Confusion of classes", frame, columns, "test split", note)
 

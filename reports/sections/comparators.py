@@ -13,7 +13,7 @@ from reports.page import Section
 from reports.results import RunResults, binarize_labels, extract_scores, once_per_run
 from reports.sections.classification import align_posts, build_comparison
 from reports.sections.recall import flag_posts
-from reports.tables import Column, Table
+from reports.tables import Column, Table, format_prose
 from screening.metrics.operating import compute_operating_result
 from screening.metrics.paired import compare_recall_paired
 from screening.metrics.workload import compute_alert_rate
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
     from reports.results import Comparator
     from screening.taxonomy import RiskTarget
+    from screening.thresholds.operating_point import OperatingPoint
 
 OWN_NAME = "this screener"
 BY_PROMISE = "the same promise"
+OTHER_PROMISE = "another promise"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,10 @@ def build_promise_comparison(results: RunResults) -> Table:
         Column("control_alerts", "Alerts per 1,000, controls", "number", interval=True, n_key="control_alerts_n"),
     )
     note = "Each scorer has its own threshold for the same promise: what differs is the reading it costs."
+    if any(str(row["decision"]).startswith(OTHER_PROMISE) for row in rows):
+        note = (
+            "Each scorer has a threshold of its own; where the promise is another, recall differs as well as reading."
+        )
     if any(other.rule_threshold for other in results.comparators.values()):
         note += (
             " A rule of its own promises nothing: its recall is what was found on this split. Where the same promise "
@@ -144,10 +150,17 @@ def iterate_flags(results: RunResults, target: RiskTarget) -> Iterator[ScorerFla
     for other in results.comparators.values():
         points = {point.name: point for point in other.operating_points}
         if target.name in points:
-            threshold = points[target.name].threshold
-            yield _flag(other, target, threshold, BY_PROMISE)
+            point = points[target.name]
+            yield _flag(other, target, point.threshold, _name_promise(point, results.point_by_target[target.name]))
         if target.name in other.rule_threshold:
             yield _flag(other, target, other.rule_threshold[target.name], other.rule)
+
+
+def _name_promise(point: OperatingPoint, own: OperatingPoint) -> str:
+    if all(getattr(point, name) == getattr(own, name) for name in ("target_recall", "confidence_each", "unit")):
+        return BY_PROMISE
+    whose = ", by author" if point.unit == "author" else ""
+    return f"{OTHER_PROMISE}: {format_prose(point.target_recall)} at {format_prose(point.confidence_each)}{whose}"
 
 
 def _flag(other: Comparator, target: RiskTarget, threshold: float, decision: str) -> ScorerFlags:

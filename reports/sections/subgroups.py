@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MIN_POSITIVES = 10
 MAX_LEVELS = 20
+MIN_POSTS = 5  # that a group has on average, or its column may name single persons
 LENGTH_EDGES = (0, 25, 50, 100, 200, float("inf"))
 LENGTH_NAMES = ("up to 25 tokens", "26 to 50 tokens", "51 to 100 tokens", "101 to 200 tokens", "over 200 tokens")
 OWN_COLUMNS = ("post_id", "label", "model_version", CONTROL_KIND, "created_at", "author_id", AUTHOR_CODE_COLUMN, "text",
@@ -63,8 +64,12 @@ def build_subgroups(results: RunResults) -> Table:
         "from the total. Exact 95% intervals per row, not corrected for the number of rows. The recall promise is made "
         "for all posts together, not within a group."
     )
-    implied = [name for name in find_group_columns(results.test, results) if _follows_from_label(results.test, name)]
-    if implied:
+    found = find_group_columns(results.test, results)
+    if apart := [name for name in found if _tells_posts_apart(results.test[name])]:
+        note += (
+            f" Not grouped by {', '.join(apart)}: fewer than {MIN_POSTS} posts a group, which may be single persons."
+        )
+    if implied := [name for name in found if _follows_from_label(results.test, name) and name not in apart]:
         note += f" Not grouped by {', '.join(implied)}: the label alone decides the group."
     return Table("subgroups", "Recall and alerts by group", frame, columns, "test split", note)
 
@@ -72,7 +77,8 @@ def build_subgroups(results: RunResults) -> Table:
 def iterate_groupings(results: RunResults) -> Iterator[tuple[str, list[tuple[str, pd.DataFrame]]]]:
     """Yield the name of each grouping with its groups: length, cut or not, year, and the group columns of the posts.
 
-    A group column that follows from the label is left out: recall in its groups is recall by class.
+    A group column that follows from the label is left out: recall in its groups is recall by class. So is one that
+    tells posts apart rather than groups: its values may be names.
     """
     test = results.test
     length = pd.cut(test["n_tokens"], LENGTH_EDGES, labels=LENGTH_NAMES, include_lowest=True)
@@ -81,7 +87,7 @@ def iterate_groupings(results: RunResults) -> Iterator[tuple[str, list[tuple[str
     if "created_at" in test:
         yield "year", _divide(test, pd.to_datetime(test["created_at"]).dt.year.astype("Int64").astype("string"))
     for column in find_group_columns(test, results):
-        if not _follows_from_label(test, column):
+        if not (_follows_from_label(test, column) or _tells_posts_apart(test[column])):
             yield column, _divide(test, test[column])
 
 
@@ -101,6 +107,11 @@ def find_group_columns(scores: pd.DataFrame, results: RunResults) -> list[str]:
 
 def _follows_from_label(scores: pd.DataFrame, column: str) -> bool:
     return bool((scores.groupby("label")[column].nunique() <= 1).all())
+
+
+def _tells_posts_apart(values: pd.Series) -> bool:
+    n_groups = values.nunique()
+    return n_groups > 2 and values.count() < MIN_POSTS * n_groups
 
 
 def _divide(test: pd.DataFrame, by: pd.Series) -> list[tuple[str, pd.DataFrame]]:

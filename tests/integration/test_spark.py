@@ -17,6 +17,7 @@ from pipelines.scoring.job import ScoreOptions, score_posts
 from pipelines.serving.registered_model import export_screener
 from pipelines.spark.session import open_session
 from pipelines.tracking import import_mlflow
+from screening.data.file_readers import UNFINISHED
 from screening.scoring import Screener
 
 pytestmark = [
@@ -191,3 +192,19 @@ def test_finished_scores_stay_unless_they_may_be_replaced_and_as_long_as_spark_f
     pd.testing.assert_frame_equal(read_sorted(out), before)
     monkeypatch.undo()
     assert score_posts([posts], bundle, out, may, engine=engine.score_with_spark).totals.n_posts == 21
+
+
+def test_an_unfinished_job_keeps_its_parts_as_long_as_spark_fails(
+    spark: Any, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.spark import engine
+
+    posts, out = tmp_path / "posts.csv", tmp_path / "out"
+    make_posts(20).to_csv(posts, index=False)
+    score_posts([posts], bundle, out, ScoreOptions(progress=False))
+    (out / UNFINISHED).touch()  # as a kill before the last part leaves it
+    before = read_sorted(out)
+    monkeypatch.setattr(engine, "score_posts_frame", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        score_posts([posts], bundle, out, ScoreOptions(progress=False), engine=engine.score_with_spark)
+    pd.testing.assert_frame_equal(read_sorted(out), before)

@@ -35,7 +35,8 @@ def test_the_version_is_said_without_a_command() -> None:
         (("run", "--config", "demo", "--set", "data.sauce=x"), "did you mean 'source'"),
         (("run", "--config", "."), "found the folder"),
         (("report", "--config", "demo", "--set", "name=absent"), "screening prepare"),
-        (("register", "--config", "demo", "--bundle", "own", "--roll-back-to", "3"), "found both"),
+        (("register", "--config", "demo", "--bundle", "own", "--roll-back-to", "3"), "leave out --bundle"),
+        (("register", "--config", "demo", "--move-alias", "--roll-back-to", "3"), "leave out --bundle"),
         (("explain", "--measured-posts", "5", "--out", "spans.parquet"), "--measured-posts is for a run"),
     ],
 )

@@ -5,18 +5,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.artifacts import RunFolder, create_record, write_json
+from pipelines.artifacts import RunFolder, StageRecord, create_record, write_json
 from pipelines.calibrating.scorers import BASELINE_FILE, MODEL_FILE, CalibratedScorer
 from pipelines.comparing import compare_runs, load_run
 from screening.bundle import compute_version, load_manifest
 from screening.config import dump_config, load_config
-from screening.exceptions import MissingArtifactError, SchemaError
+from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
 from screening.taxonomy import load_taxonomy
 from screening.thresholds.operating_point import OperatingPoint
 from screening.whole_writes import write_text_whole
@@ -52,7 +53,8 @@ def make_run(tmp_path: Path, save_small_bundle: Callable[..., Path]) -> Callable
         folder = RunFolder(tmp_path / "runs" / name)
         config = load_config(overrides=[f"name={name}", f"output_dir={tmp_path / 'elsewhere'}", "data.source=file"])
         write_text_whole(folder.config, dump_config(config))
-        folder.write_record(create_record(name, 0))
+        evaluated = StageRecord(fingerprint="", finished_at=datetime.now(UTC), seconds=0)
+        folder.write_record(create_record(name, 0).model_copy(update={"stages": {"evaluate": evaluated}}))
         save_small_bundle(folder.bundle, name=name)
         version, manifest = compute_version(folder.bundle), load_manifest(folder.bundle)
         scores = make_scores(seed, noise)
@@ -91,6 +93,27 @@ def test_a_folder_that_is_no_evaluated_run_is_refused_with_the_next_step(make_ru
     (RunFolder(champion).evaluation / "test.parquet").unlink()
     with pytest.raises(MissingArtifactError, match=r"test\.parquet does not exist; evaluate it first"):
         load_run(champion)
+
+
+def test_a_run_that_was_trained_again_since_it_was_evaluated_is_refused(make_run: Callable[..., Path]) -> None:
+    run = make_run("a")
+    RunFolder(run).write_record(create_record("a", 0))
+    with pytest.raises(MissingArtifactError, match="trained or calibrated again since its last evaluation"):
+        load_run(run)
+
+
+def test_a_run_is_not_compared_with_itself(make_run: Callable[..., Path]) -> None:
+    run = make_run("a")
+    with pytest.raises(ConfigError, match="expected two runs"):
+        compare_runs(run, run / ".." / "a")
+
+
+def test_a_comparator_of_the_report_that_is_gone_stops_no_comparison(make_run: Callable[..., Path]) -> None:
+    runs = make_run("a"), make_run("b")
+    config = RunFolder(runs[1]).config
+    config.write_text(config.read_text(encoding="utf-8").replace("champion: null", "champion: gone"), encoding="utf-8")
+    assert str(load_run(runs[1]).config.report.champion) == "gone"
+    assert compare_runs(*runs)[0].rules
 
 
 def test_scores_of_an_earlier_bundle_are_refused(make_run: Callable[..., Path]) -> None:

@@ -49,4 +49,4 @@ def test_a_champion_that_cannot_be_one_stops_the_report(finished: RunContext) ->
     report = finished.config.report.model_copy(update={"champion": finished.folder.root})
     config = finished.config.model_copy(update={"report": report})
     with pytest.raises(ConfigError, match="this run itself"):
-        load_results(replace(finished, config=config))
+        load_results(replace(finished, config=config), with_champion=True)

@@ -71,3 +71,10 @@ def test_databases_are_refused(tmp_path):
 def test_absent_path_is_said_to_be_absent(tmp_path):
     with pytest.raises(MissingArtifactError, match="run the stage that writes it first"):
         validate_shareable(tmp_path / "report")
+
+
+def test_a_run_that_is_named_data_may_show_its_configuration(tmp_path):
+    config = tmp_path / "data" / "config.yaml"
+    config.parent.mkdir()
+    config.write_text("name: data")
+    assert validate_shareable(config) == (config,)

@@ -78,3 +78,30 @@ def test_choices_that_were_not_made_leave_no_trace_in_a_written_config() -> None
     chosen = load_config(overrides=["pretraining.path=ratings.csv", "objective.queue_size=9"])
     assert "ratings.csv" in dump_config(chosen)
     assert "queue_size: 9" in dump_config(chosen)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql://ann:s3cret@db.example/mlflow",
+        "https://ann:s3cret@mlflow.example",
+        "postgresql://db.example/mlflow?user=ann&password=s3cret",
+    ],
+)
+def test_an_address_with_a_password_is_refused_and_not_quoted(uri: str) -> None:
+    with pytest.raises(ConfigError, match=r"without a password.*PGPASSWORD") as caught:
+        load_config(overrides=[f"tracking.uri={uri}"])
+    assert "s3cret" not in f"{caught.value} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite:////srv/a:b@c/mlflow.db", "https://mlflow.example:5000/a@b", "postgresql://ann@db.example:5432/ml"]
+)
+def test_an_address_without_a_password_is_taken(uri: str) -> None:
+    assert load_config(overrides=[f"tracking.uri={uri}"]).tracking.uri == uri
+
+
+@pytest.mark.parametrize("prevalences", ["[]", "[0]", "[1, 5]", "[.nan]"])
+def test_prevalences_that_are_no_shares_are_refused_before_anything_is_trained(prevalences: str) -> None:
+    with pytest.raises(ConfigError, match=r"report\.prevalences"):
+        load_config(overrides=[f"report.prevalences={prevalences}"])

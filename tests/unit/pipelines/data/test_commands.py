@@ -115,6 +115,16 @@ def test_copied_lines_keep_their_values(tmp_path: Path) -> None:
     assert copied == [records[0] | {"text": "hi [user]"}, records[1]]
 
 
+def test_half_a_character_and_a_blank_row_are_no_hindrance_and_line_ends_stay(tmp_path: Path) -> None:
+    (tmp_path / "posts.jsonl").write_text('{"text": "cut \\ud83d u/nobody"}\n{"text": "ключ"}\n', encoding="utf-8")
+    assert _copy(tmp_path / "posts.jsonl", tmp_path / "out.jsonl").exit_code == 0
+    copied = (tmp_path / "out.jsonl").read_text(encoding="utf-8")
+    assert copied == '{"text": "cut \\ud83d [user]"}\n{"text": "ключ"}\n'
+    (tmp_path / "posts.csv").write_bytes(b"text,n\nhi,1\n\n")
+    assert _copy(tmp_path / "posts.csv", tmp_path / "out.csv").exit_code == 0
+    assert (tmp_path / "out.csv").read_bytes() == b"text,n\nhi,1\n"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

@@ -1,12 +1,13 @@
 """An earlier run beside this one: accepted on the same unseen test posts, refused with a reason otherwise."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.artifacts import RunFolder, write_json
+from pipelines.artifacts import RunFolder, StageRecord, create_record, write_json
 from pipelines.calibrating.scorers import MODEL_FILE, CalibratedScorer
 from pipelines.evaluating.champion import load_champion
 from screening.calibration.temperature import TemperatureScaling
@@ -48,6 +49,8 @@ def write_run(root: Path, start: str, **changed: pd.DataFrame) -> RunFolder:
         operating_points=tuple(make_point(target.name, target.labels) for target in TAXONOMY.targets),
     )
     write_json(folder.calibration / MODEL_FILE, scorer.model_dump(mode="json"))
+    evaluated = StageRecord(fingerprint="", finished_at=datetime.now(UTC), seconds=0)
+    folder.write_record(create_record(folder.root.name, 0).model_copy(update={"stages": {"evaluate": evaluated}}))
     return folder
 
 
@@ -94,6 +97,13 @@ def test_the_run_itself_and_a_folder_that_is_no_run_are_refused(run: RunFolder, 
         load_champion(run.root, run, TAXONOMY)
     with pytest.raises(ConfigError, match=r"lacks evaluation/test\.parquet, calibration/"):
         load_champion(tmp_path / "nowhere", run, TAXONOMY)
+
+
+def test_a_run_that_was_calibrated_again_since_it_was_evaluated_is_refused(run: RunFolder, tmp_path: Path) -> None:
+    earlier = write_run(tmp_path / "old", "b")
+    earlier.write_record(create_record("old", 0))
+    with pytest.raises(ConfigError, match="trained or calibrated again since its last evaluation"):
+        load_champion(earlier.root, run, TAXONOMY)
 
 
 def test_a_run_whose_posts_are_gone_is_refused_because_nobody_can_know(run: RunFolder, tmp_path: Path) -> None:

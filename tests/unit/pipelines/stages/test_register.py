@@ -75,6 +75,18 @@ def test_the_alias_of_another_run_stays_until_it_is_moved_and_can_be_moved_back(
     assert _register(first, moves_alias=True) == ("1", "registered: models:/screener@champion is version 1\n")
 
 
+def test_a_run_trained_again_in_its_folder_is_not_to_be_compared_with_itself(make_run: MakeRun) -> None:
+    run = make_run("first")
+    _register(run)
+    run.folder.write_record(create_record("first", seed=2))
+    manifest = run.folder.bundle / "screener.json"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('"first"', '"again"'), encoding="utf-8")
+    holder, said = _register(run)
+    assert holder == "1"
+    assert "that version's run was trained again in this folder" in said
+    assert "screening compare" not in said
+
+
 def test_a_run_calibrated_again_keeps_its_alias(make_run: MakeRun) -> None:
     run = make_run("first")
     assert _register(run)[0] == "1"

@@ -4,6 +4,7 @@ import dataclasses
 
 import pandas as pd
 
+from reports.model_card.metadata import build_metadata
 from reports.results import RunResults, extract_scores
 from reports.sections.answer import build_answer
 from reports.tables import format_prose
@@ -31,3 +32,13 @@ def test_the_answer_ends_with_what_all_targets_cost_together(results: RunResults
 def test_one_target_costs_what_its_own_sentence_says(results: RunResults) -> None:
     alone = dataclasses.replace(results, operating_points=results.operating_points[:1])
     assert not any("any target" in sentence for sentence in build_answer(alone))
+
+
+def test_one_of_two_targets_without_test_posts_is_said_and_has_no_numbers(results: RunResults) -> None:
+    test = results.test[results.test["label"] != "suicidewatch"]
+    without = dataclasses.replace(results, test=test)
+    sentences = build_answer(without)
+    assert any("the test split holds no such post" in sentence for sentence in sentences)
+    card = build_metadata(without).to_yaml()
+    assert "nan" not in "".join((*sentences, card))
+    assert "recall of any_risk" in card

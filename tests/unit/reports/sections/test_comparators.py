@@ -61,3 +61,15 @@ def test_a_rule_of_its_own_is_compared_beside_the_promise(results: RunResults) -
     rows = frame[frame["target"] == "any_risk"]
     assert rows["decision"].tolist() == ["the same promise", "score of one half or more"]
     assert np.isfinite(rows["difference"]).all()
+
+
+def test_an_earlier_run_with_another_promise_is_not_said_to_keep_the_same(results: RunResults) -> None:
+    weaker = tuple(
+        point.model_copy(update={"target_recall": 0.5, "confidence_level": 0.6}) for point in results.operating_points
+    )
+    earlier = Comparator("earlier run old", results.test, None, weaker)
+    table = build_promise_comparison(dataclasses.replace(results, comparators={"old": earlier}))
+    decisions = table.frame.loc[table.frame["scorer"] == "earlier run old", "decision"]
+    assert set(decisions) == {"another promise: 50% at 60%"}
+    assert "where the promise is another" in table.note
+    assert "for the same promise" in build_promise_comparison(results).note

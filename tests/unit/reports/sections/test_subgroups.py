@@ -136,3 +136,11 @@ def test_a_group_that_follows_from_the_label_is_named_and_not_shown(results: Run
     two = subreddit.where(results.test.index % 2 == 0, subreddit + "_two")
     finer = dataclasses.replace(results, test=results.test.assign(subreddit=two))
     assert "subreddit" in set(build_subgroups(finer).frame["grouping"])
+
+
+def test_a_column_of_names_makes_no_groups_and_is_said(results: RunResults) -> None:
+    names = [f"person {i // 3}" for i in range(len(results.test))]
+    table = build_subgroups(dataclasses.replace(results, test=results.test.assign(moderator=names)))
+    assert "moderator" not in set(table.frame["grouping"])
+    assert "Not grouped by moderator: fewer than 5 posts a group" in table.note
+    assert not table.frame["group"].str.contains("person").any()
