@@ -175,6 +175,32 @@ def test_undo_goes_back_one_judgement_at_a_time(house: ReviewContext, operator: 
     assert verify_chain(house, operator).is_intact
 
 
+def test_a_lead_who_took_back_their_settling_may_settle_the_post_later(house: ReviewContext, sign_in: SignIn) -> None:
+    ada, bob, leo = sign_in("ada"), sign_in("bob"), sign_in("leo", "lead")
+    judge(house, ada, "p3", "escalate")
+    judge(house, bob, "p3", "no_concern")
+    undo_decision(house, leo, judge(house, leo, "p3", "needs_follow_up"))
+    claim_post(house, leo, "p2")
+    counts = count_queue(house, leo)
+    assert (counts.n_adjudication, counts.n_adjudication_for_others) == (1, 0)
+    assert [row.post_id for row in load_queue(house, leo, filters=ADJUDICATION)] == ["p3"]
+    judge(house, leo, "p3", "escalate")
+    assert count_queue(house, leo).n_adjudication == 0
+
+
+def test_a_reading_that_was_taken_back_bars_nobody_from_settling_but_from_another_reading(
+    house: ReviewContext, sign_in: SignIn
+) -> None:
+    ada, bob, leo = sign_in("ada"), sign_in("bob"), sign_in("leo", "lead")
+    undo_decision(house, leo, judge(house, leo, "p3", "no_concern"))
+    claim_post(house, leo, "p2")
+    judge(house, ada, "p3", "escalate")
+    with pytest.raises(LeaseLostError, match="read by you"):
+        claim_post(house, leo, "p3")
+    judge(house, bob, "p3", "no_concern")
+    assert claim_post(house, leo, "p3") == "p3"
+
+
 def test_a_first_reading_is_not_taken_back_while_the_second_reader_reads(
     house: ReviewContext, sign_in: SignIn, clock: Any
 ) -> None:

@@ -4,13 +4,13 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from sqlalchemy import exists, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize
 from apps.review.services.context import ReviewContext
-from apps.review.services.stages import StandingJudgement, parse_judgement
+from apps.review.services.stages import StandingJudgement, is_standing, parse_judgement
 from apps.review.store.models import Event, QueueItem
 from screening.metrics.agreement import compute_cohen_kappa, compute_krippendorff_alpha
 from screening.types import Estimate, Record
@@ -68,7 +68,7 @@ def compute_agreement(session: Session) -> Agreement:
     confusion = Counter(zip(first, second, strict=True))
     waiting = dict(session.execute(select(QueueItem.stage, func.count()).group_by(QueueItem.stage)).all())
     n_adjudicated = session.scalar(
-        select(func.count()).where(Event.kind == "decision", Event.payload.like('%"read":3%'), _is_standing())
+        select(func.count()).where(Event.kind == "decision", Event.payload.like('%"read":3%'), is_standing())
     )
     return Agreement(
         alpha=compute_krippendorff_alpha(list(zip(first, second, strict=True)), split=_SPLIT, rng=_rng()),
@@ -85,17 +85,12 @@ def compute_agreement(session: Session) -> Agreement:
 
 def _load_pairs(session: Session) -> Sequence[tuple[StandingJudgement, StandingJudgement]]:
     is_of_two = or_(Event.payload.like('%"second_read":"drawn"%'), Event.payload.like('%"read":2%'))
-    query = select(Event).where(Event.kind == "decision", is_of_two, _is_standing()).order_by(Event.seq)
+    query = select(Event).where(Event.kind == "decision", is_of_two, is_standing()).order_by(Event.seq)
     by_post: dict[str, dict[int, StandingJudgement]] = defaultdict(dict)
     for judgement in map(parse_judgement, session.scalars(query)):
         if judgement.is_blind and not judgement.is_copy and (judgement.read == 2 or judgement.second_read == "drawn"):
             by_post[judgement.post_id][judgement.read] = judgement
     return [(reads[1], reads[2]) for _, reads in sorted(by_post.items()) if reads.keys() >= {1, 2}]
-
-
-def _is_standing():  # type: ignore[no-untyped-def]  # SQLAlchemy's own expression types
-    undo = aliased(Event)
-    return ~exists().where(undo.undoes == Event.seq)
 
 
 def _compare_people(both: Sequence[tuple[StandingJudgement, StandingJudgement]]) -> tuple[PairRow, ...]:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from apps.review.identity.records import SignedIn
@@ -13,7 +12,7 @@ from apps.review.services.context import ReviewContext
 from apps.review.services.errors import AlreadyDecidedError, NotAllowedError
 from apps.review.services.judging import Receipt
 from apps.review.services.outcomes import iterate_states
-from apps.review.services.stages import PostState, find_escalation, load_state
+from apps.review.services.stages import PostState, find_escalation, is_standing, load_state
 from apps.review.store.events import append_event
 from apps.review.store.models import Event
 from screening.types import Record
@@ -52,7 +51,7 @@ def list_taken_over(context: ReviewContext, actor: SignedIn, *, limit: int = 10)
     with context.store.read() as session:
         authorize(context, session, actor, "take_over")
         is_own = Event.kind == TAKEN_OVER, Event.actor == actor.user_name
-        query = select(Event).where(*is_own, _is_standing(Event)).order_by(Event.seq.desc()).limit(limit)
+        query = select(Event).where(*is_own, is_standing()).order_by(Event.seq.desc()).limit(limit)
         return [_to_take_over(event) for event in session.scalars(query)]
 
 
@@ -127,7 +126,7 @@ def load_take_overs(session: Session, post_ids: Sequence[str]) -> Mapping[str, T
     """Load who has taken each of some posts over last."""
     # Spelled as in iterate_states: by the ids of the posts, not by the kind.
     is_take_over = func.coalesce(Event.kind, "") == TAKEN_OVER
-    query = select(Event).where(Event.post_id.in_(post_ids), is_take_over, _is_standing(Event)).order_by(Event.seq)
+    query = select(Event).where(Event.post_id.in_(post_ids), is_take_over, is_standing()).order_by(Event.seq)
     return {event.post_id or "": _to_take_over(event) for event in session.scalars(query)}
 
 
@@ -141,9 +140,9 @@ def load_waiting(session: Session) -> Sequence[EscalatedPost]:
     """Load the posts that wait for a lead, the one that waits longest first, for callers who have asked."""
     later = aliased(Event)
     is_answered = exists().where(
-        later.post_id == Event.post_id, later.kind == TAKEN_OVER, later.seq > Event.seq, _is_standing(later)
+        later.post_id == Event.post_id, later.kind == TAKEN_OVER, later.seq > Event.seq, is_standing(later)
     )
-    unanswered = select(Event.post_id).where(Event.decision == "escalate", _is_standing(Event), ~is_answered)
+    unanswered = select(Event.post_id).where(Event.decision == "escalate", is_standing(), ~is_answered)
     ids = [post_id for post_id in session.scalars(unanswered.distinct()) if post_id is not None]
     waiting: list[EscalatedPost] = []
     for start in range(0, len(ids), _N_POSTS):
@@ -167,11 +166,6 @@ def find_unanswered(state: PostState, held: TakeOver | None) -> EscalatedPost | 
     since = said if held is not None and held.seq > began.seq else began
     at = datetime.fromisoformat(since.clock_at)
     return EscalatedPost(post_id=said.post_id, at=at, actor=said.actor, reasons=said.reasons)
-
-
-def _is_standing(event: Any) -> ColumnElement[bool]:
-    undo = aliased(Event)
-    return ~exists().where(undo.undoes == event.seq)
 
 
 def _to_take_over(event: Event) -> TakeOver:

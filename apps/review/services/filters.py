@@ -10,7 +10,7 @@ from apps.review.identity.records import Role, SignedIn
 from apps.review.services.access import is_permitted
 from apps.review.services.decisions import JUDGEMENT_KINDS
 from apps.review.services.errors import NotAllowedError
-from apps.review.services.stages import is_by
+from apps.review.services.stages import is_by, is_standing
 from apps.review.store.events import to_timestamp
 from apps.review.store.models import Event, QueueItem
 from screening.types import Record, Triage
@@ -60,10 +60,16 @@ def list_conditions(filters: QueueFilters, actor: SignedIn, now: datetime) -> li
 
 
 def list_claim_conditions(actor: SignedIn, stage: str) -> list[ColumnElement[bool]]:
-    """List the conditions for posts this person may judge: nobody reads a post for a second reading who judged it."""
+    """List the conditions for posts this person may judge.
+
+    Whoever ever judged a post has seen its scores and gives it no second reading. Who settles it sees everything, and
+    must only be none of the two who disagree: what they took back does not bar them.
+    """
     own = select(Event.seq).where(
         Event.post_id == QueueItem.post_id, is_by(actor.user_name), Event.kind.in_(JUDGEMENT_KINDS)
     )
+    if stage == "adjudication":
+        own = own.where(is_standing())
     is_held_by_actor = func.coalesce(QueueItem.leased_by, "") == actor.user_name
     is_new = or_(QueueItem.stage == "first", is_held_by_actor, ~exists(own))
     is_stage = QueueItem.stage == "adjudication" if stage == "adjudication" else QueueItem.stage != "adjudication"

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
 
 from apps.review.services.decisions import JUDGEMENT_KINDS
-from apps.review.services.stages import PostState, derive_state, parse_judgement
+from apps.review.services.stages import PostState, derive_state, is_standing, parse_judgement
 from apps.review.store.models import Event
 
 
@@ -22,13 +22,12 @@ def iterate_states(
     only : Select, sequence of str or None
         Ids of the posts wanted, or what selects them; ``None``: all.
     """
-    undo = aliased(Event)
     # Spelled so that a database finds the events of some posts by their ids, not all judgements by their kind.
     kind = Event.kind if only is None else func.coalesce(Event.kind, "")
     query = (
         select(Event)
         .where(kind.in_(JUDGEMENT_KINDS), Event.post_id.is_not(None))
-        .where(~exists().where(undo.undoes == Event.seq))
+        .where(is_standing())
         .order_by(Event.post_id, Event.seq)
     )
     if only is not None:

@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from apps.review.services.decisions import JUDGEMENT_KINDS
 from apps.review.store.models import Event, Post, QueueItem
@@ -149,6 +149,12 @@ def is_by(user_name: str) -> ColumnElement[bool]:
     Spelled so that a database finds the post's few events by their index, not all events of the person by theirs.
     """
     return func.coalesce(Event.actor, "") == user_name
+
+
+def is_standing(event: Any = Event) -> ColumnElement[bool]:
+    """Tell whether no later event takes this one back; ``event`` is ``Event`` or an alias of it."""
+    undo = aliased(Event)
+    return ~exists().where(undo.undoes == event.seq)
 
 
 def load_readings(session: Session, post_id: str) -> tuple[Sequence[StandingJudgement], frozenset[str]]:
