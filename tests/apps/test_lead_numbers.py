@@ -32,6 +32,7 @@ from screening.calibration.temperature import TemperatureScaling
 from screening.exceptions import BundleError, MissingArtifactError, SchemaError
 from screening.taxonomy import load_taxonomy
 from screening.thresholds.operating_point import OperatingPoint
+from tests.apps.judged_posts import judge
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -208,14 +209,12 @@ def test_a_post_taken_back_returns_to_its_hidden_place(audited: ReviewContext, s
 def test_misses_are_bounded_by_exact_tests_and_scaled_to_all_unflagged_posts(
     audited: ReviewContext, sign_in: SignIn
 ) -> None:
-    house = replace(audited, settings=ReviewSettings(daily_cap=None))
+    house = replace(audited, settings=ReviewSettings(daily_cap=None, second_read_fraction=0.0))
     ada, lea = sign_in("ada"), sign_in("lea", "lead")
     drawn = draw_audit_slice([f"q{i:03d}" for i in range(200)], AuditSlice(fraction=0.1))
     for i, post_id in enumerate(sorted(drawn)[:15]):
         claim_post(house, ada, post_id)
         record_decision(house, ada, post_id, "escalate" if i < 2 else "no_concern")
-    claim_post(house, ada, sorted(drawn)[15])
-    record_decision(house, ada, sorted(drawn)[15], "unsure")  # waits for a second reader: not read yet
     progress = load_audit(house, lea)
     row = progress.rows[0]
     assert (row.n_unflagged, row.n_sampled, row.n_read, row.n_concern) == (200, 20, 15, 2)
@@ -224,6 +223,34 @@ def test_misses_are_bounded_by_exact_tests_and_scaled_to_all_unflagged_posts(
     kept = counts[(hypergeom.sf(1, 200, counts, 15) > 0.025) & (hypergeom.cdf(2, 200, counts, 15) > 0.025)]
     assert (row.misses_low, row.misses_high) == (kept.min(), kept.max())
     assert (progress.total.misses_low, progress.total.misses_high) == (row.misses_low, row.misses_high)
+
+
+def test_bounds_of_misses_hold_whatever_posts_that_wait_for_another_reading_turn_out_to_be(
+    audited: ReviewContext, sign_in: SignIn
+) -> None:
+    house = replace(audited, settings=ReviewSettings(daily_cap=None, second_read_fraction=0.0))
+    twice = replace(house, settings=ReviewSettings(daily_cap=None, second_read_fraction=1.0))
+    ada, bob, lea = sign_in("ada"), sign_in("bob"), sign_in("lea", "lead")
+    drawn = sorted(draw_audit_slice([f"q{i:03d}" for i in range(200)], AuditSlice(fraction=0.1)))
+    for i, post_id in enumerate(drawn):
+        judge(twice if i < 3 else house, ada, post_id, "escalate" if i < 3 else "unsure" if i == 3 else "no_concern")
+    for post_id in drawn[:3]:
+        judge(twice, bob, post_id, "no_concern")
+    total = load_audit(house, lea).total
+    assert (total.n_read, total.n_undecided, total.n_concern, total.misses) == (20, 4, 0, None)
+    bounds = total.misses_low, total.misses_high
+    for n_concern in (0, 4):
+        counts = np.arange(n_concern, 200 - (20 - n_concern) + 1)
+        tails = hypergeom.sf(n_concern - 1, 200, counts, 20), hypergeom.cdf(n_concern, 200, counts, 20)
+        kept = counts[(tails[0] > 0.025) & (tails[1] > 0.025)]
+        assert bounds[0] <= kept.min()
+        assert kept.max() <= bounds[1]
+    assert bounds == (0, kept.max())
+    for post_id in drawn[:3]:
+        judge(twice, lea, post_id, "escalate")
+    judge(house, bob, drawn[3], "escalate")
+    settled = load_audit(house, lea).total
+    assert (settled.n_undecided, settled.n_concern, settled.misses) == (0, 4, pytest.approx(40))
 
 
 def test_importing_again_draws_nothing_more_and_a_later_audit_draws_from_what_was_left_out(

@@ -220,6 +220,16 @@ def test_the_audit_page_says_how_many_misses_there_may_be(audited: OpenApp, cont
     assert "walk" not in page
 
 
+def test_the_audit_page_counts_posts_that_are_read_and_not_settled(audited: OpenApp, context: ReviewContext) -> None:
+    now = ReviewContext(context.store, ReviewSettings(second_read_fraction=0.0))
+    ada, post_id = sign_in_now(context, "ada", "reviewer"), _first_unflagged(context)
+    claim_post(now, ada, post_id)
+    record_decision(now, ada, post_id, "unsure")
+    page = read_page(audited("auditor").switch_page("views/audit.py").run())
+    assert "Not known yet: between 0 and 90" in page
+    assert "1 posts read, 1 of them not settled yet." in page
+
+
 def test_the_audit_page_without_a_slice_says_how_to_draw_one(open_app: OpenApp) -> None:
     assert "No audit slice yet." in read_page(open_app("lead").switch_page("views/audit.py").run())
 
