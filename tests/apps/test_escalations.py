@@ -23,6 +23,7 @@ from apps.review.services.escalations import (
 from apps.review.services.exporting import export_decisions
 from apps.review.services.history import load_history
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
+from apps.review.services.leases import release
 from apps.review.services.posts import load_post
 from apps.review.services.verifying import verify_chain
 from tests.apps.judged_posts import judge
@@ -143,6 +144,36 @@ def test_a_leads_second_reading_of_an_escalated_post_counts_for_no_agreement(
         judge(house, ada, post_id, decision)
         judge(house, lea, post_id, decision)
     assert load_agreement(house, lea).n_posts == 1
+
+
+def _undo_by_another_lead(house: ReviewContext, ada: SignedIn, bob: SignedIn, leo: SignedIn) -> None:
+    """A judgement that stands in the history, taken back, tells leads what was said."""
+    undo_decision(house, leo, judge(house, ada, "p3", "no_concern"))
+    judge(house, bob, "p3", "no_concern")
+
+
+def _escalate_and_revise(house: ReviewContext, ada: SignedIn, bob: SignedIn, leo: SignedIn) -> None:
+    judge(house, ada, "p3", "escalate")
+    take_over(house, leo, "p3")
+    revise_decision(house, ada, "p3", "no_concern")
+
+
+def _take_a_second_reading_back(house: ReviewContext, ada: SignedIn, bob: SignedIn, leo: SignedIn) -> None:
+    judge(house, ada, "p3", "needs_follow_up")
+    undo_decision(house, bob, judge(house, bob, "p3", "no_concern"))
+    release(house, bob)
+
+
+@pytest.mark.parametrize("happens", [_undo_by_another_lead, _escalate_and_revise, _take_a_second_reading_back])
+def test_a_leads_reading_counts_for_no_agreement_once_leads_could_see_what_another_said(
+    house: ReviewContext, sign_in: SignIn, happens: Callable[..., None]
+) -> None:
+    ada, bob, leo = sign_in("ada"), sign_in("bob"), sign_in("leo", "lead")
+    happens(house, ada, bob, leo)
+    judge(house, leo, "p3", "no_concern")
+    judge(house, ada, "p2", "no_concern")
+    judge(house, leo, "p2", "no_concern")
+    assert load_agreement(house, leo).n_posts == 1
 
 
 def test_an_export_says_since_when_a_lead_answers_for_a_post(once: ReviewContext, sign_in: SignIn, clock: Any) -> None:

@@ -72,6 +72,16 @@ def test_words_leave_only_with_those_who_may_take_them(decided: ReviewContext, s
             attempt()
 
 
+def test_who_may_be_the_second_reader_gets_no_first_reading(decided: ReviewContext, sign_in: SignIn) -> None:
+    shown = {}
+    for name, role in (("lea", "lead"), ("eve", "auditor")):
+        rows = csv.DictReader(io.StringIO(export_decisions(decided, sign_in(name, role)).content.decode()))
+        shown[role] = {row["post_id"]: (row["decision"], row["first_decision"], row["decided_by"]) for row in rows}
+    assert shown["lead"]["p1"] == ("", "", "ada")
+    assert shown["auditor"]["p1"] == ("unsure", "unsure", "ada")
+    assert shown["lead"]["p3"] == shown["auditor"]["p3"] == ("escalate", "escalate", "ada")
+
+
 def test_every_format_holds_the_same_rows(decided: ReviewContext, sign_in: SignIn) -> None:
     lea = sign_in("lea", "lead")
     parquet = pd.read_parquet(io.BytesIO(export_decisions(decided, lea, file_format="parquet").content))

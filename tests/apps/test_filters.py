@@ -23,6 +23,7 @@ from apps.review.services.leases import claim_next, claim_post
 from apps.review.services.posts import load_post
 from apps.review.services.queue import count_queue, load_queue
 from apps.review.services.search import search_posts
+from apps.review.services.stages import load_judgements
 from apps.review.services.verifying import verify_chain
 from apps.review.services.workload import load_workload, take_break
 from apps.review.store.events import append_event
@@ -116,6 +117,23 @@ def test_blind_reviewers_cannot_filter_by_what_is_hidden(
         load_queue(filled, ada, filters=filters)
     open_house = replace(filled, settings=ReviewSettings(is_blind=False))
     assert count_queue(open_house, ada, QueueFilters(triage="refer")).n_waiting == 2
+
+
+@pytest.mark.parametrize("filters", [QueueFilters(triage="refer"), QueueFilters(is_audit=False)])
+def test_a_judgement_of_a_post_found_by_its_level_is_not_blind(
+    filled: ReviewContext, sign_in: SignIn, filters: QueueFilters
+) -> None:
+    lea = sign_in("lea", "lead")
+    claim_next(filled, lea, filters)
+    record_decision(filled, lea, "p3", "no_concern")
+    claim_post(filled, lea, "p2")
+    claim_post(filled, lea, "p2", filters)  # found once more while it lies on the desk
+    record_decision(filled, lea, "p2", "no_concern")
+    claim_next(filled, lea, QueueFilters(max_characters=1_000))
+    record_decision(filled, lea, "p1", "no_concern")
+    with filled.store.read() as session:
+        readings = [load_judgements(session, post_id)[0] for post_id in ("p3", "p2", "p1")]
+    assert [own.is_blind for own in readings] == [False, False, True]
 
 
 def test_facets_count_what_waits_and_hide_the_audit_from_blind_reviewers(

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
-from apps.review.services.access import authorize
+from apps.review.services.access import authorize, is_permitted
 from apps.review.services.context import ReviewContext
 from apps.review.services.decisions import DECISIONS
 from apps.review.services.escalations import TakeOver, find_answer, load_take_overs
@@ -65,12 +65,17 @@ def export_decisions(
     Notes
     -----
     ``status`` is ``settled``, or what the post still waits for (``second``, ``adjudication``); the decision of such a
-    post counts for the moment only. ``taken_over_at`` says since when a lead answers for an escalated post.
+    post counts for the moment only. Decision, reasons and note of a post that waits for its second reader are kept back
+    from people who may be that reader. ``taken_over_at`` says since when a lead answers for an escalated post.
     """
     _validate_format(file_format)
     with context.store.read() as session:
-        authorize(context, session, actor, "export_text" if with_text else "export")
-        rows = [_to_row(post, state, answer) for post, state, answer in _iterate_posts(session)]
+        role = authorize(context, session, actor, "export_text" if with_text else "export")
+        may_judge = is_permitted(role, "judge")
+        rows = [
+            _to_row(post, state, answer, is_hidden=may_judge and state.stage == "second")
+            for post, state, answer in _iterate_posts(session)
+        ]
         columns = [*_COLUMNS, *(_TEXT_COLUMNS if with_text else ())]
         if with_text:
             _add_words(session, rows)
@@ -158,13 +163,15 @@ def _iterate_posts(session: Session) -> Iterator[tuple[Post, PostState, TakeOver
         yield from ((posts[post_id], state, find_answer(state, held.get(post_id))) for post_id, state in some)
 
 
-def _to_row(post: Post, state: PostState, answer: TakeOver | None) -> dict[str, object]:
-    counting, reads = state.counting, {read: own.decision for read, own in state.latest.items()}
+def _to_row(post: Post, state: PostState, answer: TakeOver | None, *, is_hidden: bool) -> dict[str, object]:
+    counting = state.counting
+    shown = None if is_hidden else counting
+    reads = {} if is_hidden else {read: own.decision for read, own in state.latest.items()}
     return {
         "post_id": post.post_id,
-        "decision": counting.decision if counting else None,
+        "decision": shown.decision if shown else None,
         "status": state.stage,
-        "reasons": " ".join(counting.reasons) if counting else "",
+        "reasons": " ".join(shown.reasons) if shown else "",
         "decided_by": counting.actor if counting else None,
         "decided_at": counting.at if counting else None,
         "is_copy": counting.is_copy if counting else False,
@@ -178,7 +185,7 @@ def _to_row(post: Post, state: PostState, answer: TakeOver | None) -> dict[str, 
         "is_audit": post.is_audit,
         "community": post.community,
         "import_seq": post.import_seq,
-        "seq": counting.seq if counting else 0,
+        "seq": shown.seq if shown else 0,
     }
 
 

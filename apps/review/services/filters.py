@@ -48,10 +48,14 @@ def validate_filters(filters: QueueFilters, role: Role, *, is_blind: bool) -> No
     if filters.stage == "adjudication" and not is_permitted(role, "adjudicate"):
         message = f"the role {role} may not settle disagreements; ask a lead"
         raise NotAllowedError(message)
-    is_hidden = is_blind and not is_permitted(role, "see_dashboard")
-    if is_hidden and (filters.triage is not None or filters.is_audit is not None):
+    if is_blind and tells_level(filters) and not is_permitted(role, "see_dashboard"):
         message = "levels and the audit slice stay hidden while first judgements are blind; take these filters out"
         raise NotAllowedError(message)
+
+
+def tells_level(filters: QueueFilters) -> bool:
+    """Tell whether finding a post under these filters says something of its scores."""
+    return filters.triage is not None or filters.is_audit is not None
 
 
 def list_conditions(filters: QueueFilters, actor: SignedIn, now: datetime) -> list[ColumnElement[bool]]:

@@ -5,19 +5,18 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from apps.review.identity.records import SignedIn
+from apps.review.identity.records import Role, SignedIn
 from apps.review.services.access import authorize, is_permitted
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.decisions import DECISIONS, JUDGEMENT_KINDS, Decision, validate_reasons
 from apps.review.services.errors import AlreadyDecidedError, LeaseLostError, NotAllowedError, PostErasedError
-from apps.review.services.leases import release_all
+from apps.review.services.leases import knows_level, release_all
 from apps.review.services.stages import (
     ADJUDICATION,
     READ_OF_STAGE,
     PostState,
     StandingJudgement,
     derive_state,
-    find_escalation,
     is_by,
     is_drawn_for_second_read,
     is_erased,
@@ -86,10 +85,9 @@ def record_decision(
         read = READ_OF_STAGE[item.stage]
         if read == ADJUDICATION:
             _validate_settling(is_permitted(role, "adjudicate"), decision)
-        standing, readers = load_readings(session, post_id)
-        # Leads see which posts are escalated: their second reading of one is none that knows nothing of the first.
-        knows_first = is_permitted(role, "take_over") and find_escalation(derive_state(standing)) is not None
-        has_seen = read == ADJUDICATION or actor.user_name in readers or knows_first
+        standing, taken_back = load_readings(session, post_id)
+        is_told = may_know_readings(role, actor.user_name, standing, taken_back)
+        has_seen = read == ADJUDICATION or is_told or knows_level(session, actor.user_name, post_id)
         is_blind = context.settings.is_blind and not has_seen
         details = describe_judgement(context.settings, post_id, decision, read) | {"is_blind": is_blind}
         event = append_judgement(session, context, actor, ("decision", post_id, decision), note, details | codes)
@@ -182,6 +180,18 @@ def undo_decision(context: ReviewContext, actor: SignedIn, seq: int) -> Receipt:
 def find_own(state: PostState, user_name: str) -> StandingJudgement | None:
     """Find someone's standing judgement of a post: each person has at most one reading."""
     return next((own for own in reversed(list(state.latest.values())) if own.actor == user_name), None)
+
+
+def may_know_readings(
+    role: Role, user_name: str, standing: Sequence[StandingJudgement], taken_back: Sequence[StandingJudgement]
+) -> bool:
+    """Tell whether someone has judged a post before, or may know what another said of it.
+
+    Leads see which posts are escalated and, in the history, what was taken back.
+    """
+    said = [*standing, *taken_back]
+    is_shown = bool(taken_back) or any(own.decision == "escalate" for own in said)
+    return any(own.actor == user_name for own in said) or (is_shown and is_permitted(role, "take_over"))
 
 
 def has_judged(session: Session, user_name: str, post_id: str) -> bool:

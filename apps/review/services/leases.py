@@ -14,11 +14,15 @@ from apps.review.services.filters import (
     QueueFilters,
     list_claim_conditions,
     list_conditions,
+    tells_level,
     validate_filters,
 )
+from apps.review.services.stages import is_by
 from apps.review.services.workload import refuse_beyond_cap
 from apps.review.store.events import append_event, to_timestamp
-from apps.review.store.models import QueueItem
+from apps.review.store.models import Event, QueueItem
+
+_KNOWS_LEVEL = "knows_level"  # in the payload of an opening
 
 
 def claim_next(context: ReviewContext, actor: SignedIn, filters: QueueFilters | None = None) -> str | None:
@@ -59,11 +63,16 @@ def claim_next(context: ReviewContext, actor: SignedIn, filters: QueueFilters | 
             .limit(1)
             .with_for_update(skip_locked=True)
         )
-        return _lease(session, context, actor, now, most_urgent) if most_urgent is not None else None
+        return _lease(session, context, actor, now, most_urgent, wanted) if most_urgent is not None else None
 
 
-def claim_post(context: ReviewContext, actor: SignedIn, post_id: str) -> str:
+def claim_post(context: ReviewContext, actor: SignedIn, post_id: str, filters: QueueFilters | None = None) -> str:
     """Lease one chosen post, for a first or second reading, or for settling it; the actor's other desk goes back.
+
+    Parameters
+    ----------
+    filters : QueueFilters or None
+        Under which the actor found it.
 
     Raises
     ------
@@ -72,19 +81,22 @@ def claim_post(context: ReviewContext, actor: SignedIn, post_id: str) -> str:
     DailyCapReachedError
         If the actor has judged as many posts today as the house allows.
     """
+    wanted = filters or NO_FILTERS
     with context.store.write(is_durable=False) as session:
         role = authorize(context, session, actor, "judge")
         now = context.clock()
         release_all(session, actor.user_name, except_post=post_id)
         if find_lease(session, actor.user_name, now) == post_id:
             _extend(session, actor.user_name, post_id, context, now)
+            if tells_level(wanted):
+                _note_opening(session, actor, now, post_id, wanted)
             return post_id
         refuse_beyond_cap(session, context, actor)
         stages = ("reading", "adjudication") if is_permitted(role, "adjudicate") else ("reading",)
         is_mine = or_(*(and_(*list_claim_conditions(actor, stage)) for stage in stages))
         free = select(QueueItem.post_id).where(QueueItem.post_id == post_id, _is_free(now), is_mine)
         found = session.scalar(free.with_for_update(skip_locked=True))
-        claimed = _lease(session, context, actor, now, found) if found is not None else None
+        claimed = _lease(session, context, actor, now, found, wanted) if found is not None else None
         if claimed is None:
             message = "this post is on another reviewer's desk, no longer waits, or was read by you; open the next one"
             raise LeaseLostError(message)
@@ -123,6 +135,13 @@ def find_lease(session: Session, user_name: str, now: datetime) -> str | None:
     )
 
 
+def knows_level(session: Session, user_name: str, post_id: str) -> bool:
+    """Tell whether someone ever opened a post under filters that say something of its scores."""
+    is_told = Event.payload.contains(f'"{_KNOWS_LEVEL}":true', autoescape=True)
+    query = select(Event.seq).where(Event.post_id == post_id, is_by(user_name), is_told)
+    return session.scalar(query.limit(1)) is not None
+
+
 def release_all(session: Session, user_name: str, except_post: str = "") -> None:
     """Give back every post someone holds, but one."""
     session.execute(
@@ -136,7 +155,9 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
     return or_(QueueItem.leased_by.is_(None), QueueItem.lease_expires_at <= to_timestamp(now))
 
 
-def _lease(session: Session, context: ReviewContext, actor: SignedIn, now: datetime, post_id: str) -> str | None:
+def _lease(
+    session: Session, context: ReviewContext, actor: SignedIn, now: datetime, post_id: str, filters: QueueFilters
+) -> str | None:
     expires_at = to_timestamp(now + context.settings.lease_duration)
     claimed = session.scalar(
         update(QueueItem)
@@ -145,8 +166,13 @@ def _lease(session: Session, context: ReviewContext, actor: SignedIn, now: datet
         .returning(QueueItem.post_id)
     )
     if claimed is not None:
-        append_event(session, at=now, actor=actor.user_name, kind="opened", post_id=claimed)
+        _note_opening(session, actor, now, claimed, filters)
     return claimed
+
+
+def _note_opening(session: Session, actor: SignedIn, now: datetime, post_id: str, filters: QueueFilters) -> None:
+    payload = {_KNOWS_LEVEL: True} if tells_level(filters) else None
+    append_event(session, at=now, actor=actor.user_name, kind="opened", post_id=post_id, payload=payload)
 
 
 def _extend(session: Session, user_name: str, post_id: str, context: ReviewContext, now: datetime) -> bool:

@@ -157,15 +157,15 @@ def is_standing(event: Any = Event) -> ColumnElement[bool]:
     return ~exists().where(undo.undoes == event.seq)
 
 
-def load_readings(session: Session, post_id: str) -> tuple[Sequence[StandingJudgement], frozenset[str]]:
-    """Load the standing judgements of one post, in order, and everyone who ever judged it."""
+def load_readings(session: Session, post_id: str) -> tuple[Sequence[StandingJudgement], Sequence[StandingJudgement]]:
+    """Load the standing judgements of one post and those that were taken back, both in order."""
     kinds = (*JUDGEMENT_KINDS, "undo")
     query = select(Event).where(Event.post_id == post_id, Event.kind.in_(kinds)).order_by(Event.seq)
     events = list(session.scalars(query))
     undone = {event.undoes for event in events}
-    judged = [event for event in events if event.kind != "undo"]
-    standing = [parse_judgement(event) for event in judged if event.seq not in undone]
-    return standing, frozenset(event.actor for event in judged)
+    judged = [parse_judgement(event) for event in events if event.kind != "undo"]
+    standing = [own for own in judged if own.seq not in undone]
+    return standing, [own for own in judged if own.seq in undone]
 
 
 def load_judgements(session: Session, post_id: str) -> Sequence[StandingJudgement]:

@@ -70,12 +70,12 @@ def _show_rows(context: ReviewContext, actor: SignedIn, filters: QueueFilters) -
         st.html('<p class="quiet">Level and probability of a post are shown after your first judgement of it.</p>')
     with st.container(key="rows_queue", gap="xsmall"):
         for rank, row in enumerate(rows, pages.number * _PAGE_SIZE + 1):
-            _show_row(rank, row, context, actor)
+            _show_row(rank, row, context, actor, filters)
     last_key = (rows[-1].priority, rows[-1].post_id) if rows else None
     pages.show_buttons(last_key, is_full=len(rows) == _PAGE_SIZE)
 
 
-def _show_row(rank: int, row: QueueRow, context: ReviewContext, actor: SignedIn) -> None:
+def _show_row(rank: int, row: QueueRow, context: ReviewContext, actor: SignedIn, filters: QueueFilters) -> None:
     facts = [f"{rank}", row.post_id, f"waiting {describe_age(row.waits_since)}"]
     if row.created_at is not None:
         facts.append(f"written {describe_age(row.created_at)} ago")
@@ -86,12 +86,12 @@ def _show_row(rank: int, row: QueueRow, context: ReviewContext, actor: SignedIn)
     (place,) = show_row(facts, n_buttons=1, level=render_level(row.triage) if row.triage else "")
     label = "Taken" if row.is_held_by_other else "Go on" if row.is_held_by_me else "Open"
     if place.button(label, key=f"open_{mark_post(row.post_id)}", disabled=row.is_held_by_other, width="stretch"):
-        _open(context, actor, row.post_id)
+        _open(context, actor, row.post_id, filters)
 
 
-def _open(context: ReviewContext, actor: SignedIn, post_id: str) -> None:
+def _open(context: ReviewContext, actor: SignedIn, post_id: str, filters: QueueFilters | None = None) -> None:
     try:
-        claim_post(context, actor, post_id)
+        claim_post(context, actor, post_id, filters)
     except ReviewError as error:
         put_notice(str(error), is_problem=True)
         st.rerun()
