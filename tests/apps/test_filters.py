@@ -29,6 +29,7 @@ from apps.review.services.workload import load_workload, take_break
 from apps.review.store.events import append_event
 from apps.review.store.models import Post, PostText, QueueItem
 from screening.exceptions import ConfigError
+from tests.apps.judged_posts import judge
 
 BACKENDS = ("sqlite", "postgresql")
 
@@ -300,6 +301,45 @@ def test_the_daily_cap_refuses_another_post_until_the_next_day_of_the_house(
         claim_next(house, sign_in())
     clock.advance(minutes=1)
     assert claim_next(house, sign_in()) == "p1"
+
+
+def test_a_clock_that_once_ran_ahead_shuts_nobody_out(
+    context: ReviewContext,
+    operator: SignedIn,
+    sign_in: SignIn,
+    make_scores: MakeTable,
+    make_posts: MakeTable,
+    clock: Any,
+) -> None:
+    house = replace(context, settings=ReviewSettings(daily_cap=2, break_after_posts=2, second_read_fraction=0.0))
+    clock.advance(days=3_650)
+    import_scores(context, operator, make_scores(8), make_posts(8))
+    judge(house, sign_in(), "p7", "no_concern")
+    clock.advance(days=-3_650)
+    for post_ids in (("p6", "p5"), ("p4", "p3")):
+        ada = sign_in()
+        for post_id in post_ids:
+            judge(house, ada, post_id, "no_concern")
+        clock.advance(minutes=1)
+        load = load_workload(house, ada)
+        assert (load.n_today, load.n_since_sign_in, load.is_cap_reached, load.is_break_due) == (2, 2, True, True)
+        take_break(house, ada)
+        assert not load_workload(house, ada).is_break_due
+        with pytest.raises(DailyCapReachedError):
+            claim_next(house, ada)
+        clock.advance(days=1)
+    assert claim_next(house, sign_in()) == "p2"
+
+
+def test_a_post_judged_twice_counts_once_and_one_that_was_taken_back_not_at_all(
+    filled: ReviewContext, sign_in: SignIn
+) -> None:
+    ada = sign_in()
+    seq = judge(filled, ada, "p3", "escalate")
+    undo_decision(filled, ada, seq)
+    assert load_workload(filled, ada).n_today == 0
+    record_decision(filled, ada, "p3", "no_concern")
+    assert load_workload(filled, ada).n_today == 1
 
 
 def test_a_break_is_due_after_so_many_posts_or_so_much_time(filled: ReviewContext, sign_in: SignIn, clock: Any) -> None:

@@ -1,15 +1,19 @@
 """How much someone has read today and since they sat down: the daily cap, and when a break is due."""
 
-from datetime import UTC, datetime
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import DailyCapReachedError
+from apps.review.services.stages import is_standing
 from apps.review.store.events import append_event, to_timestamp
 from apps.review.store.models import Event
 from screening.types import Record
@@ -17,8 +21,14 @@ from screening.types import Record
 _COPIED = '%"copied_from"%'  # a judgement given to near-duplicates was read once
 
 
+class _Done(NamedTuple):
+    kind: str
+    post_id: str | None
+    clock_at: str
+
+
 class Workload(Record):
-    """Posts judged by one person; a break counts the reminders anew."""
+    """Posts judged by one person, taken-back judgements left out; a break counts the reminders anew."""
 
     n_today: int
     n_since_sign_in: int
@@ -35,12 +45,14 @@ def load_workload(context: ReviewContext, actor: SignedIn) -> Workload:
     with context.store.read() as session:
         authorize(context, session, actor, "judge")
         settings, now = context.settings, context.clock()
-        sat_down = max(actor.signed_in_at, _find_last_break(session, actor) or actor.signed_in_at)
-        n_today = _count_judged(session, actor, _find_midnight(now, settings.time_zone))
-        n_since_break = _count_judged(session, actor, sat_down)
+        midnight = _find_midnight(now, settings.time_zone)
+        done = _load_done(session, actor, min(midnight, actor.signed_in_at), now)
+        breaks = [datetime.fromisoformat(one.clock_at) for one in done if one.kind == "break_taken"]
+        sat_down = max([actor.signed_in_at, *breaks])
+        n_today, n_since_break = _count_posts(done, midnight), _count_posts(done, sat_down)
         return Workload(
             n_today=n_today,
-            n_since_sign_in=_count_judged(session, actor, actor.signed_in_at),
+            n_since_sign_in=_count_posts(done, actor.signed_in_at),
             minutes_since_sign_in=_count_minutes(actor.signed_in_at, now),
             daily_cap=settings.daily_cap,
             is_cap_reached=settings.daily_cap is not None and n_today >= settings.daily_cap,
@@ -68,8 +80,9 @@ def refuse_beyond_cap(session: Session, context: ReviewContext, actor: SignedIn)
     cap = context.settings.daily_cap
     if cap is None:
         return
-    midnight = _find_midnight(context.clock(), context.settings.time_zone)
-    if _count_judged(session, actor, midnight) >= cap:
+    now = context.clock()
+    midnight = _find_midnight(now, context.settings.time_zone)
+    if _count_posts(_load_done(session, actor, midnight, now), midnight) >= cap:
         message = f"you have judged {cap} posts today, the most this house asks of one person in a day; go on tomorrow"
         raise DailyCapReachedError(message)
 
@@ -79,22 +92,32 @@ def _find_midnight(now: datetime, time_zone: str) -> datetime:
     return local.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
 
-def _count_judged(session: Session, actor: SignedIn, since: datetime) -> int:
-    query = select(func.count()).where(
+def _load_done(session: Session, actor: SignedIn, since: datetime, now: datetime) -> list[_Done]:
+    """Load what the actor judged and when they paused, by the clock; what was taken back is left out.
+
+    An event's own time may lie years ahead, where a clock once ran ahead: ``clock_at`` says what the clock said then.
+    """
+    n_days = (now.astimezone(UTC).date() - since.astimezone(UTC).date()).days + 1
+    days = [since.astimezone(UTC).date() + timedelta(days=day) for day in range(n_days)]
+    is_recent = or_(Event.at <= to_timestamp(now), *(Event.payload.like(f'%"clock_at":"{day}%') for day in days))
+    query = select(Event.kind, Event.post_id, Event.at, Event.payload).where(
         Event.actor == actor.user_name,
         Event.at >= to_timestamp(since),
-        Event.kind == "decision",
+        Event.kind.in_(("decision", "break_taken")),
         Event.payload.not_like(_COPIED),
+        is_recent,
+        is_standing(),
     )
-    return session.scalar(query) or 0
+    done = [
+        _Done(kind, post_id, json.loads(payload).get("clock_at", at))
+        for kind, post_id, at, payload in session.execute(query)
+    ]
+    return [one for one in done if to_timestamp(since) <= one.clock_at <= to_timestamp(now)]
 
 
-def _find_last_break(session: Session, actor: SignedIn) -> datetime | None:
-    query = select(func.max(Event.at)).where(
-        Event.actor == actor.user_name, Event.at >= to_timestamp(actor.signed_in_at), Event.kind == "break_taken"
-    )
-    found = session.scalar(query)
-    return datetime.fromisoformat(found) if found else None
+def _count_posts(done: Iterable[_Done], since: datetime) -> int:
+    moment = to_timestamp(since)
+    return len({one.post_id for one in done if one.kind == "decision" and one.clock_at >= moment})
 
 
 def _count_minutes(start: datetime, end: datetime) -> float:
