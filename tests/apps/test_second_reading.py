@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from apps.review.identity.records import SignedIn
+from apps.review.services.accounts import change_role
 from apps.review.services.agreement import load_agreement
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.errors import AlreadyDecidedError, LeaseLostError, NotAllowedError
@@ -199,6 +200,20 @@ def test_a_reading_that_was_taken_back_bars_nobody_from_settling_but_from_anothe
         claim_post(house, leo, "p3")
     judge(house, bob, "p3", "no_concern")
     assert claim_post(house, leo, "p3") == "p3"
+
+
+def test_who_stops_being_lead_has_no_disagreement_on_the_desk_any_more(
+    house: ReviewContext, operator: SignedIn, sign_in: SignIn
+) -> None:
+    ada, bob, leo = sign_in("ada"), sign_in("bob"), sign_in("leo", "lead")
+    judge(house, ada, "p3", "escalate")
+    judge(house, bob, "p3", "no_concern")
+    claim_post(house, leo, "p3")
+    change_role(house, operator, name="leo", role="reviewer")
+    with pytest.raises(NotAllowedError, match="not on your desk"):
+        load_post(house, leo, "p3")
+    assert claim_next(house, leo) == "p2"
+    assert claim_post(house, sign_in("lea", "lead"), "p3") == "p3"
 
 
 def test_a_first_reading_is_not_taken_back_while_the_second_reader_reads(

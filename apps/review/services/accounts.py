@@ -136,7 +136,7 @@ def set_password(
 
 
 def change_role(context: ReviewContext, actor: SignedIn, *, name: str, role: str) -> None:
-    """Give someone another role; counts at their next call, also in sessions that are open.
+    """Give someone another role; counts at their next call, also in open sessions; the post on their desk goes back.
 
     Raises
     ------
@@ -156,6 +156,7 @@ def change_role(context: ReviewContext, actor: SignedIn, *, name: str, role: str
             _require_another_admin(session, user)
         payload = {"from": user.role, "to": role}
         user.role = role
+        clear_desk(session, user.name)
         _note(session, context, actor, "role_changed", user.name, payload)
 
 
