@@ -9,7 +9,7 @@ from apps.review.components.page import show_page_style, show_person, watch_sess
 from apps.review.services.access import Permission, is_permitted
 from apps.review.services.errors import ReviewError
 from apps.review.services.escalations import count_escalated
-from apps.review.state import load_context, refresh_session
+from apps.review.state import load_context, load_n_escalated, refresh_session, set_n_escalated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ def main() -> None:
     show_page_style()
     try:
         signed_in = refresh_session()
-        n_escalated = _count_escalated(signed_in)
+        set_n_escalated(_count_escalated(signed_in))
     except ReviewError as error:
         show_message(str(error), "problem")
         st.button("Try again", key="try_again")
@@ -51,7 +51,7 @@ def main() -> None:
     if signed_in is None:
         st.navigation([st.Page("views/sign_in.py", title="Sign in")], position="hidden").run()
         return
-    page = st.navigation(_list_pages(signed_in.role, {"escalated": n_escalated}))
+    page = st.navigation(_list_pages(signed_in.role, {"escalated": load_n_escalated()}))
     show_person()
     watch_session()
     page.run()

@@ -27,6 +27,7 @@ _SHOWN_POST = "shown_post"
 _FILTERS = "queue_filters"
 _SETTLING = "settling"
 _TAKEN_OVER = "taken_over"
+_N_ESCALATED = "n_escalated"
 
 
 def load_context() -> ReviewContext:
@@ -220,3 +221,13 @@ def load_taken_over() -> str | None:
 def set_taken_over(post_id: str | None) -> None:
     """Keep the post a lead has taken over on the screen."""
     st.session_state[_TAKEN_OVER] = post_id
+
+
+def load_n_escalated() -> int:
+    """Tell how many escalated posts waited when this page began to be drawn; 0 for those who take none over."""
+    return int(st.session_state.get(_N_ESCALATED, 0))
+
+
+def set_n_escalated(n_posts: int) -> None:
+    """Keep the count for the page that is drawn next."""
+    st.session_state[_N_ESCALATED] = n_posts

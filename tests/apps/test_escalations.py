@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from apps.review.identity.records import SignedIn
+from apps.review.services import escalations
 from apps.review.services.agreement import load_agreement
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.dashboard import load_dashboard
@@ -24,6 +25,7 @@ from apps.review.services.exporting import export_decisions
 from apps.review.services.history import load_history
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
 from apps.review.services.leases import release
+from apps.review.services.outcomes import iterate_states
 from apps.review.services.posts import load_post
 from apps.review.services.verifying import verify_chain
 from tests.apps.judged_posts import judge
@@ -116,6 +118,31 @@ def test_an_escalation_waits_before_the_second_reading_and_while_readers_disagre
     judge(house, lea, "p2", "no_concern")  # settles it
     assert list_ids(house, lea) == []
     assert verify_chain(house, operator).is_intact
+
+
+def test_escalations_that_were_revised_or_overruled_are_not_looked_at_any_more(
+    house: ReviewContext, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, lea = sign_in("ada"), sign_in("bob"), sign_in("lea", "lead")
+    for post_id in ("p3", "p2"):
+        judge(house, ada, post_id, "escalate")
+    revise_decision(house, ada, "p2", "no_concern")
+    judge(house, bob, "p3", "no_concern")
+    settled = judge(house, lea, "p3", "no_concern")
+    looked_at: list[str] = []
+
+    def note(session: Any, *, only: Any) -> Any:
+        looked_at.extend(only)
+        return iterate_states(session, only=only)
+
+    monkeypatch.setattr(escalations, "iterate_states", note)
+    assert list_ids(house, lea) == looked_at == []
+    undo_decision(house, lea, settled)
+    assert list_ids(house, lea) == ["p3"]
+    judge(house, lea, "p3", "escalate")
+    assert list_ids(house, lea) == ["p3"]
+    revise_decision(house, lea, "p3", "needs_follow_up")
+    assert list_ids(house, lea) == []
 
 
 def test_a_lead_reads_what_they_have_taken_over_and_no_other_escalated_post(

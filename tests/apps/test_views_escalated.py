@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
+from apps.review.services import escalations
 from apps.review.services.context import ReviewContext
 from apps.review.services.judging import record_decision
 from apps.review.services.leases import claim_post
@@ -50,6 +52,22 @@ def test_a_lead_finds_an_escalated_post_takes_it_over_and_reads_it(escalated: Op
     page = read_page(click(app, "Back to the list"))
     assert "No escalated post waits for a lead." in page
     assert "quiet walk" not in read_page(click(app, "Look"))
+
+
+def test_a_page_is_drawn_with_one_count_of_what_is_escalated(
+    escalated: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+    count = escalations.count_waiting
+
+    def note(session: Session) -> int:
+        counted.append(count(session))
+        return counted[-1]
+
+    monkeypatch.setattr(escalations, "count_waiting", note)
+    app = escalated("lead")
+    assert "1 escalated wait to be taken over" in [link.label for link in app.get("page_link")]
+    assert counted == [1]
 
 
 def test_a_lead_hands_an_escalated_post_back_in_the_history(escalated: OpenApp) -> None:

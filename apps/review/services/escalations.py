@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from apps.review.identity.records import SignedIn
@@ -12,7 +12,7 @@ from apps.review.services.context import ReviewContext
 from apps.review.services.errors import AlreadyDecidedError, NotAllowedError
 from apps.review.services.judging import Receipt
 from apps.review.services.outcomes import iterate_states
-from apps.review.services.stages import PostState, find_escalation, is_standing, load_state
+from apps.review.services.stages import ADJUDICATION, PostState, find_escalation, is_standing, load_state
 from apps.review.store.events import append_event
 from apps.review.store.models import Event
 from screening.types import Record
@@ -139,8 +139,15 @@ def find_answer(state: PostState, held: TakeOver | None) -> TakeOver | None:
 def load_waiting(session: Session) -> Sequence[EscalatedPost]:
     """Load the posts that wait for a lead, the one that waits longest first, for callers who have asked."""
     later = aliased(Event)
+    # What its own reader revised, or a lead settled, says nothing any more: that later judgement does. Spelled so that
+    # a database finds the post's few events, not all those of a person or a kind.
+    is_revised = func.coalesce(later.actor, "") == Event.actor
+    is_replaced = later.decision.is_not(None) & or_(is_revised, later.payload.like(f'%"read":{ADJUDICATION}%'))
     is_answered = exists().where(
-        later.post_id == Event.post_id, later.kind == TAKEN_OVER, later.seq > Event.seq, is_standing(later)
+        later.post_id == Event.post_id,
+        later.seq > Event.seq,
+        is_standing(later),
+        or_(func.coalesce(later.kind, "") == TAKEN_OVER, is_replaced),
     )
     unanswered = select(Event.post_id).where(Event.decision == "escalate", is_standing(), ~is_answered)
     ids = [post_id for post_id in session.scalars(unanswered.distinct()) if post_id is not None]

@@ -14,12 +14,11 @@ from apps.review.identity.records import SignedIn
 from apps.review.services.access import is_permitted
 from apps.review.services.context import ReviewContext
 from apps.review.services.errors import ReviewError
-from apps.review.services.escalations import count_escalated
 from apps.review.services.facets import load_facets
 from apps.review.services.filters import QueueFilters
 from apps.review.services.leases import claim_post
 from apps.review.services.queue import QueueCounts, QueueRow, count_queue, load_queue
-from apps.review.state import load_context, put_notice, require_signed_in, set_open_post
+from apps.review.state import load_context, load_n_escalated, put_notice, require_signed_in, set_open_post
 
 _PAGE_SIZE = 10
 
@@ -34,7 +33,7 @@ def show() -> None:
     with place:
         shows_levels = not context.settings.is_blind or is_permitted(actor.role, "see_dashboard")
         n_waiting = _show_counts(count_queue(context, actor, filters), shows_levels=shows_levels)
-        if is_permitted(actor.role, "take_over") and (n_escalated := count_escalated(context, actor)):
+        if n_escalated := load_n_escalated():
             st.page_link("views/escalated.py", label=f"{n_escalated:,} escalated wait to be taken over")
     if not show_search(context, actor, lambda post_id: _open(context, actor, post_id)) and n_waiting:
         _show_rows(context, actor, filters)
