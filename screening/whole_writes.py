@@ -10,7 +10,8 @@ from pathlib import Path
 def write_folder_whole(folder: Path, *, is_private: bool = False) -> Iterator[Path]:
     """Give an empty folder to fill; it takes the place of ``folder`` only if the block ends without an error.
 
-    After an error nothing of it is left. After a kill a hidden ``.NAME.part`` may be; the next call removes it. With
+    After an error nothing of it is left. After a kill a hidden ``.NAME.part`` (the unfinished folder) and ``.NAME.old``
+    (the one before) may be, with all that was in them; the next call, or :func:`remove_leftovers`, removes them. With
     ``is_private``, for texts, only its owner can read it: the folder is closed before it is filled, files at the end.
 
     Examples
@@ -22,9 +23,8 @@ def write_folder_whole(folder: Path, *, is_private: bool = False) -> Iterator[Pa
     >>> (target / "a.txt").read_text()
     'done'
     """
-    aside, old = (folder.with_name(f".{folder.name}.{suffix}") for suffix in ("part", "old"))
-    for leftover in (aside, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    remove_leftovers(folder)
+    aside, old = _name_aside(folder)
     aside.mkdir(parents=True, mode=0o700 if is_private else 0o777)
     try:
         yield aside
@@ -38,6 +38,32 @@ def write_folder_whole(folder: Path, *, is_private: bool = False) -> Iterator[Pa
         folder.rename(old)
     aside.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed :func:`write_folder_whole` left beside a folder; no other process may be writing it.
+
+    A kill between the two renames leaves the folder that was there before as ``.NAME.old`` alone: it gets its name back.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "out"
+    >>> target.with_name(".out.part").mkdir()
+    >>> remove_leftovers(target)
+    >>> list(target.parent.iterdir())
+    []
+    """
+    aside, old = _name_aside(folder)
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    for leftover in (aside, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _name_aside(folder: Path) -> tuple[Path, Path]:
+    """Name where a folder is filled, and where the one before waits until that has taken its place."""
+    return folder.with_name(f".{folder.name}.part"), folder.with_name(f".{folder.name}.old")
 
 
 def write_text_whole(path: Path, text: str) -> None:
