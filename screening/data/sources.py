@@ -26,7 +26,11 @@ SPLIT_BY_STEM: dict[str, Split] = {
 }
 WHOLE_SOURCE = "all"  # source split of a source that gives none
 
-_RESERVED = ("post_id", "text", "author_id", "source_split", "split", "rank", "is_changed", "control_kind")
+_RESERVED = (
+    "post_id", "text", "author_id", "source_split", "split", "rank", "is_changed", "control_kind",
+    "triage", "valence", "intensity", "n_tokens", "n_windows", "is_truncated", "is_cleared", "model_version", "author_code",
+)  # fmt: skip
+_RESERVED_PREFIXES = ("prob_", "risk_", "logit_")  # of score tables, where group columns stand beside the scores
 _NO_AUTHOR = ("", "[deleted]", "[removed]")
 
 
@@ -176,7 +180,7 @@ def select_columns(table: pd.DataFrame, columns: Columns, *, where: str, stem: s
 
 
 def _refuse_reserved_names(groups: Sequence[str]) -> None:
-    taken = sorted(set(groups) & set(_RESERVED))
+    taken = sorted(name for name in set(groups) if name in _RESERVED or name.startswith(_RESERVED_PREFIXES))
     if taken:
         message = f"group_columns {taken}: these names have a fixed meaning; rename the columns in the file"
         raise ConfigError(message)

@@ -15,7 +15,8 @@ from scipy.special import softmax
 
 from screening import path_checks, scoring
 from screening.bundle import BundleManifest, load_manifest
-from screening.exceptions import BundleError, NotCalibratedError, SchemaError
+from screening.data.sources import Columns, select_columns
+from screening.exceptions import BundleError, ConfigError, NotCalibratedError, SchemaError
 from screening.inference import backends, quantisation
 from screening.models.baseline import TfidfBaseline
 from screening.models.quantised import QuantisedModel
@@ -46,6 +47,13 @@ def test_the_score_table_has_the_agreed_columns_and_no_text(screener: Screener) 
     assert table["post_id"].tolist() == ["a", "b", "c", "d"]
     assert table["is_truncated"].tolist() == [False, True, False, False]
     assert set(table.select_dtypes("str").columns) == {"post_id", "triage"}
+
+
+def test_no_group_column_may_be_named_like_a_column_of_the_score_table(screener: Screener) -> None:
+    names = list(screener.score(TEXTS).columns)
+    with pytest.raises(ConfigError) as caught:
+        select_columns(pd.DataFrame(), Columns("text", groups=tuple(names)), where="posts", stem="posts")
+    assert str(sorted(names)) in str(caught.value)
 
 
 def test_valence_and_intensity_of_untrained_heads_are_left_empty(

@@ -46,7 +46,9 @@ def test_a_file_without_a_header_does_not_show_its_first_post(tmp_path):
     assert "walrus" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["post_id", "text", "split"])
+@pytest.mark.parametrize(
+    "name", ["post_id", "text", "split", "triage", "n_tokens", "author_code", "prob_a", "risk_a", "logit_a"]
+)
 def test_group_columns_cannot_take_reserved_names(tmp_path, make_posts, name):
     make_posts(2, ("a",)).to_csv(tmp_path / "posts.csv", index=False)
     with pytest.raises(ConfigError, match="fixed meaning"):
