@@ -192,8 +192,11 @@ def _parse_jsonl(path: Path, text: str) -> pd.DataFrame:
             continue
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            message = f"{path}: line {number} is not valid JSON; one object per line is expected"
+        except (ValueError, RecursionError) as error:  # also of a number with more digits than Python reads
+            message = (
+                f"{path}: line {number} is not valid JSON, or too deep or with too long a number; one object per line is "
+                "expected"
+            )
             raise SchemaError(message) from error
         if not isinstance(record, dict):
             message = f"{path}: line {number} holds a {type(record).__name__}; one JSON object per line is expected"

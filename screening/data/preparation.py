@@ -22,7 +22,7 @@ from screening.data.card import (
 )
 from screening.data.cleaning import clean_text
 from screening.data.deduplicate import find_repeats
-from screening.data.schema import parse_dates, validate_posts
+from screening.data.schema import is_missing, parse_dates, validate_posts
 from screening.data.sources import KNOWN_SOURCES, read_source
 from screening.data.splitting import CONTROLS_RANK, SplitPlan, carve_splits, find_author_conflicts, plan_splits
 from screening.exceptions import MissingArtifactError, SchemaError
@@ -160,7 +160,7 @@ def fix_types(posts: pd.DataFrame) -> pd.DataFrame:
     if "created_at" in posts:
         typed["created_at"] = parse_dates(posts["created_at"])
     for name in posts.columns.difference([*_OWN_COLUMNS, "is_changed"]):
-        typed[name] = posts[name].map(lambda value: None if pd.isna(value) else str(value)).astype("str")
+        typed[name] = posts[name].map(lambda value: None if is_missing(value) else str(value)).astype("str")
     return posts.assign(**typed)
 
 

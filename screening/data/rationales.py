@@ -103,7 +103,7 @@ def _read_numbers(cell: object) -> list[int]:
     if isinstance(cell, str):
         try:
             cell = json.loads(cell) if cell.strip() else None
-        except (json.JSONDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             cell = object()
     if isinstance(cell, (list, tuple, np.ndarray)):
         values = list(cell)

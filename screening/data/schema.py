@@ -178,7 +178,11 @@ def _build_schema(
         )
     for name in group_columns:
         columns[name] = column(
-            (f"{name} is over {_MAX_GROUP_CHARACTERS} characters, or has some that cannot be printed", _is_short)
+            (f"{name} is a list or an object, not one value", is_one_value),
+            (
+                f"{name} is over {_MAX_GROUP_CHARACTERS} characters, or has some that cannot be printed",
+                lambda value: not is_one_value(value) or _is_short(value),
+            ),
         )
     return pa.DataFrameSchema(columns)
 
@@ -186,8 +190,24 @@ def _build_schema(
 _BAD_DATE = "date is neither ISO 8601 nor epoch seconds"
 
 
+def is_missing(value: object) -> bool:
+    """Tell whether a cell holds nothing; a list or an object, as JSONL and Parquet may have it, is something.
+
+    Examples
+    --------
+    >>> [is_missing(value) for value in (None, float("nan"), "", [None])]
+    [True, True, False, False]
+    """
+    return is_one_value(value) and bool(pd.isna(value))  # type: ignore[call-overload]  # of any one value
+
+
+def is_one_value(value: object) -> bool:
+    """Tell one value, or none, from a list or an object of several."""
+    return bool(pd.api.types.is_scalar(value)) or value is _NOT_UNICODE
+
+
 def _is_blank(value: object) -> bool:
-    return value is None or value is pd.NaT or value != value or (isinstance(value, str) and not value.strip())  # noqa: PLR0124
+    return is_missing(value) or (isinstance(value, str) and not value.strip())
 
 
 def _is_short(value: object) -> bool:

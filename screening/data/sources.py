@@ -12,6 +12,7 @@ import pandas as pd
 from screening.config import DataConfig
 from screening.data.file_readers import TABLE_SUFFIXES, list_tables, read_table, show_columns
 from screening.data.known_sources import KNOWN_SOURCES, KnownSource
+from screening.data.schema import is_missing, is_one_value, list_rows, name_rows
 from screening.exceptions import ConfigError, DataAccessError, SchemaError
 from screening.types import SPLITS, Split
 
@@ -169,7 +170,7 @@ def select_columns(table: pd.DataFrame, columns: Columns, *, where: str, stem: s
     id_column = choose_id_column(table.columns, columns.id, columns.text, where)
     posts = pd.DataFrame({new: table[old].astype(object) for new, old in named.items()}, dtype=object)
     if id_column:
-        post_ids = table[id_column].map(lambda value: "" if pd.isna(value) else str(value).strip())
+        post_ids = table[id_column].map(_read_name)
     else:
         plain = _make_id_stem(stem)
         post_ids = pd.Series([f"{plain}-{row}" for row in range(1, len(table) + 1)], index=table.index)
@@ -177,6 +178,11 @@ def select_columns(table: pd.DataFrame, columns: Columns, *, where: str, stem: s
     if "label" in posts:
         posts["label"] = posts["label"].map(lambda value: value.strip() if isinstance(value, str) else value)
     return posts
+
+
+def _read_name(value: object) -> str:
+    """Read the id or name in a cell; empty for no value, and for a list or an object, which are no name."""
+    return str(value).strip() if is_one_value(value) and not is_missing(value) else ""
 
 
 def _refuse_reserved_names(groups: Sequence[str]) -> None:
@@ -296,13 +302,32 @@ def _concatenate(by_split: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def hide_author_names(posts: pd.DataFrame) -> pd.DataFrame:
-    """Replace author names by numbers in order of appearance; no name goes further than this function."""
+    """Replace author names by numbers in order of appearance; no name goes further than this function.
+
+    White space around a name does not make another author.
+
+    Raises
+    ------
+    SchemaError
+        If a cell holds a list or an object; rows are listed by id.
+    """
     if "author_id" not in posts:
         return posts
-    names = posts["author_id"].map(lambda name: None if pd.isna(name) or str(name).strip() in _NO_AUTHOR else str(name))
-    codes, _ = pd.factorize(names)
+    _refuse_several_authors(posts)
+    names = posts["author_id"].map(_read_name)
+    codes, _ = pd.factorize(names.where(~names.isin(_NO_AUTHOR)))
     numbered = [f"author-{code + 1:06d}" if code >= 0 else None for code in codes]
     return posts.assign(author_id=pd.Series(numbered, index=posts.index, dtype=object))
+
+
+def _refuse_several_authors(posts: pd.DataFrame) -> None:
+    rows = [row for row, author in enumerate(posts["author_id"]) if not is_one_value(author)]
+    if rows:
+        message = (
+            f"author column: expected one name in each row, found a list or an object in {len(rows)} rows "
+            f"({list_rows(name_rows(posts), rows)}); write one name there, or leave it empty"
+        )
+        raise SchemaError(message)
 
 
 def _read_controls(config: DataConfig) -> pd.DataFrame | None:
@@ -325,5 +350,5 @@ def _read_controls(config: DataConfig) -> pd.DataFrame | None:
     )
     controls = select_columns(table, columns, where=str(path), stem=path.stem)
     kinds = controls["label"] if "label" in controls else pd.Series(None, index=controls.index, dtype=object)
-    controls["label"] = kinds.map(lambda kind: "control" if pd.isna(kind) or kind == "" else kind)
+    controls["label"] = kinds.map(lambda kind: kind if _read_name(kind) or not is_one_value(kind) else "control")
     return controls.rename(columns={"label": "control_kind"})

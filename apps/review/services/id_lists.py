@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from apps.review.services.tables import require_columns
 from screening.data.file_readers import TABLE_SUFFIXES, decode_strictly, read_table
+from screening.data.schema import is_missing
 from screening.exceptions import DataAccessError, SchemaError
 
 
@@ -28,7 +27,7 @@ def read_id_list(path: Path) -> list[str]:
     if path.suffix.lower() in TABLE_SUFFIXES or path.is_dir():
         table = read_table(path)
         require_columns(table, ("post_id",), f"list {path}")
-        cells = ["" if pd.isna(cell) else str(cell) for cell in table["post_id"]]
+        cells = ["" if is_missing(cell) else str(cell) for cell in table["post_id"]]
     else:
         cells = _read_lines(path)
     ids = [cell.strip() for cell in cells]

@@ -13,7 +13,7 @@ from apps.review.services.tables import list_risk_columns, require_unique_ids
 from apps.review.store.events import compute_text_digest, create_salt, to_canonical_json, to_timestamp
 from screening.config import DataConfig
 from screening.data.deduplicate import compute_match_digest, match_near_duplicates
-from screening.data.schema import show_ids
+from screening.data.schema import is_missing, show_ids
 from screening.exceptions import SchemaError
 from screening.types import TRIAGE_LEVELS
 
@@ -151,7 +151,7 @@ def _read_communities(posts: pd.DataFrame) -> dict[str, str]:
     return {
         str(post_id): replace_unstorable(str(name))[:_MAX_COMMUNITY]
         for post_id, name in known
-        if not pd.isna(name) and str(name).strip()
+        if not is_missing(name) and str(name).strip()
     }
 
 

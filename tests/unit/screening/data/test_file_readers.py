@@ -80,7 +80,10 @@ def test_csv_with_a_header_only_is_refused(tmp_path):
         read_table(path)
 
 
-@pytest.mark.parametrize(("line", "problem"), [("{not json", "not valid JSON"), ('["a"]', "holds a list")])
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [("{not json", "not valid JSON"), ('{"text": ' + "9" * 5000 + "}", "too long a number"), ('["a"]', "holds a list")],
+)
 def test_jsonl_faults_name_the_line(tmp_path, line, problem):
     path = tmp_path / "posts.jsonl"
     path.write_text('{"text": "a"}\n\n' + line, encoding="utf-8")

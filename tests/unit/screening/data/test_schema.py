@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -101,6 +102,21 @@ def test_bad_dates_are_listed():
 def test_group_values_that_may_be_texts_are_refused():
     message = catch_message(make_table(group=["short", SECRET * 4]), group_columns=["group"])
     assert "group is over 60 characters, or has some that cannot be printed: 1 rows (id1)" in message
+
+
+def test_lists_and_objects_in_cells_are_listed_with_the_other_bad_rows():
+    several = [["a", "b"], np.array(["a", "b"]), {"a": 1}, []]
+    table = make_table(text=[*several, "fine"], label=[*several, "a"], created_at=[*several, None], group=[*several, "x"])
+    message = catch_message(table, labels={"a"}, group_columns=["group"])
+    assert "4 of 5 rows" in message
+    for reason in (
+        "text is missing or not a string",
+        "label is none of a (data.taxonomy may name a file of other labels)",
+        "date is neither ISO 8601 nor epoch seconds",
+        "group is a list or an object, not one value",
+    ):
+        assert f"{reason}: 4 rows (id0, id1, id2, id3)" in message
+    assert "group is over" not in message
 
 
 def test_dates_are_read_as_utc_times_without_a_zone():

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from screening.config import DataConfig
-from screening.data.sources import read_posts_file, read_source
+from screening.data.sources import hide_author_names, read_posts_file, read_source
 from screening.exceptions import ConfigError, DataAccessError, SchemaError
 
 SWMH_LABELS = ("self.depression", "self.SuicideWatch", "self.Anxiety", "self.offmychest", "self.bipolar")
@@ -121,6 +121,31 @@ def test_authors_are_numbered_and_deleted_accounts_are_nobody(tmp_path, make_pos
         "author-000001", None, "author-000001", "author-000002", None, None,
     ]  # fmt: skip
     assert "ada" not in posts.to_csv()
+
+
+def test_white_space_around_a_name_makes_no_other_author():
+    posts = pd.DataFrame({"author_id": ["ada", " ada ", "ada\t", 7, "7"]}, dtype=object)
+    assert hide_author_names(posts)["author_id"].tolist() == ["author-000001"] * 3 + ["author-000002"] * 2
+
+
+def test_several_authors_of_one_post_are_refused_by_id_and_not_shown(tmp_path, make_posts, write_jsonl):
+    records = make_posts(3, ("a", "b"), post_id=list("xyz"), who="ada").to_dict("records")
+    records[1]["who"] = ["ada", "bob"]
+    config = DataConfig(source="file", path=write_jsonl(tmp_path / "posts.jsonl", records), author_column="who")
+    with pytest.raises(SchemaError, match=r"a list or an object in 1 rows \(y\); write one name") as caught:
+        read_source(config, seed=0)
+    assert "bob" not in str(caught.value)
+
+
+def test_a_list_is_no_id_and_stays_what_it_is_elsewhere(tmp_path, make_posts, write_jsonl):
+    records = make_posts(2, ("a", "b"), post_id=[["x"], "y"]).to_dict("records")
+    records[1]["label"] = ["a", "b"]
+    path = write_jsonl(tmp_path / "posts.jsonl", records)
+    posts = read_posts_file(path, text_column="text", label_column="label")
+    assert posts["post_id"].tolist() == ["", "y"]
+    assert posts["label"].tolist() == ["a", ["a", "b"]]
+    config = DataConfig(source="file", path=path, controls=path)
+    assert read_source(config, seed=0).controls["control_kind"].tolist() == ["a", ["a", "b"]]
 
 
 def test_reddit2013_brings_its_controls_dates_and_subreddits(tmp_path, make_posts):
