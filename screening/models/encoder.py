@@ -95,6 +95,7 @@ def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: 
             source, config=config, use_safetensors=True, trust_remote_code=False, **arguments
         )
         vars(encoder.config).pop("auto_map", None)  # names code that was not run, and no bundle may name any
+        encoder.config._name_or_path = "" if _is_folder(name) else name  # no bundle says where a machine keeps it
         return encoder, load_tokenizer(source)
     except (OSError, ValueError) as error:
         message = (
@@ -102,6 +103,10 @@ def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: 
             f" the hub did not answer or refused, or it needs code of its own; the embedded one is {EMBEDDED_ENCODER!r}"
         )
         raise DataAccessError(message) from error
+
+
+def _is_folder(name: str) -> bool:
+    return name != EMBEDDED_ENCODER and Path(name).is_dir()
 
 
 def load_tokenizer(source: Path | str) -> Any:

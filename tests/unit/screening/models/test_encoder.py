@@ -6,10 +6,12 @@ from transformers import BertConfig, BertModel
 
 from screening.exceptions import BundleError, DataAccessError
 from screening.models.encoder import (
+    EMBEDDED_ENCODER,
     EMBEDDED_SHA256,
     load_encoder,
     load_tokenizer,
     locate_embedded_encoder,
+    resolve_encoder,
     validate_weights,
 )
 
@@ -64,6 +66,18 @@ def test_an_encoder_that_names_code_and_needs_none_is_loaded_without_the_name(tm
     assert "auto_map" not in encoder.config.to_dict()
     tokenizer.save_pretrained(tmp_path / "again")
     assert "auto_map" not in (tmp_path / "again" / "tokenizer_config.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [EMBEDDED_ENCODER, "folder"])
+def test_what_is_saved_names_the_encoder_and_no_place_of_the_machine(name: str, tmp_path: Path) -> None:
+    if name == "folder":
+        _save_encoder(tmp_path, "bert")
+    source = resolve_encoder(name) if name == EMBEDDED_ENCODER else str(tmp_path)
+    encoder, tokenizer = load_encoder(name if name == EMBEDDED_ENCODER else source)
+    assert encoder.config.to_dict()["_name_or_path"] == (name if name == EMBEDDED_ENCODER else "")
+    for part in (encoder, tokenizer):
+        part.save_pretrained(tmp_path / "saved")
+    assert not any(source in path.read_text(encoding="utf-8") for path in (tmp_path / "saved").glob("*.json"))
 
 
 def test_unreachable_encoder_says_what_to_do(tmp_path: Path) -> None:
