@@ -4,7 +4,9 @@ Labels are weak (a subreddit of origin, a hashtag); none is a diagnosis.
 """
 
 import math
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -17,6 +19,8 @@ from screening.config import describe_problems
 from screening.exceptions import ConfigError
 from screening.types import Record
 
+_TARGET_NAME = re.compile(r"[\w .-]{1,60}")  # a column of tables and a metric of MLflow hold it
+
 Phrase = Annotated[str, Field(pattern=r"\w", max_length=100)]
 
 
@@ -25,12 +29,13 @@ class Label(Record):
 
     ``valence`` and ``arousal`` are in [-1, 1] (Russell's circumplex); ``coordinate_weight`` in [0, 1] lowers the
     valence and intensity losses of classes whose coordinates are uncertain; ``source`` says where they come from. A
-    label without coordinates has weight 0: nothing is learnt from them.
+    label without coordinates has weight 0: nothing is learnt from them. ``risk`` says whether a risk target has the
+    label; it may be left out of a file, for the targets decide.
     """
 
     name: str
     aliases: tuple[str, ...] = ()
-    risk: bool
+    risk: bool | None = None
     valence: float = Field(ge=-1, le=1)
     arousal: float = Field(ge=-1, le=1)
     coordinate_weight: float = Field(1.0, ge=0, le=1)
@@ -89,11 +94,6 @@ class Taxonomy(Record):
         return {text: self.names[i] for text, i in self.index_by_text.items()}
 
     @cached_property
-    def risk_names(self) -> tuple[str, ...]:
-        """Names of the labels that carry risk."""
-        return tuple(label.name for label in self.labels if label.risk)
-
-    @cached_property
     def has_coordinates(self) -> bool:
         """Whether any label's coordinates have weight; without, valence and intensity are never learnt."""
         return any(label.coordinate_weight > 0 for label in self.labels)
@@ -136,7 +136,7 @@ def load_taxonomy(name_or_path: str | Path) -> Taxonomy:
     Raises
     ------
     ConfigError
-        If neither exists, or the file does not describe a taxonomy.
+        If neither exists, the file does not describe a taxonomy, or it extends what is not shipped.
 
     Examples
     --------
@@ -150,8 +150,8 @@ def load_taxonomy(name_or_path: str | Path) -> Taxonomy:
     entry = shipped.get(str(name_or_path), Path(name_or_path))
     try:
         tree = yaml.safe_load(entry.read_text(encoding="utf-8"))
-        extended = tree.pop("extends", None) if isinstance(tree, dict) else None
-        return Taxonomy.model_validate(tree if extended is None else _extend(load_taxonomy(extended), tree))
+        base = _load_base(tree, str(name_or_path), shipped)
+        taxonomy = Taxonomy.model_validate(tree if base is None else _extend(base, tree))
     except OSError as error:
         message = (
             f"taxonomy {str(name_or_path)!r} is neither shipped ({', '.join(sorted(shipped))}) nor a readable file"
@@ -166,6 +166,61 @@ def load_taxonomy(name_or_path: str | Path) -> Taxonomy:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         message = f"taxonomy {str(name_or_path)!r} is not valid UTF-8 YAML: {error}"
         raise ConfigError(message) from error
+    own_labels = taxonomy.labels[len(base.labels) if base else 0 :]
+    if problems := [*_find_ambiguous_targets(taxonomy), *_find_wrong_risks(taxonomy, own_labels)]:
+        message = f"taxonomy {str(name_or_path)!r} is not valid:\n  " + "\n  ".join(problems)
+        raise ConfigError(message)
+    return _fill_in_risks(taxonomy)
+
+
+def _load_base(tree: Any, where: str, shipped: Collection[str]) -> Taxonomy | None:
+    """Load the shipped taxonomy that a file extends, taking ``extends`` out of its tree; ``None`` without one."""
+    name = tree.pop("extends", None) if isinstance(tree, dict) else None
+    if name is None:
+        return None
+    if not isinstance(name, str) or name not in shipped:
+        message = (
+            f"taxonomy {where!r} extends {name!r}, which is not shipped; extend one of {', '.join(sorted(shipped))}, or "
+            "write every label in the file"
+        )
+        raise ConfigError(message)
+    return load_taxonomy(name)
+
+
+def _find_ambiguous_targets(taxonomy: Taxonomy) -> list[str]:
+    """Find target names that repeat or cannot be shown everywhere, and labels that a target would count twice."""
+    named = Counter(target.name for target in taxonomy.targets)
+    problems = [f"targets: {n} are named {name!r}; give each a name of its own" for name, n in named.items() if n > 1]
+    problems += [
+        f"targets: expected a name of at most 60 letters, digits, spaces and _ . -, found {name!r}; rename the target"
+        for name in named
+        if not _TARGET_NAME.fullmatch(name)
+    ]
+    for target in taxonomy.targets:
+        repeated = [name for name, n in Counter(target.labels).items() if n > 1]
+        problems += [f"target {target.name!r} has label {name!r} more than once; name it once" for name in repeated]
+    return problems
+
+
+def _find_risky(taxonomy: Taxonomy) -> set[str]:
+    return {name for target in taxonomy.targets for name in target.labels}
+
+
+def _find_wrong_risks(taxonomy: Taxonomy, labels: Iterable[Label]) -> list[str]:
+    """Find labels of a file whose ``risk`` says otherwise than its targets."""
+    risky = _find_risky(taxonomy)
+    return [
+        f"label {label.name!r} has risk: {str(label.risk).lower()}, but {'a' if label.name in risky else 'no'} target has "
+        "it; leave risk out, or change the targets"
+        for label in labels
+        if label.risk is not None and label.risk != (label.name in risky)
+    ]
+
+
+def _fill_in_risks(taxonomy: Taxonomy) -> Taxonomy:
+    risky = _find_risky(taxonomy)
+    labels = tuple(label.model_copy(update={"risk": label.name in risky}) for label in taxonomy.labels)
+    return taxonomy.model_copy(update={"labels": labels})
 
 
 def _extend(taxonomy: Taxonomy, tree: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,23 @@ from pathlib import Path
 import pytest
 import yaml
 
+from screening import taxonomy as taxonomy_module
 from screening.exceptions import ConfigError
 from screening.taxonomy import Taxonomy, load_taxonomy
+
+
+SHIPPED = ["emotion6", "empathetic32", "goemotions27", "mh5", "mh5_elsewhere", "sst5"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_shipped_labels_say_of_risk_is_what_their_targets_say(name: str) -> None:
+    folder = Path(taxonomy_module.__file__).parent / "taxonomies"
+    written = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))["labels"]
+    taxonomy = load_taxonomy(name)
+    by_name = {label.name: label.risk for label in taxonomy.labels}
+    in_target = {label for target in taxonomy.targets for label in target.labels}
+    assert by_name == {label: label in in_target for label in taxonomy.names}
+    assert all(by_name[label["name"]] is label["risk"] for label in written)
 
 
 @pytest.mark.parametrize("name", ["mh5", "emotion6"])
@@ -15,7 +30,6 @@ def test_shipped_taxonomies_name_a_source_for_every_coordinate(name: str) -> Non
     taxonomy = load_taxonomy(name)
     assert all(label.source for label in taxonomy.labels)
     assert taxonomy.targets[0].triage == "refer"
-    assert set(taxonomy.risk_names) == set(taxonomy.targets[-1].labels)
 
 
 def test_official_swmh_spellings_are_known() -> None:
@@ -91,7 +105,7 @@ def test_a_word_has_one_place_in_all_taxonomies(name: str) -> None:
 def test_targets_of_research_data_sets_ask_for_review_and_name_every_risk_label(name: str) -> None:
     taxonomy = load_taxonomy(name)
     assert {target.triage for target in taxonomy.targets} == {"review"}
-    assert set(taxonomy.risk_names) == set(taxonomy.targets[-1].labels)
+    assert {label.name for label in taxonomy.labels if label.risk} == set(taxonomy.targets[-1].labels)
     assert all("not" in target.description for target in taxonomy.targets)
 
 
@@ -174,6 +188,48 @@ def test_the_taxonomy_of_the_page_on_training_is_a_whole_one(tmp_path: Path) -> 
     assert load_taxonomy(path).names == ("risk", "no_risk")
 
 
+TARGET = {"name": "a", "labels": ["a"], "triage": "refer"}
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        ([TARGET | {"labels": ["a", "a"]}], "target 'a' has label 'a' more than once"),
+        ([TARGET, TARGET], "targets: 2 are named 'a'; give each a name of its own"),
+        ([TARGET | {"name": "self-harm & suicide"}], "letters, digits, spaces and _ . -, found 'self-harm & suicide'"),
+        ([TARGET | {"name": "a/b"}], "found 'a/b'"),
+        ([TARGET | {"name": "a" * 61}], "at most 60 letters"),
+        ([TARGET | {"labels": ["a", "b"]}], "label 'b' has risk: false, but a target has it; leave risk out"),
+        ([TARGET | {"labels": ["b"]}], "label 'a' has risk: true, but no target has it; leave risk out"),
+    ],
+)
+def test_targets_that_can_be_read_in_two_ways_are_refused(
+    targets: list[dict[str, object]], expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(make_taxonomy(targets=targets)), encoding="utf-8")
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        load_taxonomy(tmp_path / "t.yaml")
+
+
+@pytest.mark.parametrize("name", ["any_risk", "Selbstverletzung v1.2", "self-harm", "自杀"])
+def test_a_target_may_be_named_in_any_script(name: str, tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(make_taxonomy(targets=[TARGET | {"name": name}])), encoding="utf-8")
+    assert load_taxonomy(tmp_path / "t.yaml").targets[0].name == name
+
+
+def test_labels_that_do_not_say_it_count_as_risk_where_a_target_has_them(tmp_path: Path) -> None:
+    labels = [{"name": "a"}, {"name": "b"}]
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(make_taxonomy(labels=labels)), encoding="utf-8")
+    assert [label.risk for label in load_taxonomy(tmp_path / "t.yaml").labels] == [True, False]
+
+
+def test_targets_of_an_extending_file_decide_what_counts_as_risk(tmp_path: Path) -> None:
+    own = {"extends": "mh5", "targets": [{"name": "low", "labels": ["depression", "bipolar"], "triage": "review"}]}
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
+    risky = [label.name for label in load_taxonomy(tmp_path / "t.yaml").labels if label.risk]
+    assert risky == ["depression", "bipolar"]
+
+
 def test_unknown_taxonomy_lists_the_shipped_ones() -> None:
     with pytest.raises(ConfigError, match=r"shipped \(emotion6, .*, mh5, mh5_elsewhere, sst5\)"):
         load_taxonomy("mh6")
@@ -203,7 +259,9 @@ def test_a_taxonomy_that_extends_another_adds_labels_and_pairs_behind(tmp_path: 
 @pytest.mark.parametrize(
     ("own", "found"),
     [
-        ({"extends": "mh6"}, "neither shipped"),
+        ({"extends": "mh6"}, "extends 'mh6', which is not shipped; extend one of emotion6"),
+        ({"extends": "mine.yaml"}, "extends 'mine.yaml', which is not shipped"),
+        ({"extends": 5}, "extends 5, which is not shipped"),
         ({"extends": "mh5", "labels": 5}, "not valid"),
         ({"extends": "mh5", "labels": [{"name": "anxiety", "risk": False}]}, "not valid"),
     ],
