@@ -73,8 +73,9 @@ def estimate_roc_area(
     Notes
     -----
     DeLong's variance on the log-odds scale, for independent posts. At an area of 0 or 1 that variance is 0; there the
-    bound is Clopper and Pearson's for as many disjoint pairs as can be made, all of them in (or against) order. A
-    single positive or a single other post leaves the area unknown, unless it is 0 or 1.
+    bound is Clopper and Pearson's for as many disjoint pairs as can be made, all of them in (or against) order. Between
+    them it is 0 only if all scores are equal; these, and a single positive or a single other post, leave the area
+    unknown: the interval is [0, 1].
 
     References
     ----------
@@ -105,7 +106,7 @@ def _bound_area(area: float, variance: float, n_pairs: int, confidence_level: fl
     if area in (0, 1):
         low, high = compute_proportion_bounds(n_pairs if area else 0, n_pairs, confidence_level)
         return float(low), float(high)
-    if n_pairs == 1:  # one post says nothing about the spread of its kind
+    if n_pairs == 1 or variance == 0:  # one post, or scores all equal, say nothing about the spread
         return 0.0, 1.0
     reach = float(ndtri((1 + confidence_level) / 2)) * np.sqrt(variance) / (area * (1 - area))
     low, high = expit(logit(area) + np.array([-reach, reach]))

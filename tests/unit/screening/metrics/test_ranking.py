@@ -80,6 +80,13 @@ def test_a_perfect_ranking_of_few_posts_keeps_a_wide_interval():
 
 
 @pytest.mark.statistical
+@pytest.mark.parametrize("n_posts", [4, 7, 300])
+def test_equal_scores_leave_the_area_unknown(n_posts):
+    found = estimate_roc_area(np.arange(n_posts) % 2, np.full(n_posts, 0.3), split="test")
+    assert found.value == 0.5
+    assert (found.interval.low, found.interval.high) == (0, 1)
+
+
 def test_area_interval_covers_the_true_area_nearly_as_often_as_it_says():
     rng, kept = np.random.default_rng(6), 0
     truth = norm.cdf(2 / np.sqrt(2))
