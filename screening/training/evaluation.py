@@ -1,11 +1,12 @@
 """What is measured on validation posts after every epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from screening.exceptions import ConfigError
 from screening.taxonomy import Taxonomy
 from screening.training.collapse import measure_collapse, refuse_divergence
 
@@ -42,6 +43,33 @@ def build_metrics(taxonomy: Taxonomy, *, has_class_head: bool = True) -> Callabl
         return _measure_predictions(logits, y_true, indices) | measure_collapse(pooled, logits, y_true)
 
     return compute_metrics
+
+
+def refuse_unmeasurable(best_by: str, taxonomy: Taxonomy, labels: Collection[str]) -> None:
+    """Refuse to choose the epoch by average precision on validation posts that are all alike for its target.
+
+    Parameters
+    ----------
+    best_by : str
+        ``training.best_by``.
+    taxonomy : Taxonomy
+    labels : collection of str, length n_posts
+        Of the validation posts.
+
+    Raises
+    ------
+    ConfigError
+        If every epoch would measure the same, so that the first is kept and training stops early.
+    """
+    target = taxonomy.targets[0]
+    n_positive = sum(label in target.labels for label in labels)
+    if best_by == "average_precision" and n_positive in (0, len(labels)):
+        message = (
+            f"training.best_by: average_precision needs validation posts of target {target.name!r} ({', '.join(target.labels)})"
+            f" and others, found {n_positive} of it among {len(labels)}; enlarge data.validation_fraction, add such posts, "
+            "or set training.best_by=macro_f1"
+        )
+        raise ConfigError(message)
 
 
 def compute_neighbour_logits(pooled: ArrayLike, labels: ArrayLike, n_classes: int) -> NDArray[np.float64]:

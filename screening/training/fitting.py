@@ -40,7 +40,7 @@ from screening.training.callbacks import (
 from screening.training.collapse import CollapseGuard
 from screening.training.collator import PaddingCollator
 from screening.training.ema import WeightAverage
-from screening.training.evaluation import EPOCH_METRICS, build_metrics
+from screening.training.evaluation import EPOCH_METRICS, build_metrics, refuse_unmeasurable
 from screening.training.perturbation import TokenPerturber
 from screening.training.phases import Phase, frozen_encoder, join_logs, plan_phases
 from screening.training.pretraining import (
@@ -118,12 +118,14 @@ def fit_classifier(
     ------
     ConfigError
         If the batch cannot be divided among the processes, a preset needs rated sentences or teachers and none are
-        named, or a setting of the objective is read by none of its terms.
+        named, a setting of the objective is read by none of its terms, or the epoch is to be chosen by a target that
+        no validation post, or every one, carries.
     SchemaError
         If rated sentences are not as the config says.
     """
     config = _choose_seed(config)
     refuse_unread_settings(config)
+    refuse_unmeasurable(config.training.best_by, taxonomy, validation["label"].tolist())
     ratings = load_pretraining_ratings(config)
     keep_freed_memory()
     torch.set_num_threads(config.training.n_threads or limit_threads())
