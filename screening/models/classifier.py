@@ -18,6 +18,11 @@ from screening.models.encoder import build_pooler_argument, load_encoder, load_t
 from screening.models.pooling import POOLINGS, LayerAttention
 from screening.models.recurrent import RecurrentConfig
 
+_PADDING_POSITION_TYPES = {
+    "roberta", "xlm-roberta", "camembert", "data2vec-text", "ibert", "longformer", "luke", "roberta-prelayernorm",
+    "xlm-roberta-xl", "xmod",
+}  # fmt: skip
+
 
 @dataclass
 class RiskClassifierOutput(ModelOutput):
@@ -268,8 +273,12 @@ def load_classifier(folder: Path) -> tuple[RiskClassifier, Any]:
 
 
 def count_positions(encoder_config: Any) -> int:
-    """Count the token positions an encoder can hold (RoBERTa's table keeps ``pad_token_id + 1`` of them back)."""
-    reserved = encoder_config.pad_token_id + 1 if encoder_config.model_type in {"roberta", "xlm-roberta"} else 0
+    """Count the token positions an encoder can hold: RoBERTa's kind keeps those up to the padding token's back."""
+    reserved = 0
+    if encoder_config.model_type in _PADDING_POSITION_TYPES:
+        reserved = encoder_config.pad_token_id + 1
+    elif encoder_config.model_type == "mpnet":
+        reserved = 2  # whatever its padding token
     return int(encoder_config.max_position_embeddings) - reserved
 
 

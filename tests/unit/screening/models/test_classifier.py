@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from screening.exceptions import ConfigError
 from screening.models.classifier import RiskClassifier, count_positions
@@ -69,6 +69,23 @@ def test_fresh_heads_on_a_saved_encoder_take_the_asked_dropout(
     assert torch.equal(weights, bert_classifier.get_input_embeddings().weight)
     with pytest.raises(ConfigError, match="80 positions"):
         RiskClassifier.from_encoder(str(tmp_path), ("a", "b"), max_tokens=81)
+
+
+@pytest.mark.parametrize(
+    "model_type",
+    ["bert", "electra", "distilbert", "deberta-v2", "roberta", "xlm-roberta", "camembert", "mpnet", "data2vec-text"],
+)
+@pytest.mark.parametrize("pad_token_id", [0, 1, 3])
+def test_an_encoder_reads_as_many_tokens_as_are_counted_and_no_more(model_type: str, pad_token_id: int) -> None:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = AutoConfig.for_model(
+        model_type, vocab_size=9, max_position_embeddings=22, pad_token_id=pad_token_id, hidden_dim=16, **sizes
+    )
+    encoder = AutoModel.from_config(config).eval()
+    n_positions = count_positions(config)
+    encoder(input_ids=torch.full((1, n_positions), 5))
+    with pytest.raises((IndexError, RuntimeError)):
+        encoder(input_ids=torch.full((1, n_positions + 1), 5))
 
 
 def test_roberta_keeps_positions_back_for_padding(roberta_classifier: Any) -> None:
