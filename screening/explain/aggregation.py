@@ -93,7 +93,10 @@ def _join_words(words: list[tuple[int, int]], spans: NDArray[np.int64]) -> list[
         is_joined[first[i] + 1 : last[i] + 1] = True
     joined: list[tuple[int, int]] = []
     for (start, end), belongs in zip(words, is_joined, strict=False):
-        joined = [*joined[:-1], (joined[-1][0], end)] if belongs else [*joined, (start, end)]
+        if belongs:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
     return joined
 
 
