@@ -29,7 +29,7 @@ _NEIGHBOURS = {
     "offmychest": "depression",
     "bipolar": "depression",
 }
-_LABEL_NOISE = 0.02  # share of posts published in a subreddit their content does not match
+_LABEL_NOISE = 0.02  # share of posts whose subreddit is drawn anew, whatever their content
 _STRAY = 0.17  # chance of a sentence from another class
 _TOPICAL = 0.48  # chance of a sentence from the post's own class; all others are shared
 _REPOSTS = 0.02
@@ -56,8 +56,8 @@ def generate_posts(n_posts: int, seed: int) -> pd.DataFrame:
 
     Notes
     -----
-    About 2 % of posts are reposts by the same author with small edits, and 6 % carry a label their content does not
-    match, so that duplicates are found and no classifier is perfect.
+    About 2 % of posts are reposts by the same author with small edits, and the label of 2 % is drawn
+    anew, whatever their content (for about one in five of them it is the same label again), so that duplicates are found and no classifier is perfect.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Exact intervals of proportions."""
+"""Intervals of proportions (exact) and of means."""
 
 import numpy as np
 import numpy.typing as npt

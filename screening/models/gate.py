@@ -178,7 +178,10 @@ def _hash_in_parts(texts: Sequence[str]) -> Iterator[tuple[HashedWords, int]]:
 
 
 def hash_words(texts: Sequence[bytes]) -> HashedWords:
-    """Hash the words of lower-cased posts in UTF-8; a word is a run of letters and digits, in any script.
+    """Hash the words of lower-cased posts in UTF-8.
+
+    A word is a run of ASCII letters and digits and of whatever stands outside ASCII, letters of any script and emoji
+    alike, but typographic quotes, dashes and dots.
 
     Parameters
     ----------
