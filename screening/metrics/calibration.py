@@ -146,7 +146,6 @@ def compute_chance_calibration_error(
     y_prob: npt.ArrayLike,
     *,
     rng: np.random.Generator,
-    n_bins: int = N_BINS,
     n_repeats: int = 1_000,
     confidence_level: float = 0.95,
 ) -> float:
@@ -158,7 +157,7 @@ def compute_chance_calibration_error(
     prob = validate_probabilities(y_prob)
     if prob.size == 0:
         return float("nan")
-    bins = _assign_bins(prob, n_bins)
+    bins = _assign_bins(prob, N_BINS)
     expected = np.bincount(bins, weights=prob)
     drawn = (np.bincount(bins[rng.random(prob.size) < prob], minlength=expected.size) for _ in range(n_repeats))
     errors = [np.abs(expected - n_events).sum() / prob.size for n_events in drawn]

@@ -5,7 +5,8 @@ import math
 import numpy.typing as npt
 from pydantic import Field
 from scipy.optimize import brentq
-from scipy.special import bdtr, ndtri
+from scipy.special import ndtri
+from scipy.stats import binomtest
 
 from screening.metrics.validation import validate_binary
 from screening.types import Estimate, Interval, Record
@@ -86,8 +87,8 @@ def compare_recall_paired(
 
 
 def _compute_mcnemar(n_only_a: int, n_only_b: int) -> float:
-    """Double the smaller tail of a fair coin, at most 1."""
-    return min(1.0, 2 * float(bdtr(min(n_only_a, n_only_b), n_only_a + n_only_b, 0.5)))
+    n = n_only_a + n_only_b
+    return float(binomtest(n_only_a, n).pvalue) if n else 1.0
 
 
 def _estimate_difference(n_only_a: int, n_only_b: int, n: int, split: str, confidence_level: float) -> Estimate:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+from scipy.stats import spearmanr
 
 
 def compute_rank_correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
@@ -33,7 +33,4 @@ def compute_rank_correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> flo
         raise ValueError(message)
     if any(np.unique(column).size < 2 for column in columns):
         return float("nan")
-    ranks = [rankdata(column) for column in columns]
-    centred = [rank - rank.mean() for rank in ranks]
-    scale = np.sqrt((centred[0] @ centred[0]) * (centred[1] @ centred[1]))
-    return float(np.clip(centred[0] @ centred[1] / scale, -1, 1))
+    return float(spearmanr(*columns).statistic)

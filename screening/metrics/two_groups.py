@@ -5,13 +5,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.special import gammaln, ndtri
+from scipy.special import ndtri
+from scipy.stats import fisher_exact
 
 from screening.metrics.intervals import estimate_proportion
 from screening.types import Estimate, Interval, Record
-
-RELATIVE_TOLERANCE = 1e-7
-"""Tables this little more likely than the one found count as equally likely (rounding)."""
 
 
 class ComparedShares(Record):
@@ -131,15 +129,5 @@ def _compute_wilson_bounds(n_success: int, n: int, confidence_level: float) -> t
 
 
 def _compute_fisher(first: tuple[int, int], second: tuple[int, int]) -> float:
-    """Add up the hypergeometric probabilities of all tables no more likely than the one found."""
-    (found, n_first), (other, n_second) = first, second
-    n_success, n = found + other, n_first + n_second
-    possible = np.arange(max(0, n_success - n_second), min(n_first, n_success) + 1)
-    log_likelihood = _log_choose(n_first, possible) + _log_choose(n_second, n_success - possible)
-    log_likelihood = log_likelihood - _log_choose(n, np.asarray(n_success))
-    reached = log_likelihood[found - possible[0]] + RELATIVE_TOLERANCE
-    return min(1.0, float(np.exp(log_likelihood[log_likelihood <= reached]).sum()))
-
-
-def _log_choose(n: int, k: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
+    table = [[n_success, n - n_success] for n_success, n in (first, second)]
+    return float(fisher_exact(table).pvalue)
