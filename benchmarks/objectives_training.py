@@ -23,8 +23,9 @@ from screening.calibration.temperature import fit_temperature
 from screening.config import RunConfig
 from screening.data.preparation import load_split
 from screening.exceptions import RecallNotReachableError
-from screening.inference import describe_hardware, load_engine, resolve_precision, run_engine
-from screening.inference.precision import compute_score_tolerance
+from screening.inference.backends import load_engine
+from screening.inference.forward import run_engine
+from screening.inference.precision import compute_score_tolerance, describe_hardware, resolve_precision
 from screening.metrics.confusion import LABEL_METRICS, compute_confusion_matrix
 from screening.models.baseline import TfidfBaseline
 from screening.scoring import compute_risk_scores

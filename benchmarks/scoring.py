@@ -30,9 +30,9 @@ from screening.bundle import load_bundle
 from screening.config import Backend, Quantisation
 from screening.data.cleaning import clean_text
 from screening.data.preparation import load_split
-from screening.inference import describe_hardware, is_installed, load_engine, run_engine
-from screening.inference.backends import Engine
-from screening.inference.precision import Precision, detect_int8
+from screening.inference.backends import Engine, is_installed, load_engine
+from screening.inference.forward import run_engine
+from screening.inference.precision import Precision, describe_hardware, detect_int8
 from screening.inference.quantisation import N_POSTS, quantise
 from screening.inference.windows import split_into_windows, tokenize
 from screening.models.encoder import EMBEDDED_ENCODER, locate_embedded_encoder

@@ -21,8 +21,10 @@ from scoring import MAX_TOKENS, PATHS, POSTS, is_there, load_path
 from transformers.utils import logging as transformers_logging
 
 from screening.data.cleaning import clean_text
-from screening.inference import describe_hardware, forward, run_engine
+from screening.inference import forward
+from screening.inference.forward import run_engine
 from screening.inference.look_ahead import map_ahead
+from screening.inference.precision import describe_hardware
 from screening.models.classifier import RiskClassifier
 from screening.models.encoder import EMBEDDED_ENCODER
 
