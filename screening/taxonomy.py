@@ -180,8 +180,8 @@ def _load_base(tree: Any, where: str, shipped: Collection[str]) -> Taxonomy | No
         return None
     if not isinstance(name, str) or name not in shipped:
         message = (
-            f"taxonomy {where!r} extends {name!r}, which is not shipped; extend one of {', '.join(sorted(shipped))}, or "
-            "write every label in the file"
+            f"taxonomy {where!r} extends {name!r}, which is not shipped; extend one of {', '.join(sorted(shipped))}, "
+            "or write every label in the file"
         )
         raise ConfigError(message)
     return load_taxonomy(name)
@@ -210,8 +210,8 @@ def _find_wrong_risks(taxonomy: Taxonomy, labels: Iterable[Label]) -> list[str]:
     """Find labels of a file whose ``risk`` says otherwise than its targets."""
     risky = _find_risky(taxonomy)
     return [
-        f"label {label.name!r} has risk: {str(label.risk).lower()}, but {'a' if label.name in risky else 'no'} target has "
-        "it; leave risk out, or change the targets"
+        f"label {label.name!r} has risk: {str(label.risk).lower()}, but {'a' if label.name in risky else 'no'} target "
+        "has it; leave risk out, or change the targets"
         for label in labels
         if label.risk is not None and label.risk != (label.name in risky)
     ]

@@ -43,7 +43,7 @@ def write_folder_whole(folder: Path, *, is_private: bool = False) -> Iterator[Pa
 def remove_leftovers(folder: Path) -> None:
     """Remove what a killed :func:`write_folder_whole` left beside a folder; no other process may be writing it.
 
-    A kill between the two renames leaves the folder that was there before as ``.NAME.old`` alone: it gets its name back.
+    A kill between the two renames leaves the folder of before as ``.NAME.old`` alone: it gets its name back.
 
     Examples
     --------

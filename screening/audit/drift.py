@@ -128,9 +128,3 @@ def _divide_by_label(reference: pd.DataFrame) -> list[pd.DataFrame]:
     if "label" not in reference or reference["label"].value_counts().min() < 2:
         return [reference]
     return [group for _, group in reference.groupby("label", sort=True, observed=True)]
-
-
-def describe_measures(result: DriftResult) -> pd.DataFrame:
-    """Lay the measures out as a table, one row each, with their states."""
-    table = pd.DataFrame([measure.model_dump() for measure in result.measures])
-    return table.assign(state=np.array(result.states))

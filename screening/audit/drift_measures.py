@@ -54,7 +54,7 @@ class DriftMeasure(Record):
     n_current: int
 
 
-def compute_stability_index(reference: Values, current: Values, n_bins: int = N_BINS) -> float:
+def compute_stability_index(reference: Values, current: Values) -> float:
     """Compute the population stability index over bins of equal reference counts; of truth values, over the two.
 
     Parameters
@@ -79,7 +79,7 @@ def compute_stability_index(reference: Values, current: Values, n_bins: int = N_
     if reference.dtype == bool:
         edges = np.array([0.5])
     else:
-        cuts = np.quantile(reference.astype(float), np.linspace(0, 1, n_bins + 1)[1:-1], method="higher")
+        cuts = np.quantile(reference.astype(float), np.linspace(0, 1, N_BINS + 1)[1:-1], method="higher")
         edges = np.unique(cuts[cuts > reference.min()])
     counts = [
         np.bincount(np.searchsorted(edges, column.astype(float), side="right"), minlength=edges.size + 1) + 0.5

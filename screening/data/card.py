@@ -71,10 +71,6 @@ class DataCard(Record):
     first_date: str | None
     last_date: str | None
 
-    def find_filter(self, step: str) -> FilterCount:
-        """Return the counts of one step by name (``read``, ``cleaned``, ``exact_duplicates``, …, ``kept``)."""
-        return next(count for count in self.filters if count.step == step)
-
 
 def count_posts(step: str, description: str, posts: pd.DataFrame, split_column: str) -> FilterCount:
     """Count posts by split and label."""

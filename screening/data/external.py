@@ -13,7 +13,7 @@ from screening.data.cleaning import clean_labelled_posts
 from screening.data.deduplicate import find_repeats
 from screening.data.file_readers import read_table
 from screening.data.preparation import fix_types
-from screening.data.sources import KNOWN_SOURCES, Columns, select_columns
+from screening.data.sources import choose_columns_there, select_columns
 from screening.exceptions import ConfigError, SchemaError
 from screening.taxonomy import Taxonomy
 from screening.types import Record
@@ -100,15 +100,6 @@ def prepare_external_posts(config: DataConfig, taxonomy: Taxonomy, met_texts: Se
 
 def _read(config: DataConfig, path: Path) -> pd.DataFrame:
     table = read_table(path)
-    known = KNOWN_SOURCES[config.source]
-    date = config.date_column or known.date_column
-    groups = dict.fromkeys((*known.group_columns, *config.group_columns))
-    columns = Columns(
-        config.text_column,
-        config.label_column,
-        config.id_column if config.id_column in table else None,
-        None,
-        date if date in table else None,
-        tuple(name for name in groups if name in table),
+    return select_columns(
+        table, choose_columns_there(table.columns, config), where=str(path), stem=f"external-{path.stem}"
     )
-    return select_columns(table, columns, where=str(path), stem=f"external-{path.stem}")

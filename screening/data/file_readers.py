@@ -194,8 +194,8 @@ def _parse_jsonl(path: Path, text: str) -> pd.DataFrame:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:  # also of a number with more digits than Python reads
             message = (
-                f"{path}: line {number} is not valid JSON, or too deep or with too long a number; one object per line is "
-                "expected"
+                f"{path}: line {number} is not valid JSON, or too deep or with too long a number; "
+                "one object per line is expected"
             )
             raise SchemaError(message) from error
         if not isinstance(record, dict):

@@ -10,10 +10,11 @@ import pandas as pd
 from screening.config import PretrainingConfig
 from screening.data.cleaning import clean_text
 from screening.data.file_readers import list_tables, read_table, show_columns
+from screening.data.sources import SPLIT_BY_STEM
 from screening.exceptions import SchemaError
 
 MAX_LISTED = 20
-_VALIDATION_NAMES = ("validation", "val", "dev")
+_VALIDATION_NAMES = tuple(stem for stem, split in SPLIT_BY_STEM.items() if split == "validation")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import difflib
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +29,8 @@ WHOLE_SOURCE = "all"  # source split of a source that gives none
 
 _RESERVED = (
     "post_id", "text", "author_id", "source_split", "split", "rank", "is_changed", "control_kind",
-    "triage", "valence", "intensity", "n_tokens", "n_windows", "is_truncated", "is_cleared", "model_version", "author_code",
+    "triage", "valence", "intensity", "n_tokens", "n_windows", "is_truncated", "is_cleared", "model_version",
+    "author_code",
 )  # fmt: skip
 _RESERVED_PREFIXES = ("prob_", "risk_", "logit_")  # of score tables, where group columns stand beside the scores
 _NO_AUTHOR = ("", "[deleted]", "[removed]")
@@ -95,8 +96,6 @@ def read_posts_file(
     text_column: str,
     id_column: str | None = None,
     label_column: str | None = None,
-    author_column: str | None = None,
-    date_column: str | None = None,
     group_columns: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Read one CSV, TSV, JSONL or Parquet file of posts, or a folder of them, into the toolkit's columns.
@@ -110,16 +109,16 @@ def read_posts_file(
     id_column : str, optional
         Column with a unique id; by default ``post_id`` if there is one, else ids are ``<file stem>-<row>``, from 1
         (see :func:`choose_id_stems`).
-    label_column, author_column, date_column : str, optional
-        Further columns; left out of the result if not given.
+    label_column : str, optional
+        Column with the label; left out of the result if not given.
     group_columns : sequence of str
         Columns kept under their own name.
 
     Returns
     -------
     pandas.DataFrame
-        Columns ``post_id, text`` and, where asked for, ``label, author_id, created_at`` and group columns, values as
-        the file gives them: check them with :func:`screening.data.schema.validate_posts`.
+        Columns ``post_id, text`` and, where asked for, ``label`` and group columns, values as the file gives
+        them: check them with :func:`screening.data.schema.validate_posts`.
 
     Raises
     ------
@@ -129,7 +128,7 @@ def read_posts_file(
         If it cannot be read as a table or lacks a named column.
     """
     path = Path(path)
-    columns = Columns(text_column, label_column, id_column, author_column, date_column, tuple(group_columns))
+    columns = Columns(text_column, label_column, id_column, groups=tuple(group_columns))
     files = list_tables(path) if path.is_dir() else [path]
     tables = [
         select_columns(read_table(file), columns, where=str(file), stem=stem)
@@ -320,6 +319,19 @@ def hide_author_names(posts: pd.DataFrame) -> pd.DataFrame:
     return posts.assign(author_id=pd.Series(numbered, index=posts.index, dtype=object))
 
 
+def choose_columns_there(found: Container[object], config: DataConfig) -> Columns:
+    """Choose a data section's columns for a file beside the posts: ids, dates, groups may lack; no author is read."""
+    known = KNOWN_SOURCES[config.source]
+    date = config.date_column or known.date_column
+    return Columns(
+        config.text_column,
+        config.label_column,
+        id=config.id_column if config.id_column in found else None,
+        date=date if date in found else None,
+        groups=tuple(name for name in dict.fromkeys((*known.group_columns, *config.group_columns)) if name in found),
+    )
+
+
 def _refuse_several_authors(posts: pd.DataFrame) -> None:
     rows = [row for row, author in enumerate(posts["author_id"]) if not is_one_value(author)]
     if rows:
@@ -338,16 +350,9 @@ def _read_controls(config: DataConfig) -> pd.DataFrame | None:
     if path is None:
         return None
     table = read_table(path)
-    known = KNOWN_SOURCES[config.source]
-    date = config.date_column or known.date_column
-    columns = Columns(
-        config.text_column,
-        config.label_column if config.label_column in table else None,
-        config.id_column if config.id_column in table else None,
-        None,
-        date if date in table else None,
-        tuple(name for name in dict.fromkeys((*known.group_columns, *config.group_columns)) if name in table),
-    )
+    columns = choose_columns_there(table.columns, config)
+    if config.label_column not in table:
+        columns = columns._replace(label=None)
     controls = select_columns(table, columns, where=str(path), stem=path.stem)
     kinds = controls["label"] if "label" in controls else pd.Series(None, index=controls.index, dtype=object)
     controls["label"] = kinds.map(lambda kind: kind if _read_name(kind) or not is_one_value(kind) else "control")

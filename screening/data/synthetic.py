@@ -56,8 +56,9 @@ def generate_posts(n_posts: int, seed: int) -> pd.DataFrame:
 
     Notes
     -----
-    About 2 % of posts are reposts by the same author with small edits, and the label of 2 % is drawn
-    anew, whatever their content (for about one in five of them it is the same label again), so that duplicates are found and no classifier is perfect.
+    About 2 % of posts are reposts by the same author with small edits, and the label of 2 % is drawn anew, whatever
+    their content (for about one in five of them it is the same label again), so that duplicates are found and no
+    classifier is perfect.
 
     Examples
     --------

@@ -28,7 +28,6 @@ def compute_randomised(
     spans: pd.DataFrame,
     *,
     seed: int,
-    settings: AttributionSettings = SETTINGS,
 ) -> pd.DataFrame:
     """Explain posts again with ever more weights drawn at random, and compare the words' ranks.
 
@@ -41,7 +40,6 @@ def compute_randomised(
         Explanation table of exactly these posts, in their order, of one head, with the trained weights.
     seed : int
         Of the random weights; all these posts meet the same random models.
-    settings : AttributionSettings
 
     Returns
     -------
@@ -70,7 +68,7 @@ def compute_randomised(
         classifier = randomise_weights(bundle.classifier, stage, seed)
         words = randomise_words(bundle.words, seed) if bundle.words is not None else None
         random_bundle = dataclasses.replace(bundle, classifier=classifier, words=words)
-        table = explain_posts(random_bundle, texts, post_ids, head=head, settings=settings)
+        table = explain_posts(random_bundle, texts, post_ids, head=head, settings=SETTINGS)
         rows += [
             (post_id, stage, compute_rank_correlation(trained[post_id], np.abs(part)), len(part), seed)
             for post_id, part in _group_weights(table)

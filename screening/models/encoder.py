@@ -145,7 +145,7 @@ def _set_dropout(config: Any, dropout: float | None, attention_dropout: float | 
         known = [field for field in fields if hasattr(config, field)]
         if rate and not known:
             message = (
-                f"model.{setting} is {rate:g}, but of an encoder of type {config.model_type!r} no setting for it is known "
+                f"model.{setting} is {rate:g}, but encoders of type {config.model_type!r} have no known setting for it "
                 f"(expected one of {', '.join(fields)}); set model.{setting}=0, or choose another encoder"
             )
             raise ConfigError(message)

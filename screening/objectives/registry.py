@@ -1,4 +1,4 @@
-"""Objectives by name and presets by system; a new loss is one file with one ``@register`` in it, imported in ``combined.py``.
+"""Objectives by name and presets by system; a new loss is one file with one ``@register``, imported in ``combined.py``.
 
 Marks: [paper] stated in the paper, [code] read from its authors' code, [ours] our choice where the source is silent.
 """

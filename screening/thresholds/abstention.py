@@ -26,8 +26,6 @@ from screening.thresholds.scope import PromiseScope
 from screening.thresholds.score_tolerance import raise_threshold
 from screening.types import Record
 
-ABSTENTION_WORDS = "between the two thresholds the screener abstains: a person decides, no order implied"
-
 
 class UpperThreshold(Record):
     """The lowest threshold that negatives reach with at most a promised rate.

@@ -65,9 +65,9 @@ def refuse_unmeasurable(best_by: str, taxonomy: Taxonomy, labels: Collection[str
     n_positive = sum(label in target.labels for label in labels)
     if best_by == "average_precision" and n_positive in (0, len(labels)):
         message = (
-            f"training.best_by: average_precision needs validation posts of target {target.name!r} ({', '.join(target.labels)})"
-            f" and others, found {n_positive} of it among {len(labels)}; enlarge data.validation_fraction, add such posts, "
-            "or set training.best_by=macro_f1"
+            f"training.best_by: average_precision needs validation posts of target {target.name!r} "
+            f"({', '.join(target.labels)}) and others, found {n_positive} of it among {len(labels)}; enlarge "
+            "data.validation_fraction, add such posts, or set training.best_by=macro_f1"
         )
         raise ConfigError(message)
 

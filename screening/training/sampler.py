@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import Sampler
 
+CHUNK_BATCHES = 20  # more means less padding and less randomness
+
 
 class LengthGroupedEpochSampler(Sampler[int]):
     """Shuffle, then sort by length inside chunks of several batches, so that little padding is needed.
@@ -21,16 +23,12 @@ class LengthGroupedEpochSampler(Sampler[int]):
     seed : int
     n_processes : int
         Processes that share each batch in equal pieces, the first piece for the first; each gets long and short posts.
-    chunk_batches : int
-        Batches per chunk; more means less padding and less randomness.
     """
 
-    def __init__(
-        self, lengths: Sequence[int], batch_size: int, seed: int, *, n_processes: int = 1, chunk_batches: int = 20
-    ) -> None:
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, *, n_processes: int = 1) -> None:
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
-        self.chunk_size = batch_size * chunk_batches
+        self.chunk_size = batch_size * CHUNK_BATCHES
         self.seed = seed
         self.n_processes = n_processes
         self.epoch = 0

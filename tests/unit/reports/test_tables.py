@@ -16,8 +16,13 @@ from reports.sections.explanations import build_explanations
 from reports.sections.thresholds import build_operating_points, build_triage_counts
 from reports.tables import Column, Table, format_cell, format_value, join_bounds
 from screening.config import DataConfig
+from screening.data.card import DataCard, FilterCount
 from screening.data.preparation import prepare_posts
 from screening.exceptions import SchemaError
+
+
+def find_filter(card: DataCard, step: str) -> FilterCount:
+    return next(count for count in card.filters if count.step == step)
 
 
 @pytest.mark.parametrize(
@@ -100,14 +105,14 @@ def test_flow_of_a_prepared_corpus_goes_from_read_to_kept(results: RunResults) -
     card = prepare_posts(DataConfig(n_synthetic=400), results.taxonomy, seed=1).card
     prepared = dataclasses.replace(results, data_card=card.model_dump(mode="json"))
     frame = build_flow(prepared).frame.set_index("step")
-    n_cleaned, n_near = (card.find_filter(step).n_posts for step in ("cleaned", "near_duplicates"))
+    n_cleaned, n_near = (find_filter(card, step).n_posts for step in ("cleaned", "near_duplicates"))
     assert n_cleaned > 0
     assert n_near > 0
     assert frame.loc["cleaned", "n_dropped"] == 0
     assert f": {n_cleaned:,};" in frame.loc["cleaned", "description"]
     assert frame.loc["near duplicates", "n_dropped"] == n_near
     assert frame["n_posts"].iloc[[0, 1, -1]].tolist() == [
-        card.find_filter("read").n_posts, card.find_filter("read").n_posts, sum(s.n_posts for s in card.splits.values())
+        *[find_filter(card, "read").n_posts] * 2, sum(s.n_posts for s in card.splits.values())
     ]  # fmt: skip
     assert frame["n_posts"].diff().iloc[1:].tolist() == (-frame["n_dropped"].iloc[1:]).tolist()
 

@@ -10,7 +10,6 @@ from screening import taxonomy as taxonomy_module
 from screening.exceptions import ConfigError
 from screening.taxonomy import Taxonomy, load_taxonomy
 
-
 SHIPPED = ["emotion6", "empathetic32", "goemotions27", "mh5", "mh5_elsewhere", "sst5"]
 
 

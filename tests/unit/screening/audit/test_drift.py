@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import betabinom
 
-from screening.audit.drift import compare_scores, describe_measures
+from screening.audit.drift import compare_scores
 from screening.audit.drift_measures import compute_stability_index, measure_distribution, measure_share
 from screening.thresholds.operating_point import OperatingPoint
 
@@ -166,12 +166,6 @@ def test_share_is_compared_with_the_label_where_it_is_highest():
     assert measure.distance == pytest.approx(0.1)
     assert measure.unseen_fraction == 0.0
     assert measure.unseen_p_value > 0.5
-
-
-def test_table_of_measures_has_one_row_each_with_its_state():
-    table = describe_measures(compare(make_scores(900, seed=2)))
-    assert table["name"].tolist() == ["risk_risk", "n_tokens", "is_truncated", "alert_rate_risk"]
-    assert set(table["state"]) == {"trusted"}
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from screening.config import DataConfig
+from screening.data.card import DataCard, FilterCount
 from screening.data.preparation import load_split, prepare_posts, to_dataset_dict
 from screening.exceptions import MissingArtifactError, SchemaError
 from screening.taxonomy import load_taxonomy
@@ -11,6 +12,10 @@ from screening.types import SPLITS
 
 SWMH_LABELS = ("self.depression", "self.SuicideWatch", "self.Anxiety", "self.offmychest", "self.bipolar")
 LABELS = ("depression", "suicidewatch", "anxiety", "offmychest", "bipolar")
+
+
+def find_filter(card: DataCard, step: str) -> FilterCount:
+    return next(count for count in card.filters if count.step == step)
 
 
 @pytest.fixture
@@ -54,12 +59,12 @@ def test_duplicates_are_dropped_from_the_later_split(tmp_path, make_posts, taxon
     test.to_csv(tmp_path / "test.csv", index=False)
     prepared = prepare_posts(DataConfig(source="file", path=tmp_path), taxonomy, seed=1)
     card = prepared.card
-    assert card.find_filter("exact_duplicates").counts == {"train": {"bipolar": 1}, "test": {"depression": 1}}
-    assert card.find_filter("near_duplicates").counts == {"test": {"suicidewatch": 1}}
+    assert find_filter(card, "exact_duplicates").counts == {"train": {"bipolar": 1}, "test": {"depression": 1}}
+    assert find_filter(card, "near_duplicates").counts == {"test": {"suicidewatch": 1}}
     assert {"test-1", "test-2"}.isdisjoint(prepared.splits["test"]["post_id"])
     assert "train-100" not in set().union(*(frame["post_id"] for frame in prepared.splits.values()))
-    assert card.find_filter("read").n_posts == 140
-    assert card.find_filter("kept").n_posts == 137
+    assert find_filter(card, "read").n_posts == 140
+    assert find_filter(card, "kept").n_posts == 137
 
 
 def test_authors_never_stand_in_two_splits_and_conflicts_are_counted(tmp_path, make_posts, taxonomy):
@@ -69,7 +74,7 @@ def test_authors_never_stand_in_two_splits_and_conflicts_are_counted(tmp_path, m
     )
     config = DataConfig(source="file", path=tmp_path, author_column="who", keep_splits=("test",))
     prepared = prepare_posts(config, taxonomy, seed=1)
-    assert prepared.card.find_filter("author_conflicts").n_posts == 4
+    assert find_filter(prepared.card, "author_conflicts").n_posts == 4
     assert len(prepared.splits["test"]) == 26
     authors = [set(frame["author_id"]) for frame in prepared.splits.values()]
     assert sum(map(len, authors)) == len(set().union(*authors))
@@ -86,7 +91,7 @@ def test_controls_lose_their_duplicates_to_every_split(tmp_path, make_posts, tax
     prepared = prepare_posts(config, taxonomy, seed=1)
     assert prepared.controls.columns.tolist() == ["post_id", "text", "control_kind"]
     assert len(prepared.controls) == 9
-    assert prepared.card.find_filter("kept").counts["controls"] == {"control_plain": 9}
+    assert find_filter(prepared.card, "kept").counts["controls"] == {"control_plain": 9}
 
 
 def test_a_control_kind_that_may_be_a_text_is_refused(tmp_path, make_posts, taxonomy):
@@ -113,7 +118,7 @@ def test_posts_are_cleaned_and_counted(tmp_path, make_posts, taxonomy):
     posts.loc[4, "text"] += " &amp; more\u200b"
     posts.to_csv(tmp_path / "posts.csv", index=False)
     prepared = prepare_posts(DataConfig(source="file", path=tmp_path / "posts.csv"), taxonomy, seed=1)
-    assert prepared.card.find_filter("cleaned").counts == {"all": {"bipolar": 1}}
+    assert find_filter(prepared.card, "cleaned").counts == {"all": {"bipolar": 1}}
     together = pd.concat(prepared.splits.values()).set_index("post_id")
     assert together.loc["posts-5", "text"].endswith("& more")
 
@@ -220,15 +225,15 @@ def test_reddit2013_gives_enough_calibration_positives_and_no_leaks(reddit2013_f
     assert set(prepared.controls["control_kind"]) == {"control_plain", "control_emotional"}
     assert prepared.card.leakage.n_near_duplicates == 0
     assert prepared.card.leakage.n_authors_in_two_splits is None
-    assert prepared.card.find_filter("read").counts["train"]["suicidewatch"] == 552
+    assert find_filter(prepared.card, "read").counts["train"]["suicidewatch"] == 552
 
 
 @pytest.mark.real_data
 def test_the_emotion_folder_is_read_with_its_own_taxonomy(reddit2013_folder):
     config = DataConfig(source="emotion", path=reddit2013_folder.parent / "emotion_dair", taxonomy="emotion6")
     card = prepare_posts(config, load_taxonomy("emotion6"), seed=1).card
-    assert card.find_filter("read").n_posts == 20_000
-    assert 40 <= card.find_filter("exact_duplicates").n_posts <= 60  # 31 + 2 within and about 19 across splits
+    assert find_filter(card, "read").n_posts == 20_000
+    assert 40 <= find_filter(card, "exact_duplicates").n_posts <= 60  # 31 + 2 within and about 19 across splits
 
 
 @pytest.mark.real_data
@@ -246,7 +251,7 @@ def test_every_label_of_every_split_is_known_and_none_is_missing(
 ):
     config = DataConfig(source=source, path=reddit2013_folder.parent / folder, taxonomy=name)
     prepared = prepare_posts(config, load_taxonomy(name), seed=13)
-    assert prepared.card.find_filter("read").n_posts == n_read
-    assert n_repeated[0] <= prepared.card.find_filter("exact_duplicates").n_posts <= n_repeated[1]
+    assert find_filter(prepared.card, "read").n_posts == n_read
+    assert n_repeated[0] <= find_filter(prepared.card, "exact_duplicates").n_posts <= n_repeated[1]
     for split in ("train", "validation", "test"):
         assert {*prepared.splits[split]["label"]} == {*load_taxonomy(name).names}

@@ -77,5 +77,5 @@ def test_rated_sentences_are_counted_among_posts_as_they_are_once_cleaned(tmp_pa
 
 def test_folder_without_a_validation_file_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "train.csv")
-    with pytest.raises(SchemaError, match="one file named validation or val or dev, found 0"):
+    with pytest.raises(SchemaError, match="one file named validation or val or valid or dev, found 0"):
         load(tmp_path)

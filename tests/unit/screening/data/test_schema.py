@@ -106,7 +106,9 @@ def test_group_values_that_may_be_texts_are_refused():
 
 def test_lists_and_objects_in_cells_are_listed_with_the_other_bad_rows():
     several = [["a", "b"], np.array(["a", "b"]), {"a": 1}, []]
-    table = make_table(text=[*several, "fine"], label=[*several, "a"], created_at=[*several, None], group=[*several, "x"])
+    table = make_table(
+        text=[*several, "fine"], label=[*several, "a"], created_at=[*several, None], group=[*several, "x"]
+    )
     message = catch_message(table, labels={"a"}, group_columns=["group"])
     assert "4 of 5 rows" in message
     for reason in (
