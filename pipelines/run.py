@@ -18,7 +18,7 @@ from screening.config import RunConfig, dump_config
 from screening.exceptions import MissingArtifactError, ScreeningError
 from screening.taxonomy import Taxonomy, load_taxonomy
 from screening.training.processes import led_followers
-from screening.whole_writes import write_text_whole
+from screening.whole_writes import remove_leftovers, write_text_whole
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,8 @@ def run_stages(
     busy = f"another process works on run {root}; wait for it, or choose another name: --set name=OTHER"
     with led_followers(), lock_folder(root, busy):
         for stage in STAGES[: last + 1]:
+            for output in stage.outputs:
+                remove_leftovers(cast(Path, getattr(folder, output)))
             done = is_done(context.folder, stage, fingerprints[stage.name])
             if stage.name not in names:
                 if not done:

@@ -12,6 +12,7 @@ from pipelines.table_files import validate_output, write_table_whole
 from screening.audit.estimate import ReadStratum
 from screening.audit.sampling import FLAGGED, AuditSample, Stratum
 from screening.data.file_readers import read_table, show_columns
+from screening.data.schema import is_missing
 from screening.data.spreadsheet_cells import neutralise_cells
 from screening.exceptions import ConfigError, SchemaError
 from screening.types import Record
@@ -140,7 +141,7 @@ def read_decisions(path: Path, column: str | None = None) -> pd.Series:
     if chosen not in table:
         message = f"{path}: found no column {chosen!r} among {show_columns([str(name) for name in table.columns])}"
         raise SchemaError(message)
-    words = table[chosen].map(lambda cell: "" if pd.isna(cell) else str(cell).strip().lower())
+    words = table[chosen].map(lambda cell: "" if is_missing(cell) else str(cell).strip().lower())
     decisions = words.map(dict.fromkeys(POSITIVE_DECISIONS, True) | dict.fromkeys(NEGATIVE_DECISIONS, False))
     decisions = decisions.where(decisions.notna(), read_truth_values(words)).astype(object)
     named = pd.DataFrame({"post_id": read_ids(table["post_id"]), "decision": decisions})

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipelines.artifacts import RunFolder
 from screening.data.file_readers import read_table, show_columns
-from screening.data.schema import show_ids
+from screening.data.schema import is_missing, show_ids
 from screening.data.spreadsheet_cells import restore_cell
 from screening.exceptions import ConfigError, MissingArtifactError, SchemaError
 from screening.thresholds.operating_point import OperatingPoint
@@ -92,7 +92,7 @@ def read_scores(path: Path, promise: Promise, columns: Sequence[str]) -> pd.Data
         found = show_columns([str(name) for name in table.columns])
         message = f"{path}: expected the columns {', '.join(needed)}, found no {', '.join(missing)} among {found}"
         raise SchemaError(message)
-    found_versions = table["model_version"].map(lambda cell: "(none)" if pd.isna(cell) else str(cell))
+    found_versions = table["model_version"].map(lambda cell: "(none)" if is_missing(cell) else str(cell))
     versions = sorted(set(found_versions) - {promise.version})
     if versions:
         message = (

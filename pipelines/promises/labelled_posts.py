@@ -12,6 +12,7 @@ from screening.data.cleaning import clean_labelled_posts
 from screening.data.deduplicate import find_repeats
 from screening.data.file_readers import read_table
 from screening.data.preparation import load_split
+from screening.data.schema import is_missing
 from screening.data.sources import Columns, hide_author_names, select_columns
 from screening.exceptions import ConfigError
 from screening.scoring import MAX_CHARACTERS
@@ -43,7 +44,7 @@ def read_labelled_posts(path: Path, columns: Columns, taxonomy: Taxonomy) -> pd.
         )
         raise ConfigError(message)
     posts = hide_author_names(select_columns(table, columns, where=str(path), stem=path.stem))
-    labels = posts["label"].map(lambda label: OTHER if pd.isna(label) or label == "" else label)
+    labels = posts["label"].map(lambda label: OTHER if is_missing(label) or label == "" else label)
     names = {OTHER: OTHER} | taxonomy.name_by_text
     posts, _ = clean_labelled_posts(
         posts.assign(label=labels), names, max_characters=MAX_CHARACTERS, group_columns=columns.groups, where=str(path)

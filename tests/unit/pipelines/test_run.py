@@ -43,6 +43,16 @@ def test_stages_run_in_order_and_are_skipped_when_done(config: RunConfig, calls:
     assert calls[-1] == "report"
 
 
+def test_posts_that_a_kill_left_beside_a_finished_stage_are_removed(config: RunConfig, calls: list[str]) -> None:
+    run_stages(config, ("prepare",), Console(quiet=True))
+    for name in ("data", ".data.old", ".data.part"):
+        (config.run_dir / name).mkdir(parents=True)
+        (config.run_dir / name / "train.parquet").write_text("posts")
+    run_stages(config, ("prepare",), Console(quiet=True))
+    assert calls == ["prepare"]
+    assert sorted(path.name for path in config.run_dir.iterdir() if path.is_dir()) == ["data"]
+
+
 def test_stage_without_the_one_before_it_says_what_to_run(config: RunConfig, calls: list[str]) -> None:
     with pytest.raises(MissingArtifactError, match="screening prepare"):
         run_stages(config, ("train",), Console(quiet=True))
