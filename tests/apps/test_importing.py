@@ -1,12 +1,15 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from sqlalchemy import select
 
 from apps.review.identity.records import SignedIn
+from apps.review.services import importing
+from apps.review.services.audit_sampling import AuditSlice
 from apps.review.services.context import ReviewContext
 from apps.review.services.importing import import_explanations, import_scores
 from apps.review.services.judging import record_decision
@@ -14,6 +17,7 @@ from apps.review.services.leases import claim_post
 from apps.review.services.posts import load_post
 from apps.review.services.queue import count_queue
 from apps.review.services.tables import read_numbers, read_posts, validate_scores
+from apps.review.services.verifying import verify_chain
 from apps.review.store.models import Event, Highlight, Post, PostText
 from screening.exceptions import DataAccessError, SchemaError
 
@@ -300,3 +304,89 @@ def test_highlights_outside_a_post_or_over_each_other_are_refused(
     spans["model_version"] = "0123456789ab"
     with pytest.raises(SchemaError, match="highlight of post p3"):
         import_explanations(filled, operator, spans)
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], object]], None]:
+    """Let something else happen once, while an import computes."""
+
+    def _interrupt(name: str, happen: Callable[[], object]) -> None:
+        compute = getattr(importing, name)
+
+        def _compute(*args: Any, **kwargs: Any) -> Any:
+            monkeypatch.setattr(importing, name, compute)
+            happen()
+            return compute(*args, **kwargs)
+
+        monkeypatch.setattr(importing, name, _compute)
+
+    return _interrupt
+
+
+@pytest.mark.parametrize("step", ["build_rows", "add_facts", "build_left_out", "compute_import_digest"])
+def test_decisions_are_taken_while_an_import_computes(
+    filled: ReviewContext, operator: SignedIn, sign_in: SignIn, make_scores: MakeTable, make_posts: MakeTable,
+    interrupt: Callable[..., None], step: str,
+) -> None:  # fmt: skip
+    ada = sign_in()
+    claim_post(filled, ada, "p3")
+    interrupt(step, lambda: record_decision(filled, ada, "p3", "escalate"))
+    assert import_scores(filled, operator, make_scores(6), make_posts(6)).n_imported == 2
+    assert count_queue(filled, ada).n_waiting == 4
+    assert verify_chain(filled, operator).is_intact
+
+
+def test_decisions_are_taken_while_highlights_are_checked(
+    filled: ReviewContext, operator: SignedIn, sign_in: SignIn, interrupt: Callable[..., None]
+) -> None:
+    ada = sign_in()
+    claim_post(filled, ada, "p3")
+    interrupt("_validate_spans", lambda: record_decision(filled, ada, "p3", "escalate"))
+    spans = pd.DataFrame({"post_id": ["p3"], "head": "valence", "start": 0, "end": 1, "weight": 1.0})
+    assert import_explanations(filled, operator, spans.assign(model_version="0123456789ab")).n_explained == 1
+
+
+def test_an_import_that_met_another_one_computes_again_and_imports_nothing_twice(
+    context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable,
+    interrupt: Callable[..., None],
+) -> None:  # fmt: skip
+    scores = make_scores(40).assign(triage=["no_flag"] * 20 + ["refer"] * 20)
+    plan = AuditSlice(fraction=0.5)
+    interrupt("build_rows", lambda: import_scores(context, operator, scores, make_posts(40), audit=plan))
+    summary = import_scores(context, operator, scores, make_posts(40), audit=plan)
+    assert (summary.n_imported, summary.n_already_there, summary.n_audit) == (0, 20, 0)
+    with context.store.read() as session:
+        assert len(session.scalars(select(Event).where(Event.kind == "imported")).all()) == 1
+        assert len(session.scalars(select(Post).where(Post.is_audit)).all()) == 10
+    assert verify_chain(context, operator).is_intact
+
+
+def test_an_import_that_met_one_with_other_texts_is_refused(
+    context: ReviewContext, operator: SignedIn, make_scores: MakeTable, make_posts: MakeTable,
+    interrupt: Callable[..., None],
+) -> None:  # fmt: skip
+    other = make_posts().assign(text="Another walk.")
+    interrupt("build_rows", lambda: import_scores(context, operator, make_scores(), other))
+    with pytest.raises(SchemaError, match="another text"):
+        import_scores(context, operator, make_scores(), make_posts())
+
+
+def test_highlights_that_came_meanwhile_are_not_written_twice(
+    filled: ReviewContext, operator: SignedIn, interrupt: Callable[..., None]
+) -> None:
+    spans = pd.DataFrame({"post_id": ["p2", "p3"], "head": "valence", "start": 0, "end": 1, "weight": 1.0})
+    spans["model_version"] = "0123456789ab"
+    interrupt("_validate_spans", lambda: import_explanations(filled, operator, spans[:1]))
+    assert import_explanations(filled, operator, spans).n_explained == 1
+    with filled.store.read() as session:
+        assert session.scalars(select(Highlight.post_id).order_by(Highlight.post_id)).all() == ["p2", "p3"]
+
+
+@pytest.mark.parametrize("change", [{"start": float("nan")}, {"end": None}, {"start": ""}, {"weight": float("nan")}])
+def test_highlights_without_a_place_or_a_weight_are_refused_by_id(
+    filled: ReviewContext, operator: SignedIn, change: dict[str, Any]
+) -> None:
+    spans = pd.DataFrame({"post_id": ["p3"], "head": "valence", "start": 0, "end": 1, "weight": 1.0})
+    spans["model_version"] = "0123456789ab"
+    with pytest.raises(SchemaError, match="highlight of post p3"):
+        import_explanations(filled, operator, spans.assign(**change))

@@ -1,10 +1,12 @@
 """Importing scored posts and their highlights: all of a table or nothing, and a second time changes nothing."""
 
-from collections.abc import Hashable, Iterator, Sequence
+import math
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
@@ -23,7 +25,7 @@ from apps.review.services.import_rows import (
 from apps.review.services.promises import append_promises, validate_points
 from apps.review.services.tables import EXPLANATION_COLUMNS, require_columns, validate_scores
 from apps.review.store.events import append_event, to_timestamp
-from apps.review.store.models import Highlight, LeftOut, Post, PostText, QueueItem
+from apps.review.store.models import Event, Highlight, LeftOut, Post, PostText, QueueItem
 from screening.data.schema import show_ids
 from screening.exceptions import SchemaError
 from screening.thresholds.operating_point import OperatingPoint
@@ -55,6 +57,30 @@ class ExplanationSummary(Record):
 
     n_explained: int
     n_other_model: int
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What the store holds of a score table's posts; true as long as ``last_import`` is the last one.
+
+    ``known`` are the imported posts with their texts; ``left_out`` tells of others whether a slice's frame has them.
+    """
+
+    last_import: int | None
+    known: Mapping[str, Any]
+    left_out: Mapping[str, bool]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """All an import is to write; ``frame`` is empty where no audit slice was asked for."""
+
+    rows: list[Row]
+    texts: list[Row]
+    left_out: list[Row]
+    frame: list[str]
+    payload: dict[str, object]
+    summary: ImportSummary
 
 
 def import_scores(
@@ -101,32 +127,20 @@ def import_scores(
     validate_scores(scores)
     validate_points(scores, operating_points)
     require_columns(posts, ("post_id", "text"), "posts file")
-    is_flagged, ids = scores["triage"] != "no_flag", scores["post_id"].astype(str)
-    plan, sample = (audit, None) if isinstance(audit, AuditSlice) else (None, audit)
     now = context.clock()
-    with context.store.write() as session:
-        authorize(context, session, actor, "import")
-        frame = _find_frame(session, scores[~is_flagged])
-        drawn = draw_audit_slice(frame, plan)
-        is_wanted = is_flagged | include_unflagged | ids.isin(drawn) if sample is None else ids.isin(sample.post_ids)
-        rows, texts = build_rows(scores[is_wanted], posts, to_timestamp(now))
-        place_hidden(rows, sample.unflagged if sample else drawn, seed=audit.seed if audit else 0)
-        n_other_scores = _compare_with_known(session, rows, texts)
-        known = set(_load_ids(session, Post, [str(row["post_id"]) for row in rows]))
-        rows, texts = ([row for row in table if row["post_id"] not in known] for table in (rows, texts))
-        add_facts(rows, texts, posts, drawn)
-        left_out = build_left_out(scores[~is_wanted])
-        _store(session, context, actor, (rows, texts, left_out), frame=frame, audit=plan)
-        if rows or not n_other_scores:  # otherwise these promises are for scores that no post here has
-            append_promises(session, actor, now, (operating_points, alternatives))
-    return ImportSummary(
-        n_imported=len(rows),
-        n_already_there=int(is_wanted.sum()) - len(rows),
-        n_other_scores=n_other_scores,
-        n_left_out=int((~is_wanted).sum()),
-        n_audit=len(drawn),
-        n_grouped=sum(row["duplicate_group"] is not None for row in rows),
-    )
+    while True:
+        with context.store.read() as session:
+            authorize(context, session, actor, "import")
+            stored = _look_up(session, scores)
+        made = _prepare(scores, posts, stored, to_timestamp(now), audit, include_unflagged=include_unflagged)
+        with context.store.write() as session:
+            authorize(context, session, actor, "import")
+            if _find_last_import(session) != stored.last_import:
+                continue  # what was found in the store holds no longer
+            _store(session, context, actor, made)
+            if made.rows or not made.summary.n_other_scores:  # otherwise these promises are for scores no post here has
+                append_promises(session, actor, now, (operating_points, alternatives))
+            return made.summary
 
 
 def import_explanations(context: ReviewContext, actor: SignedIn, explanations: pd.DataFrame) -> ExplanationSummary:
@@ -135,99 +149,135 @@ def import_explanations(context: ReviewContext, actor: SignedIn, explanations: p
     Raises
     ------
     SchemaError
-        If columns are missing, or a span lies outside its post or overlaps another of the same head.
+        If columns are missing, a place or weight is no number, or a span lies outside its post or overlaps another of
+        the same head.
     """
     require_columns(explanations, EXPLANATION_COLUMNS, "explanation table")
     now = context.clock()
+    with context.store.read() as session:
+        authorize(context, session, actor, "import")
+        known = _load_unexplained(session, explanations["post_id"])
+    offered = [record for record in explanations.to_dict("records") if str(record["post_id"]) in known]
+    fitting = [record for record in offered if record["model_version"] == known[str(record["post_id"])][0]]
+    rows = [_to_highlight(record) for record in fitting]
+    _validate_spans(rows, {post_id: n_characters for post_id, (_, n_characters) in known.items()})
     with context.store.write() as session:
         authorize(context, session, actor, "import")
-        unexplained = select(Post.post_id, Post.model_version, PostText.text).join(
-            PostText, PostText.post_id == Post.post_id
-        )
-        unexplained = unexplained.where(Post.post_id.not_in(select(Highlight.post_id)))
-        known = {post_id: (version, len(words)) for post_id, version, words in session.execute(unexplained)}
-        offered = [record for record in explanations.to_dict("records") if str(record["post_id"]) in known]
-        fitting = [record for record in offered if record["model_version"] == known[str(record["post_id"])][0]]
-        rows = [_to_highlight(record) for record in fitting]
-        _validate_spans(rows, {post_id: n_characters for post_id, (_, n_characters) in known.items()})
-        explained = {row["post_id"] for row in rows}
+        still = _load_unexplained(session, [row["post_id"] for row in rows])
+        rows = [row for row in rows if row["post_id"] in still]
         if rows:
             session.execute(insert(Highlight), rows)
-            payload = {"n_posts": len(explained), "n_spans": len(rows)}
+            payload = {"n_posts": len(still), "n_spans": len(rows)}
             append_event(session, at=now, actor=actor.user_name, kind="explanations_imported", payload=payload)
-    other = {str(record["post_id"]) for record in offered} - explained
-    return ExplanationSummary(n_explained=len(explained), n_other_model=len(other))
+    other = {str(record["post_id"]) for record in offered} - {str(record["post_id"]) for record in fitting}
+    return ExplanationSummary(n_explained=len(still), n_other_model=len(other))
 
 
-def _store(
-    session: Session,
-    context: ReviewContext,
-    actor: SignedIn,
-    tables: tuple[list[Row], list[Row], list[Row]],
+def _load_unexplained(session: Session, post_ids: Iterable[object]) -> dict[str, tuple[str, int]]:
+    """Load model version and length in characters of those of these posts that have a text and no highlights."""
+    query = select(Post.post_id, Post.model_version, func.length(PostText.text))
+    query = query.join(PostText, PostText.post_id == Post.post_id)
+    query = query.where(~exists().where(Highlight.post_id == Post.post_id))
+    ids = sorted({str(post_id) for post_id in post_ids})
+    found = (row for some in _split(ids) for row in session.execute(query.where(Post.post_id.in_(some))))
+    return {post_id: (version, n_characters) for post_id, version, n_characters in found}
+
+
+def _look_up(session: Session, scores: pd.DataFrame) -> _Stored:
+    ids = [str(post_id) for post_id in scores["post_id"]]
+    query = select(Post.post_id, Post.model_version, Post.triage, Post.risk, PostText.text)
+    query = query.outerjoin(PostText, PostText.post_id == Post.post_id)
+    known = {row.post_id: row for some in _split(ids) for row in session.execute(query.where(Post.post_id.in_(some)))}
+    framed = select(LeftOut.post_id, LeftOut.frame_seq.is_not(None))
+    left_out = {
+        post_id: is_framed
+        for some in _split(ids)
+        for post_id, is_framed in session.execute(framed.where(LeftOut.post_id.in_(some)))
+    }
+    return _Stored(last_import=_find_last_import(session), known=known, left_out=left_out)
+
+
+def _find_last_import(session: Session) -> int | None:
+    return session.scalar(select(func.max(Event.seq)).where(Event.kind == "imported"))
+
+
+def _prepare(
+    scores: pd.DataFrame,
+    posts: pd.DataFrame,
+    stored: _Stored,
+    imported_at: str,
+    audit: AuditSlice | SampledPosts | None,
     *,
-    frame: Sequence[str],
-    audit: AuditSlice | None,
-) -> None:
-    """Append the event and write its rows; nothing at all where nothing is new."""
-    rows, texts, left_out = tables
-    known = set(_load_ids(session, LeftOut, [str(row["post_id"]) for row in left_out]))
-    known |= set(_load_ids(session, Post, [str(row["post_id"]) for row in left_out]))
-    left_out = [row for row in left_out if row["post_id"] not in known]
-    is_audited = audit is not None and bool(frame)
-    if not (rows or left_out or is_audited):
-        return
+    include_unflagged: bool,
+) -> _Prepared:
+    """Compute all that is to be written; takes long, so nobody is kept waiting meanwhile."""
+    plan, sample = (audit, None) if isinstance(audit, AuditSlice) else (None, audit)
+    is_flagged, ids = scores["triage"] != "no_flag", scores["post_id"].astype(str)
+    frame = _find_frame(ids[~is_flagged], stored) if plan else []
+    drawn = draw_audit_slice(frame, plan)
+    is_wanted = is_flagged | include_unflagged | ids.isin(drawn) if sample is None else ids.isin(sample.post_ids)
+    rows, texts = build_rows(scores[is_wanted], posts, imported_at)
+    place_hidden(rows, sample.unflagged if sample else drawn, seed=audit.seed if audit else 0)
+    n_other_scores = _compare_with_known(rows, texts, stored.known)
+    rows, texts = ([row for row in table if row["post_id"] not in stored.known] for table in (rows, texts))
+    add_facts(rows, texts, posts, drawn)
+    is_there = stored.known.keys() | stored.left_out.keys()
+    left_out = [row for row in build_left_out(scores[~is_wanted]) if row["post_id"] not in is_there]
+    summary = ImportSummary(
+        n_imported=len(rows),
+        n_already_there=int(is_wanted.sum()) - len(rows),
+        n_other_scores=n_other_scores,
+        n_left_out=int((~is_wanted).sum()),
+        n_audit=len(drawn),
+        n_grouped=sum(row["duplicate_group"] is not None for row in rows),
+    )
+    payload = _describe(rows, left_out, frame, plan)
+    return _Prepared(rows=rows, texts=texts, left_out=left_out, frame=frame, payload=payload, summary=summary)
+
+
+def _find_frame(unflagged: Iterable[str], stored: _Stored) -> list[str]:
+    """List the unflagged posts an audit slice may be drawn from: not imported, and in no slice's frame yet."""
+    return sorted(post_id for post_id in unflagged if post_id not in stored.known and not stored.left_out.get(post_id))
+
+
+def _describe(rows: list[Row], left_out: list[Row], frame: list[str], plan: AuditSlice | None) -> dict[str, object]:
     payload: dict[str, object] = {
         "n_posts": len(rows),
         "n_left_out": len(left_out),
         "digest": compute_import_digest(rows),
         "facts_digest": compute_import_digest(rows, FACT_FIELDS),
     }
-    if audit is not None and frame:
+    if plan is not None and frame:
         n_sampled = sum(bool(row["is_audit"]) for row in rows)
-        payload["audit"] = {"n_unflagged": len(frame), "n_sampled": n_sampled, "seed": audit.seed}
-    event = append_event(session, at=context.clock(), actor=actor.user_name, kind="imported", payload=payload)
+        payload["audit"] = {"n_unflagged": len(frame), "n_sampled": n_sampled, "seed": plan.seed}
+    return payload
+
+
+def _store(session: Session, context: ReviewContext, actor: SignedIn, made: _Prepared) -> None:
+    """Append the event and write its rows; nothing at all where nothing is new."""
+    if not (made.rows or made.left_out or made.frame):
+        return
+    event = append_event(session, at=context.clock(), actor=actor.user_name, kind="imported", payload=made.payload)
+    rows = [{**row, "import_seq": event.seq} for row in made.rows]
     if rows:
-        session.execute(insert(Post), [{**row, "import_seq": event.seq} for row in rows])
-        session.execute(insert(PostText), texts)
-        queued = [{**row, "import_seq": event.seq} for row in rows]
-        session.execute(insert(QueueItem), [{name: row[name] for name in _QUEUE_FIELDS} for row in queued])
-    if left_out:
-        session.execute(insert(LeftOut), [{**row, "import_seq": event.seq, "frame_seq": None} for row in left_out])
+        session.execute(insert(Post), rows)
+        session.execute(insert(PostText), made.texts)
+        session.execute(insert(QueueItem), [{name: row[name] for name in _QUEUE_FIELDS} for row in rows])
+    if made.left_out:
+        left_out = [{**row, "import_seq": event.seq, "frame_seq": None} for row in made.left_out]
+        session.execute(insert(LeftOut), left_out)
     for ids in _split([str(row["post_id"]) for row in rows]):
         session.execute(delete(LeftOut).where(LeftOut.post_id.in_(ids)))
-    for ids in _split(frame if is_audited else ()):
+    for ids in _split(made.frame):
         session.execute(update(LeftOut).where(LeftOut.post_id.in_(ids)).values(frame_seq=event.seq))
-
-
-def _find_frame(session: Session, unflagged: pd.DataFrame) -> list[str]:
-    """List the unflagged posts an audit slice may be drawn from: not imported, and in no slice's frame yet."""
-    ids = [str(post_id) for post_id in unflagged["post_id"]]
-    taken = set(_load_ids(session, Post, ids))
-    for some in _split(ids):
-        query = select(LeftOut.post_id).where(LeftOut.post_id.in_(some), LeftOut.frame_seq.is_not(None))
-        taken |= set(session.scalars(query))
-    return sorted(set(ids) - taken)
 
 
 def _split(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     yield from (ids[start : start + _N_IDS] for start in range(0, len(ids), _N_IDS))
 
 
-def _load_ids(session: Session, table: type[Post] | type[LeftOut], ids: Sequence[str]) -> Iterator[str]:
-    for some in _split(ids):
-        yield from session.scalars(select(table.post_id).where(table.post_id.in_(some)))
-
-
-def _load_known(session: Session, ids: Sequence[str]) -> dict[str, Any]:
-    query = select(Post.post_id, Post.model_version, Post.triage, Post.risk, PostText.text)
-    query = query.outerjoin(PostText, PostText.post_id == Post.post_id)
-    found = (session.execute(query.where(Post.post_id.in_(some))) for some in _split(ids))
-    return {row.post_id: row for rows in found for row in rows}
-
-
-def _compare_with_known(session: Session, rows: list[Row], texts: list[Row]) -> int:
+def _compare_with_known(rows: list[Row], texts: list[Row], known: Mapping[str, Any]) -> int:
     """Refuse posts that were imported with another text; count those that now come with another model or score."""
-    known = _load_known(session, [str(row["post_id"]) for row in rows])
     again = [(row, text["text"]) for row, text in zip(rows, texts, strict=True) if row["post_id"] in known]
     offered = [(row, text, known[str(row["post_id"])]) for row, text in again]
     changed = [str(row["post_id"]) for row, text, found in offered if found.text not in (None, text)]
@@ -247,12 +297,22 @@ def _is_same_score(row: Row, found: Any) -> bool:
 
 def _to_highlight(record: dict[Hashable, Any]) -> dict[str, Any]:
     reason = record.get("unreliable_because")
+    try:
+        start, end, weight = int(record["start"]), int(record["end"]), float(record["weight"])
+    except (TypeError, ValueError, OverflowError):
+        start, end, weight = 0, 0, math.nan
+    if not math.isfinite(weight):
+        message = (
+            f"a highlight of post {show_ids([str(record['post_id'])])} lacks a number in start, end or weight; nothing "
+            "was imported. Make the explanations anew (screening explain)"
+        )
+        raise SchemaError(message)
     return {
         "post_id": str(record["post_id"]),
         "head": str(record["head"]),
-        "start": int(record["start"]),
-        "end": int(record["end"]),
-        "weight": float(record["weight"]),
+        "start": start,
+        "end": end,
+        "weight": weight,
         "is_reliable": bool(record.get("is_reliable", True)),
         "unreliable_because": reason if reason in _REASONS else None,
     }
