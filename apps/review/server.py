@@ -143,7 +143,16 @@ def open_context() -> "ReviewContext":
 def serve(
     database_url: str, *, address: str, port: int, is_blind: bool, sign_in: Mapping[str, str] | None = None
 ) -> None:
-    """Become the web server; does not return."""
+    """Become the web server; does not return.
+
+    Raises
+    ------
+    ConfigError
+        If the sign-in is unsafe, or the team's guideline cannot be read.
+    """
+    from apps.review.services.guidelines import load_guidelines
+
+    load_guidelines()
     variables = build_sign_in(address=address, port=port) if sign_in is None else sign_in
     sys.stdout.flush()
     sys.stderr.flush()

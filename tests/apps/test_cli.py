@@ -210,6 +210,14 @@ def test_house_rules_that_cannot_be_read_stop_the_start(run: Callable[..., str],
         run("serve", "--settings", str(rules))
 
 
+def test_a_guideline_that_cannot_be_read_stops_the_start(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCREENING_REVIEW_GUIDELINES", "nowhere.txt")
+    with pytest.raises(ConfigError, match=r"nowhere\.txt cannot be read.*SCREENING_REVIEW_GUIDELINES"):
+        run("serve")
+
+
 def test_a_second_import_under_another_model_says_what_is_kept(
     run: Callable[..., str], tmp_path: Path, make_scores: MakeTable, make_posts: MakeTable
 ) -> None:

@@ -2,11 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from apps.review.components.guidelines import DEFAULT_FILE, MAX_CHARACTERS, load_guidelines, render_guidelines
+from apps.review.components.guidelines import render_guidelines
 from apps.review.components.keys import DECISION_KEYS
 from apps.review.components.labels import label_decision, label_reasons, mark_post, to_percent
 from apps.review.components.tables import describe_estimate, render_table
 from apps.review.services.decisions import DECISIONS, DEFAULT_REASONS
+from apps.review.services.guidelines import DEFAULT_FILE, MAX_CHARACTERS, read_guidelines
 from screening.exceptions import ConfigError
 from screening.types import Estimate, Interval
 
@@ -47,7 +48,7 @@ def test_cells_captions_and_headings_of_tables_are_escaped() -> None:
 
 
 def test_the_default_guideline_speaks_of_every_decision_and_of_the_reader() -> None:
-    text = load_guidelines()
+    text = read_guidelines()
     assert all(f"# {label_decision(decision)}" in text for decision in DECISIONS)
     assert "# Look after yourself" in text
     assert render_guidelines(text).count("<h3>") == 6
@@ -59,4 +60,4 @@ def test_a_guideline_that_cannot_be_shown_is_refused_by_name(tmp_path: Path, con
     file = tmp_path / "house.txt"
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=r"house\.txt"):
-        load_guidelines(str(file))
+        read_guidelines(str(file))

@@ -319,7 +319,11 @@ def _last_seq(app: object) -> int:
     return max(int(key.removeprefix("undo_")) for key in keys)
 
 
-def test_a_missing_guideline_is_told_as_what_it_is(open_app: OpenApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_guideline_is_told_as_what_it_is_and_keeps_nobody_from_judging(
+    open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SCREENING_REVIEW_GUIDELINES", str(Path("nowhere.txt")))
-    page = read_page(click(open_app(), "Open the next post"))
+    app = click(open_app(), "Open the next post")
+    page = read_page(app)
     assert "The guideline nowhere.txt cannot be read as UTF-8 text; check SCREENING_REVIEW_GUIDELINES." in page
+    assert "Saved" in read_page(decide(click(app, "Show the text"), "p3", "no_concern"))

@@ -1,49 +1,20 @@
-"""The team's guideline beside every post: a plain text file, shown as text."""
-
-import os
-from functools import lru_cache
-from pathlib import Path
+"""The team's guideline beside every post, shown as text."""
 
 import streamlit as st
 
+from apps.review.components.messages import show_message
+from apps.review.services.guidelines import load_guidelines
 from screening.exceptions import ConfigError
 from screening.explain.rendering import escape_visibly
 
-VARIABLE = "SCREENING_REVIEW_GUIDELINES"
-DEFAULT_FILE = Path(__file__).parents[1] / "guidelines" / "default.txt"
-MAX_CHARACTERS = 20_000
-
 
 def show_guidelines() -> None:
-    """Show the guideline, folded until asked for."""
+    """Show the guideline, folded until asked for; one that cannot be read keeps nobody from judging."""
     with st.expander("Guideline"):
-        st.html(render_guidelines(load_guidelines(os.environ.get(VARIABLE))))
-
-
-@lru_cache(maxsize=4)
-def load_guidelines(file: str | None = None) -> str:
-    """Read the team's guideline, or the default one.
-
-    Parameters
-    ----------
-    file : str or None
-        A UTF-8 text file; ``None`` or an empty string for the default.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, is empty, or is longer than anyone reads beside a post.
-    """
-    path = Path(file) if file else DEFAULT_FILE
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"the guideline {path} cannot be read as UTF-8 text; check {VARIABLE}"
-        raise ConfigError(message) from error
-    if not 0 < len(text) <= MAX_CHARACTERS:
-        message = f"a guideline has 1 to {MAX_CHARACTERS:,} characters, found {len(text):,} in {path}; shorten it"
-        raise ConfigError(message)
-    return text
+        try:
+            st.html(render_guidelines(load_guidelines()))
+        except ConfigError as error:
+            show_message(str(error), "problem")
 
 
 def render_guidelines(text: str) -> str:
