@@ -149,6 +149,17 @@ def test_filters_narrow_the_queue_and_the_next_post(audited: OpenApp) -> None:
     assert "Waiting <strong>33" in page
 
 
+def test_a_page_that_has_no_post_under_the_filters_says_so_and_clears_them(audited: OpenApp) -> None:
+    app = audited("reviewer")
+    (waiting,) = [box for box in app.selectbox if box.label == "Waiting"]
+    waiting.select("less than a day").run()
+    app = app.switch_page("views/post.py").run()
+    assert "Nothing more waits under your filters." in read_page(app)
+    assert "<strong>q000</strong>" in read_page(click(app, "Clear filters"))
+    app = app.switch_page("views/queue.py").run()
+    assert [box.value for box in app.selectbox] == [None] * len(app.selectbox)
+
+
 def test_a_lead_can_filter_by_level_and_audit_slice(audited: OpenApp) -> None:
     app = audited("lead")
     (audit,) = [box for box in app.selectbox if box.label == "Audit slice"]

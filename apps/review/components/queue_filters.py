@@ -23,17 +23,30 @@ _ROUND = "filter_round"  # clearing the filters makes new widgets, which start e
 def show_filters(facets: Facets) -> QueueFilters:
     """Show the filters; returns what was chosen, which also decides the next posts."""
     before = load_queue_filters() or QueueFilters()
-    n_set = len(before.model_dump(exclude_defaults=True))
+    n_set = count_filters()
     with st.expander(f"Filters ({n_set} set)" if n_set else "Filters", key="filters"):
         chosen = QueueFilters(**_ask(facets, before))
-        if n_set and st.button("Clear filters", key="clear_filters"):
-            set_queue_filters(None)
-            st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
-            st.rerun()
+        if n_set:
+            show_clear_button()
     if chosen != before:
         set_queue_filters(chosen)
         st.rerun()
     return chosen
+
+
+def count_filters() -> int:
+    """Count the filters that are set."""
+    return len((load_queue_filters() or QueueFilters()).model_dump(exclude_defaults=True))
+
+
+def show_clear_button() -> None:
+    """Offer to take all filters away."""
+    st.button("Clear filters", key="clear_filters", on_click=_clear)
+
+
+def _clear() -> None:
+    set_queue_filters(None)
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
 
 
 def _ask(facets: Facets, before: QueueFilters) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from apps.review.components.keys import OPEN_KEY, PUT_BACK_KEY, offer_key
 from apps.review.components.messages import run_page, show_message, show_notice
 from apps.review.components.page import describe_age
 from apps.review.components.post_text import show_facts, show_resources
+from apps.review.components.queue_filters import count_filters, show_clear_button
 from apps.review.components.reading import is_shown, show_reading_choices, show_words
 from apps.review.components.revealed import show_revealed
 from apps.review.components.similar import describe_group, show_similar
@@ -62,7 +63,7 @@ def _show_desk(context: ReviewContext, actor: SignedIn) -> None:
         show_last_undo()
         return
     if post is None:
-        show_message("Nothing is free right now. They come with an import, or when a desk is cleared.", "calm")
+        _show_nothing_free()
         show_last_undo()
         return
     if post.is_adjudication:
@@ -77,6 +78,14 @@ def _show_desk(context: ReviewContext, actor: SignedIn) -> None:
         show_guidelines()
     with desk_side:
         _show_side(context, post)
+
+
+def _show_nothing_free() -> None:
+    if count_filters():
+        show_message("Nothing more waits under your filters.", "calm")
+        show_clear_button()
+    else:
+        show_message("Nothing is free right now. Posts come with an import, or when a desk is cleared.", "calm")
 
 
 def _load(context: ReviewContext, actor: SignedIn) -> PostDetail | None:
