@@ -82,6 +82,7 @@ def test_export_erase_and_audit_from_the_command_line(
     shown = run("import", scores, "--posts", posts, "--audit-n", "1")
     assert "Imported 4 posts" in shown
     assert "1 unflagged posts were drawn at random" in shown
+    assert "readers can tell" not in shown
     assert "Erased its text, 0 notes and 0 highlights of p2." in run("erase", "p2")
     assert "1 posts were erased" in run("verify")
     out = tmp_path / "decisions.csv"
@@ -99,6 +100,16 @@ def test_export_erase_and_audit_from_the_command_line(
     for options in (("--audit-n", "0"), ("--audit-fraction", "1.5"), ("--audit-n", "1", "--audit-fraction", "0.1")):
         with pytest.raises(ConfigError, match="one of the two"):
             run("import", scores, "--posts", posts, *options)
+
+
+def test_an_audit_that_comes_after_the_flagged_posts_warns_that_readers_can_tell(
+    run: Callable[..., str], run_folder: Path
+) -> None:
+    scores, posts = (str(run_folder / part / "test.parquet") for part in ("evaluation", "data"))
+    run("import", scores, "--posts", posts)
+    shown = run("import", scores, "--posts", posts, "--audit-n", "1")
+    assert "readers can tell them by how long they wait" in shown
+    assert "readers can tell" not in run("import", scores, "--posts", posts, "--audit-n", "1")
 
 
 def test_a_list_is_erased_from_the_command_line_with_a_summary_in_counts(

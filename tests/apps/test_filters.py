@@ -146,7 +146,9 @@ def test_facets_count_what_waits_and_hide_the_audit_from_blind_reviewers(
     assert [(facet.community, facet.n_waiting) for facet in facets.communities] == [(f"c{i}", 10) for i in range(7)]
     assert [facet.n_waiting for facet in facets.lengths] == [70, 0, 0, 0]
     assert facets.n_audit == 7
-    assert load_facets(context, sign_in()).n_audit is None
+    seen = load_facets(context, sign_in())
+    assert (seen.n_audit, seen.imports) == (None, ())
+    assert len(load_facets(replace(context, settings=ReviewSettings(is_blind=False)), sign_in()).imports) == 1
 
 
 def test_a_queue_page_needs_the_same_statements_at_any_size(context: ReviewContext, sign_in: SignIn) -> None:

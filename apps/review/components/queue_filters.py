@@ -62,7 +62,8 @@ def _ask(facets: Facets, before: QueueFilters) -> dict[str, Any]:
             chosen |= _AGES[label]
     with right:
         imports = {f"{facet.at:%Y-%m-%d %H:%M} UTC ({facet.n_waiting:,})": facet.seq for facet in facets.imports}
-        chosen["import_seq"] = _choose("Import", imports, before.import_seq)
+        if imports:
+            chosen["import_seq"] = _choose("Import", imports, before.import_seq)
         communities = {f"{facet.community} ({facet.n_waiting:,})": facet.community for facet in facets.communities}
         if communities:
             chosen["community"] = _choose("Community", communities, before.community)

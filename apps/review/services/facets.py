@@ -39,7 +39,10 @@ class LengthFacet(Record):
 
 
 class Facets(Record):
-    """The choices; the newest imports and the largest communities first. ``n_audit`` is ``None`` where hidden."""
+    """The choices; the newest imports and the largest communities first.
+
+    Where the audit slice is hidden ``n_audit`` is ``None``, and there are no imports: one may hold nothing but a slice.
+    """
 
     imports: tuple[ImportFacet, ...]
     communities: tuple[CommunityFacet, ...]
@@ -54,7 +57,7 @@ def load_facets(context: ReviewContext, actor: SignedIn) -> Facets:
         sees_audit = not context.settings.is_blind or is_permitted(role, "see_dashboard")
         audit = select(func.count()).select_from(QueueItem).where(QueueItem.is_audit)
         return Facets(
-            imports=_load_imports(session),
+            imports=_load_imports(session) if sees_audit else (),
             communities=_load_communities(session),
             lengths=_load_lengths(session),
             n_audit=session.scalar(audit) or 0 if sees_audit else None,
