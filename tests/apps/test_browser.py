@@ -262,6 +262,21 @@ def test_wrong_roles_meet_no_posts_and_no_pages_of_others(visit: Callable[..., A
         assert "Walk number" not in page.content()
 
 
+def test_sliding_a_threshold_draws_the_numbers_loaded_with_the_page(visit: Callable[..., Any], server: Server) -> None:
+    page = visit("lee")
+    page.get_by_role("link", name="Thresholds").click()
+    page.get_by_text("Alerts among 12 scored").wait_for()
+    scores = pd.DataFrame({"post_id": ["left out"], "triage": "no_flag", "risk_urgent": 0.1, "model_version": "m"})
+    operator = command_line_operator(datetime.now(UTC))
+    import_scores(server.context, operator, scores, pd.DataFrame({"post_id": [], "text": []}))
+    page.get_by_role("slider").press("ArrowRight")
+    page.get_by_text("0.505").first.wait_for()
+    _settle(page)
+    assert page.get_by_text("Alerts among 12 scored").is_visible()
+    page.reload()
+    page.get_by_text("Alerts among 13 scored").wait_for()
+
+
 def test_on_a_phone_nothing_is_wider_than_the_screen(visit: Callable[..., Any], server: Server) -> None:
     page = visit("lee", viewport={"width": 360, "height": 740}, color_scheme="dark")
     headings = {

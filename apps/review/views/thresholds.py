@@ -8,7 +8,7 @@ from apps.review.components.messages import run_page, show_message
 from apps.review.components.rows import show_counts
 from apps.review.components.tables import show_table
 from apps.review.services.thresholds import Promise, ThresholdCurve, ThresholdNumbers, load_thresholds
-from apps.review.state import load_context, require_signed_in
+from apps.review.state import load_context, refresh_session, require_signed_in
 
 _SLIDER = "threshold"
 
@@ -22,6 +22,18 @@ def show() -> None:
         show_message("No scored posts yet. Import some first", "calm")
         return
     st.html("<p class='quiet'>A look at what would be. Sliding changes no flag and no queue: those follow scoring.</p>")
+    _show_curves(curves)
+
+
+@st.fragment
+def _show_curves(curves: tuple[ThresholdCurve, ...]) -> None:
+    """Show one of the curves; a click in here draws this part again, from the numbers loaded with the page."""
+    run_page(lambda: _show_chosen(curves))
+
+
+def _show_chosen(curves: tuple[ThresholdCurve, ...]) -> None:
+    refresh_session()  # the part that draws itself again skips the app's own way in
+    require_signed_in("see_thresholds")
     _show_curve(_choose(curves))
 
 
