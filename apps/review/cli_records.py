@@ -165,8 +165,8 @@ def import_tables(
         typer.echo(f"{summary.n_audit} unflagged posts were drawn at random and wait among the others.")
     if summary.n_audit and summary.n_audit == summary.n_imported:
         typer.echo(
-            "No flagged post came with them, so readers can tell them by how long they wait. Next time draw the slice in "
-            "the import that brings the flagged posts."
+            "No flagged post came with them, so readers can tell them by how long they wait. Next time draw the slice "
+            "in the import that brings the flagged posts."
         )
     if summary.n_grouped:
         typer.echo(f"{summary.n_grouped} posts say nearly the same as another one; the app offers them together.")

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -129,8 +130,9 @@ def build_sign_in(
     return variables
 
 
+@lru_cache(maxsize=1)
 def open_context() -> "ReviewContext":
-    """Open what the environment names: the database, and the rules of the house."""
+    """Open what the environment names, the database and the rules of the house: once for the gate and all pages."""
     from apps.review.services.context import SETTINGS_VARIABLE, ReviewContext, read_settings
     from apps.review.store.database import open_store
 

@@ -9,13 +9,12 @@ from apps.review.identity.oidc import OidcAccounts
 from apps.review.identity.records import SignedIn, SignInRequest
 from apps.review.identity.sessions import Sessions
 from apps.review.identity.settings import SignInSettings, read_sign_in_settings
-from apps.review.server import BLIND_VARIABLE, open_context
+from apps.review.server import open_context
 from apps.review.services.access import Permission, is_permitted, load_role
-from apps.review.services.context import SETTINGS_VARIABLE, ReviewContext
+from apps.review.services.context import ReviewContext
 from apps.review.services.errors import NotSignedInError, StoreBusyError, StoreUnavailableError
 from apps.review.services.filters import QueueFilters
 from apps.review.services.own_account import sign_out
-from apps.review.store.database import resolve_url
 
 _SIGNED_IN = "signed_in"
 _NOTICE = "notice"
@@ -31,13 +30,7 @@ _N_ESCALATED = "n_escalated"
 
 
 def load_context() -> ReviewContext:
-    """Open the store of this server once for all sessions."""
-    return _open_context(resolve_url(), os.environ.get(BLIND_VARIABLE), os.environ.get(SETTINGS_VARIABLE))
-
-
-@st.cache_resource(show_spinner=False)
-def _open_context(*environment: str | None) -> ReviewContext:
-    del environment  # its values are the key of the cache; the settings are read anew
+    """Load what this server works on, for the gate and all sessions the same."""
     return open_context()
 
 

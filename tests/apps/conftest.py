@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import streamlit as st
 from argon2 import PasswordHasher
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
@@ -20,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 from apps.review.identity import passwords
 from apps.review.identity.local import LocalAccounts
 from apps.review.identity.records import SignedIn, SignInRequest, command_line_operator
-from apps.review.server import build_command, build_environment
+from apps.review.server import build_command, build_environment, open_context
 from apps.review.services.accounts import add_user
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.importing import import_scores
@@ -176,7 +175,7 @@ def open_app(
     monkeypatch.setenv("SCREENING_REVIEW_DB", context.store.url)
     import_scores(context, operator, _make_scores(), _make_posts())
     yield lambda name="reviewer": open_app_as(context, name)
-    st.cache_resource.clear()
+    open_context.cache_clear()
 
 
 CHROMIUM = "/usr/bin/chromium"

@@ -1,6 +1,7 @@
 """The gate and its forms around a framework that answers everything."""
 
 import re
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from apps.review.identity.records import SignedIn
 from apps.review.identity.sessions import hash_token
 from apps.review.identity.settings import SignInSettings
+from apps.review.server import APP, open_context
 from apps.review.services.accounts import add_user, change_role, deactivate_user, set_password
 from apps.review.services.context import ReviewContext
+from apps.review.state import load_context
 from apps.review.store.models import Event, UserSession
 from apps.review.web.doorkeeper import Doorkeeper
 from apps.review.web.gate import Gate
@@ -365,3 +368,13 @@ def test_a_database_that_is_gone_shuts_the_gate_with_a_sentence_until_it_is_back
         pass
     away.rename(file)
     assert is_in(visitor)
+
+
+def test_the_gate_and_the_pages_of_a_process_work_on_one_store(
+    context: ReviewContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCREENING_REVIEW_DB", context.store.url)
+    open_context.cache_clear()
+    gate = runpy.run_path(str(APP))["_DOORKEEPER"]
+    assert gate.context is load_context()
+    open_context.cache_clear()

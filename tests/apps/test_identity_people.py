@@ -3,12 +3,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
 from apps.review.identity.local import LocalAccounts
 from apps.review.identity.records import SignedIn, SignInRequest
+from apps.review.server import open_context
 from apps.review.services.accounts import add_user, list_accounts
 from apps.review.services.context import ReviewContext
 
@@ -32,7 +32,7 @@ def people(context: ReviewContext, operator: SignedIn, monkeypatch: pytest.Monke
         return app
 
     yield _open
-    st.cache_resource.clear()
+    open_context.cache_clear()
 
 
 def identify(context: ReviewContext, name: str, password: str) -> SignedIn | None:
