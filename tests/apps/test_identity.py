@@ -197,6 +197,23 @@ def test_signing_out_gives_the_post_back(filled: ReviewContext, sign_in: SignIn)
     assert count_queue(filled, ada).n_held == 0
 
 
+def test_signing_out_leaves_the_post_on_the_desk_while_another_session_is_open(
+    filled: ReviewContext, sign_in: SignIn, clock: Any
+) -> None:
+    sessions = Sessions(filled.store, filled.settings.session, clock)
+    opened = [sessions.open(sign_in()) for _ in range(3)]
+    forgotten, here, there = (found[0] for found in opened if found is not None)
+    clock.advance(minutes=10)
+    here, there = (touched for session in (here, there) if (touched := sessions.touch(session)) is not None)
+    claim_next(filled, there)
+    clock.advance(minutes=10)  # the forgotten one is over by now
+    sign_out(filled, here)
+    assert count_queue(filled, there).n_held == 1
+    sign_out(filled, there)
+    assert count_queue(filled, sign_in("bob")).n_held == 0
+    assert forgotten.user_name == "ada"
+
+
 @given(
     pauses=st.lists(st.sampled_from([0, 20, 60, 800, 899, 901, 1_200, 2_000]), min_size=1, max_size=40),
     steps=st.lists(st.sampled_from([0, 0, 0, -3, -10, -600, -1_150, -1_990]), min_size=40, max_size=40),

@@ -1,12 +1,12 @@
 """What everyone does with their own account: choose a password, sign out."""
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from apps.review.identity.local import LockoutPolicy
 from apps.review.identity.passwords import is_password_right
 from apps.review.identity.records import SignedIn
-from apps.review.identity.sessions import end_sessions
+from apps.review.identity.sessions import end_sessions, load_session
 from apps.review.services.access import load_role
 from apps.review.services.accounts import clear_desk, hash_new_password
 from apps.review.services.context import ReviewContext
@@ -47,7 +47,7 @@ def change_own_password(context: ReviewContext, actor: SignedIn, *, present: str
 
 
 def sign_out(context: ReviewContext, actor: SignedIn) -> None:
-    """End this session, give back the post on the desk, and note it."""
+    """End this session, give back the post on the desk unless another session of the account is open, and note it."""
     with context.store.write() as session:
         load_role(context, session, actor, may_change_password=True)
         session.execute(
@@ -55,8 +55,20 @@ def sign_out(context: ReviewContext, actor: SignedIn) -> None:
             .where(UserSession.token_hash == actor.session_id)
             .values(ended_at=to_timestamp(context.clock()))
         )
-        clear_desk(session, actor.user_name)
+        if not _has_other_session(session, context, actor):
+            clear_desk(session, actor.user_name)
         _note(session, context, actor, "sign_out")
+
+
+def _has_other_session(session: Session, context: ReviewContext, actor: SignedIn) -> bool:
+    others = select(UserSession.token_hash).where(
+        UserSession.user_name == actor.user_name,
+        UserSession.token_hash != actor.session_id,
+        UserSession.ended_at.is_(None),
+    )
+    found = (load_session(session, token_hash) for token_hash in session.scalars(others))
+    now = context.clock()
+    return any(other is not None and not context.settings.session.is_expired(other, now) for other in found)
 
 
 def _count_wrong_password(context: ReviewContext, actor: SignedIn) -> None:
