@@ -36,9 +36,9 @@ class LocalAccounts:
 
     name = "local"
 
-    def __init__(self, store: Store, lockout: LockoutPolicy | None = None) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._lockout = lockout or LockoutPolicy()
+        self._lockout = LockoutPolicy()
         prepare_decoy()
 
     def identify(self, request: SignInRequest, now: datetime) -> SignedIn | None:

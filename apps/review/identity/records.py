@@ -4,7 +4,7 @@ import getpass
 import os
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 from pydantic import Field, SecretStr
 
@@ -38,16 +38,6 @@ class SignedIn(Record):
     password_tag: str = ""
     session_id: str = ""
     must_change_password: bool = False
-
-
-class IdentityProvider(Protocol):
-    """One way to sign in: local accounts, OpenID Connect, or a header set by a trusted proxy."""
-
-    name: str
-
-    def identify(self, request: SignInRequest, now: datetime) -> SignedIn | None:
-        """Return who this is, or ``None``, without telling why not."""
-        ...
 
 
 def to_role(text: str) -> Role:

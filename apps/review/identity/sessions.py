@@ -167,10 +167,10 @@ def load_session(session: Session, session_id: str) -> SignedIn | None:
     )
 
 
-def end_sessions(session: Session, user_name: str, now: datetime, except_id: str = "") -> None:
-    """End every session of an account, but one; part of the caller's transaction."""
+def end_sessions(session: Session, user_name: str, now: datetime) -> None:
+    """End every session of an account; part of the caller's transaction."""
     session.execute(
         update(UserSession)
-        .where(UserSession.user_name == user_name, UserSession.token_hash != except_id, UserSession.ended_at.is_(None))
+        .where(UserSession.user_name == user_name, UserSession.ended_at.is_(None))
         .values(ended_at=to_timestamp(now))
     )
