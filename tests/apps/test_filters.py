@@ -272,6 +272,21 @@ def test_near_duplicates_are_offered_and_decided_only_when_asked(
     assert verify_chain(grouped, operator).is_intact
 
 
+def test_of_many_near_duplicates_only_as_many_are_read_as_are_shown(
+    context: ReviewContext, operator: SignedIn, sign_in: SignIn, make_scores: MakeTable, make_posts: MakeTable
+) -> None:
+    scores = make_scores(60).assign(triage="refer")
+    import_scores(context, operator, scores, make_posts(60).assign(text="The same quiet walk."))
+    ada = sign_in()
+    claim_post(context, ada, "p0")
+    record_decision(context, ada, "p0", "no_concern")
+    shown = [member.post_id for member in load_group(context, ada, "p0")]
+    assert (len(shown), shown[:2]) == (20, ["p1", "p10"])
+    assert "p9" not in shown
+    assert len(decide_group(context, ada, "p0", ["p9", "p1"])) == 2
+    assert load_group(context, ada, "p0")[0].post_id == "p10"
+
+
 def test_a_group_is_decided_whole_or_not_at_all(grouped: ReviewContext, sign_in: SignIn) -> None:
     ada, bob = sign_in("ada"), sign_in("bob")
     claim_post(grouped, ada, "p4")

@@ -12,14 +12,12 @@ from apps.review.services.groups import decide_group, load_group
 from apps.review.services.posts import PostDetail
 from apps.review.state import put_notice
 
-_MAX_SHOWN = 20
-
 
 def show_similar(context: ReviewContext, actor: SignedIn, post: PostDetail) -> None:
     """Offer a judged post's decision to the near-duplicates that wait, each after a look at it; none is ticked."""
     if post.n_near_duplicates == 0 or post.standing is None or post.is_adjudication:
         return
-    members = load_group(context, actor, post.post_id)[:_MAX_SHOWN]
+    members = load_group(context, actor, post.post_id)
     if not members:
         return
     st.subheader(describe_group(len(members)), anchor=False)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
@@ -16,6 +16,8 @@ from apps.review.store.events import to_timestamp
 from apps.review.store.models import Post, PostText, QueueItem
 from screening.types import Record
 
+MAX_OFFERED = 20  # near-duplicates beside a post: as many as one can look at
+
 
 class GroupMember(Record):
     """A waiting post that says nearly the same; its text is shown so that the decision is a look, not a guess."""
@@ -25,7 +27,7 @@ class GroupMember(Record):
 
 
 def load_group(context: ReviewContext, actor: SignedIn, post_id: str) -> tuple[GroupMember, ...]:
-    """List the near-duplicates the actor may judge now: nobody has read them, and no one else holds them.
+    """List the first ``MAX_OFFERED`` near-duplicates the actor may judge now: unread, and on no one else's desk.
 
     Raises
     ------
@@ -35,7 +37,8 @@ def load_group(context: ReviewContext, actor: SignedIn, post_id: str) -> tuple[G
     with context.store.read() as session:
         authorize(context, session, actor, "judge")
         _require_known(session, actor, post_id)
-        return _load_members(session, actor, post_id, context.clock())
+        query = _select_members(actor, post_id, context.clock()).order_by(Post.post_id).limit(MAX_OFFERED)
+        return tuple(GroupMember(post_id=member, text=text) for member, text in session.execute(query))
 
 
 def decide_group(
@@ -58,8 +61,8 @@ def decide_group(
         if own is None:
             message = "only a decision of your own can be given to near-duplicates; judge the post first"
             raise NotAllowedError(message)
-        offered = {member.post_id for member in _load_members(session, actor, post_id, context.clock())}
-        taken = sorted(set(member_ids) - offered)
+        free = _select_members(actor, post_id, context.clock()).where(Post.post_id.in_(member_ids))
+        taken = sorted(set(member_ids) - set(session.scalars(free)))
         if taken:
             message = f"these posts were taken or judged meanwhile: {', '.join(taken)[:200]}. Nothing was saved"
             raise LeaseLostError(message)
@@ -84,18 +87,16 @@ def _require_known(session: Session, actor: SignedIn, post_id: str) -> None:
         raise NotAllowedError(message)
 
 
-def _load_members(session: Session, actor: SignedIn, post_id: str, now: datetime) -> tuple[GroupMember, ...]:
+def _select_members(actor: SignedIn, post_id: str, now: datetime) -> Select[tuple[str, str]]:
     group = select(Post.duplicate_group).where(Post.post_id == post_id).scalar_subquery()
     is_free = or_(
         QueueItem.leased_by.is_(None),
         QueueItem.leased_by == actor.user_name,
         QueueItem.lease_expires_at <= to_timestamp(now),
     )
-    query = (
+    return (
         select(PostText.post_id, PostText.text)
         .join(Post, Post.post_id == PostText.post_id)
         .join(QueueItem, QueueItem.post_id == PostText.post_id)
         .where(Post.duplicate_group == group, Post.post_id != post_id, QueueItem.stage == "first", is_free)
-        .order_by(Post.post_id)
     )
-    return tuple(GroupMember(post_id=member, text=text) for member, text in session.execute(query))
