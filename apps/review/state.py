@@ -1,6 +1,7 @@
 """What the web pages share: the open store, who is signed in, and which post is on the screen."""
 
 import os
+from typing import NoReturn
 
 import streamlit as st
 
@@ -21,6 +22,7 @@ _NOTICE = "notice"
 _IS_PROBLEM = "notice_is_problem"
 _REFUSED = "refused_token"
 _LEAVES = "leaves"
+_BY_ITSELF = "drawn_by_itself"
 _OPEN_POST = "open_post"
 _SHOWN_POST = "shown_post"
 _FILTERS = "queue_filters"
@@ -45,12 +47,20 @@ def refresh_session() -> SignedIn | None:
     found = _find_session(held)
     if found is not None and held is not None and found.session_id != held.session_id:
         st.session_state.clear()  # another person's state, met again under this connection
-    touched = _open_sessions().touch(found) if found is not None and not found.must_change_password else None
-    if touched is not None:
-        st.session_state[_SIGNED_IN] = touched
+    current = found if found is not None and not found.must_change_password else None
+    if current is not None and not st.session_state.pop(_BY_ITSELF, False):
+        current = _open_sessions().touch(current)
+    if current is not None:
+        st.session_state[_SIGNED_IN] = current
     elif held is not None:
         end_session("Your session has ended. Sign in again to go on; every decision you made is saved.")
-    return touched
+    return current
+
+
+def rerun_by_itself() -> NoReturn:
+    """Draw everything again though nobody touched the page, which is no activity."""
+    st.session_state[_BY_ITSELF] = True
+    st.rerun(scope="app")
 
 
 def _open_sessions() -> Sessions:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from apps.review.components.labels import mark_post
+from apps.review.identity.sessions import Sessions
 from apps.review.services.context import ReviewContext
 from apps.review.services.judging import record_decision
 from apps.review.services.leases import claim_post
@@ -162,8 +163,12 @@ def test_when_the_time_on_the_desk_is_over_the_screen_is_cleared(
 ) -> None:
     (tmp_path / "house.yaml").write_text("lease_duration: PT0.001S\n", encoding="utf-8")
     monkeypatch.setenv("SCREENING_REVIEW_SETTINGS", str(tmp_path / "house.yaml"))
-    app = click(open_app(), "Open the next post")
-    page = read_page(app)
+    app = open_app()
+    touched: list[datetime] = []
+    touch = Sessions.touch
+    monkeypatch.setattr(Sessions, "touch", lambda *args: touched.append(datetime.now(UTC)) or touch(*args))
+    page = read_page(click(app, "Open the next post"))
+    assert len(touched) == 2  # the click and the page it leads to; clearing the screen is no activity
     assert "The time on your desk was over." in page
     assert "p3" not in page
     with context.store.read() as session:

@@ -9,7 +9,7 @@ from apps.review.components.messages import show_message
 from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
 from apps.review.services.workload import Workload, load_workload, take_break
-from apps.review.state import put_notice
+from apps.review.state import put_notice, rerun_by_itself
 
 _UNTIL = "desk_until"
 _CLEARED = "desk_cleared"
@@ -31,7 +31,7 @@ def show_time_left(context: ReviewContext) -> None:
     if left <= timedelta(0):
         put_back()
         put_notice("The time on your desk was over. The post is back in the queue, and nothing was decided.")
-        st.rerun(scope="app")
+        rerun_by_itself()
     minutes = max(1, round(left / timedelta(minutes=1)))
     st.html(f"<div class='quiet'>On your desk for {minutes} more minute{'s' if minutes > 1 else ''}</div>")
     if left <= _WARN_AT and st.button("Keep it longer", key="keep_longer", width="stretch"):
