@@ -87,7 +87,7 @@ def _require_known(session: Session, actor: SignedIn, post_id: str) -> None:
         raise NotAllowedError(message)
 
 
-def _select_members(actor: SignedIn, post_id: str, now: datetime) -> Select[tuple[str, str]]:
+def _select_members(actor: SignedIn, post_id: str, now: datetime) -> Select[str, str]:
     group = select(Post.duplicate_group).where(Post.post_id == post_id).scalar_subquery()
     is_free = or_(
         QueueItem.leased_by.is_(None),
