@@ -138,7 +138,8 @@ def import_tables(
     """Import scores and posts, then their highlights, and say what came of it."""
     from apps.review.identity.records import command_line_operator
     from apps.review.services.audit_sampling import SampledPosts
-    from apps.review.services.importing import import_explanations, import_scores
+    from apps.review.services.importing import import_scores
+    from apps.review.services.importing_explanations import import_explanations
     from apps.review.services.tables import read_numbers
 
     operator = command_line_operator(context.clock())

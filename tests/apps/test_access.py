@@ -64,7 +64,7 @@ ALLOWED: dict[str, set[str]] = {
     "groups.decide_group": JUDGES,
     "groups.load_group": JUDGES,
     "history.load_history": {"reviewer", "lead", "auditor"},
-    "importing.import_explanations": {"admin"},
+    "importing_explanations.import_explanations": {"admin"},
     "importing.import_scores": {"admin"},
     "judging.record_decision": JUDGES,
     "judging.revise_decision": JUDGES,

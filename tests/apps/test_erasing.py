@@ -18,7 +18,8 @@ from apps.review.services.errors import NotAllowedError, PostErasedError
 from apps.review.services.escalations import take_over, undo_take_over
 from apps.review.services.history import load_history
 from apps.review.services.id_lists import read_id_list
-from apps.review.services.importing import import_explanations, import_scores
+from apps.review.services.importing import import_scores
+from apps.review.services.importing_explanations import import_explanations
 from apps.review.services.judging import record_decision, revise_decision, undo_decision
 from apps.review.services.leases import claim_post
 from apps.review.services.posts import load_post

@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from apps.review.identity.records import SignedIn
-from apps.review.services import importing
+from apps.review.services import importing, importing_explanations
 from apps.review.services.audit_sampling import AuditSlice
 from apps.review.services.context import ReviewContext
-from apps.review.services.importing import import_explanations, import_scores
+from apps.review.services.importing import import_scores
+from apps.review.services.importing_explanations import import_explanations
 from apps.review.services.judging import record_decision
 from apps.review.services.leases import claim_post
 from apps.review.services.posts import load_post
@@ -311,14 +312,15 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], ob
     """Let something else happen once, while an import computes."""
 
     def _interrupt(name: str, happen: Callable[[], object]) -> None:
-        compute = getattr(importing, name)
+        module = importing if hasattr(importing, name) else importing_explanations
+        compute = getattr(module, name)
 
         def _compute(*args: Any, **kwargs: Any) -> Any:
-            monkeypatch.setattr(importing, name, compute)
+            monkeypatch.setattr(module, name, compute)
             happen()
             return compute(*args, **kwargs)
 
-        monkeypatch.setattr(importing, name, _compute)
+        monkeypatch.setattr(module, name, _compute)
 
     return _interrupt
 

@@ -26,7 +26,8 @@ from apps.review.services.accounts import add_user, set_password
 from apps.review.services.audit_sampling import AuditSlice
 from apps.review.services.context import ReviewContext, ReviewSettings
 from apps.review.services.erasing import erase_posts
-from apps.review.services.importing import import_explanations, import_scores
+from apps.review.services.importing import import_scores
+from apps.review.services.importing_explanations import import_explanations
 from apps.review.services.judging import record_decision
 from apps.review.services.leases import claim_next
 from apps.review.services.own_account import sign_out

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from apps.review.identity.records import SignedIn
 from apps.review.services.context import ReviewContext
-from apps.review.services.importing import import_explanations
+from apps.review.services.importing_explanations import import_explanations
 from apps.review.services.verifying import verify_chain
 from tests.apps.opened_app import APP, OpenApp, click, decide, read_page
 

@@ -43,13 +43,17 @@ def validate_filters(filters: QueueFilters, role: Role, *, is_blind: bool) -> No
     Raises
     ------
     NotAllowedError
-        If a reviewer asks for a triage level or the audit slice while first judgements are blind, or for adjudications.
+        If a reviewer asks for a triage level, an import or the audit slice while first judgements are blind, or for
+        adjudications.
     """
     if filters.stage == "adjudication" and not is_permitted(role, "adjudicate"):
         message = f"the role {role} may not settle disagreements; ask a lead"
         raise NotAllowedError(message)
-    if is_blind and tells_level(filters) and not is_permitted(role, "see_dashboard"):
-        message = "levels and the audit slice stay hidden while first judgements are blind; take these filters out"
+    is_telling = tells_level(filters) or filters.import_seq is not None  # an import may be nothing but an audit slice
+    if is_blind and is_telling and not is_permitted(role, "see_dashboard"):
+        message = (
+            "levels, imports and the audit slice stay hidden while first judgements are blind; take these filters out"
+        )
         raise NotAllowedError(message)
 
 

@@ -1,11 +1,14 @@
 """Lists of post ids from files: one id a line, or a table with a column of them."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from apps.review.services.tables import require_columns
 from screening.data.file_readers import TABLE_SUFFIXES, decode_strictly, read_table
 from screening.data.schema import is_missing
 from screening.exceptions import DataAccessError, SchemaError
+
+_N_IDS = 500  # in one query
 
 
 def read_id_list(path: Path) -> list[str]:
@@ -44,3 +47,8 @@ def _read_lines(path: Path) -> list[str]:
         message = f"{path} cannot be read ({error.strerror or type(error).__name__})"
         raise DataAccessError(message) from error
     return decode_strictly(path, content).split("\n")
+
+
+def split_ids(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Split ids into as many as one query may hold."""
+    yield from (ids[start : start + _N_IDS] for start in range(0, len(ids), _N_IDS))

@@ -1,18 +1,18 @@
-"""Importing scored posts and their highlights: all of a table or nothing, and a second time changes nothing."""
+"""Importing scored posts: all of a table or nothing, and a second time changes nothing."""
 
-import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from apps.review.identity.records import SignedIn
 from apps.review.services.access import authorize
 from apps.review.services.audit_sampling import AuditSlice, SampledPosts, draw_audit_slice
 from apps.review.services.context import ReviewContext
+from apps.review.services.id_lists import split_ids
 from apps.review.services.import_rows import (
     FACT_FIELDS,
     Row,
@@ -23,17 +23,15 @@ from apps.review.services.import_rows import (
     place_hidden,
 )
 from apps.review.services.promises import append_promises, validate_points
-from apps.review.services.tables import EXPLANATION_COLUMNS, require_columns, validate_scores
+from apps.review.services.tables import require_columns, validate_scores
 from apps.review.store.events import append_event, to_timestamp
-from apps.review.store.models import Event, Highlight, LeftOut, Post, PostText, QueueItem
+from apps.review.store.models import Event, LeftOut, Post, PostText, QueueItem
 from screening.data.schema import show_ids
 from screening.exceptions import SchemaError
 from screening.thresholds.operating_point import OperatingPoint
 from screening.types import Record
 
 SCORE_TOLERANCE = 1e-6  # what a risk may change by on its way through a CSV file
-_REASONS = ("delta", "no_change")  # why an explanation may be unreliable
-_N_IDS = 500  # ids in one query
 _QUEUE_FIELDS = ("post_id", "priority", "triage", "import_seq", "imported_at", "community", "n_characters", "is_audit")
 
 
@@ -50,13 +48,6 @@ class ImportSummary(Record):
     n_left_out: int
     n_audit: int = 0
     n_grouped: int = 0
-
-
-class ExplanationSummary(Record):
-    """Posts that got highlights, and posts that got none because another model than theirs was explained."""
-
-    n_explained: int
-    n_other_model: int
 
 
 @dataclass(frozen=True)
@@ -143,55 +134,17 @@ def import_scores(
             return made.summary
 
 
-def import_explanations(context: ReviewContext, actor: SignedIn, explanations: pd.DataFrame) -> ExplanationSummary:
-    """Keep the highlights of imported posts that have none yet, if they explain the model that scored the post.
-
-    Raises
-    ------
-    SchemaError
-        If columns are missing, a place or weight is no number, or a span lies outside its post or overlaps another of
-        the same head.
-    """
-    require_columns(explanations, EXPLANATION_COLUMNS, "explanation table")
-    now = context.clock()
-    with context.store.read() as session:
-        authorize(context, session, actor, "import")
-        known = _load_unexplained(session, explanations["post_id"])
-    offered = [record for record in explanations.to_dict("records") if str(record["post_id"]) in known]
-    fitting = [record for record in offered if record["model_version"] == known[str(record["post_id"])][0]]
-    rows = [_to_highlight(record) for record in fitting]
-    _validate_spans(rows, {post_id: n_characters for post_id, (_, n_characters) in known.items()})
-    with context.store.write() as session:
-        authorize(context, session, actor, "import")
-        still = _load_unexplained(session, [row["post_id"] for row in rows])
-        rows = [row for row in rows if row["post_id"] in still]
-        if rows:
-            session.execute(insert(Highlight), rows)
-            payload = {"n_posts": len(still), "n_spans": len(rows)}
-            append_event(session, at=now, actor=actor.user_name, kind="explanations_imported", payload=payload)
-    other = {str(record["post_id"]) for record in offered} - {str(record["post_id"]) for record in fitting}
-    return ExplanationSummary(n_explained=len(still), n_other_model=len(other))
-
-
-def _load_unexplained(session: Session, post_ids: Iterable[object]) -> dict[str, tuple[str, int]]:
-    """Load model version and length in characters of those of these posts that have a text and no highlights."""
-    query = select(Post.post_id, Post.model_version, func.length(PostText.text))
-    query = query.join(PostText, PostText.post_id == Post.post_id)
-    query = query.where(~exists().where(Highlight.post_id == Post.post_id))
-    ids = sorted({str(post_id) for post_id in post_ids})
-    found = (row for some in _split(ids) for row in session.execute(query.where(Post.post_id.in_(some))))
-    return {post_id: (version, n_characters) for post_id, version, n_characters in found}
-
-
 def _look_up(session: Session, scores: pd.DataFrame) -> _Stored:
     ids = [str(post_id) for post_id in scores["post_id"]]
     query = select(Post.post_id, Post.model_version, Post.triage, Post.risk, PostText.text)
     query = query.outerjoin(PostText, PostText.post_id == Post.post_id)
-    known = {row.post_id: row for some in _split(ids) for row in session.execute(query.where(Post.post_id.in_(some)))}
+    known = {
+        row.post_id: row for some in split_ids(ids) for row in session.execute(query.where(Post.post_id.in_(some)))
+    }
     framed = select(LeftOut.post_id, LeftOut.frame_seq.is_not(None))
     left_out = {
         post_id: is_framed
-        for some in _split(ids)
+        for some in split_ids(ids)
         for post_id, is_framed in session.execute(framed.where(LeftOut.post_id.in_(some)))
     }
     return _Stored(last_import=_find_last_import(session), known=known, left_out=left_out)
@@ -266,14 +219,10 @@ def _store(session: Session, context: ReviewContext, actor: SignedIn, made: _Pre
     if made.left_out:
         left_out = [{**row, "import_seq": event.seq, "frame_seq": None} for row in made.left_out]
         session.execute(insert(LeftOut), left_out)
-    for ids in _split([str(row["post_id"]) for row in rows]):
+    for ids in split_ids([str(row["post_id"]) for row in rows]):
         session.execute(delete(LeftOut).where(LeftOut.post_id.in_(ids)))
-    for ids in _split(made.frame):
+    for ids in split_ids(made.frame):
         session.execute(update(LeftOut).where(LeftOut.post_id.in_(ids)).values(frame_seq=event.seq))
-
-
-def _split(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    yield from (ids[start : start + _N_IDS] for start in range(0, len(ids), _N_IDS))
 
 
 def _compare_with_known(rows: list[Row], texts: list[Row], known: Mapping[str, Any]) -> int:
@@ -293,39 +242,3 @@ def _compare_with_known(rows: list[Row], texts: list[Row], known: Mapping[str, A
 def _is_same_score(row: Row, found: Any) -> bool:
     is_same_level = (row["model_version"], row["triage"]) == (found.model_version, found.triage)
     return is_same_level and abs(float(str(row["risk"])) - found.risk) <= SCORE_TOLERANCE
-
-
-def _to_highlight(record: dict[Hashable, Any]) -> dict[str, Any]:
-    reason = record.get("unreliable_because")
-    try:
-        start, end, weight = int(record["start"]), int(record["end"]), float(record["weight"])
-    except (TypeError, ValueError, OverflowError):
-        start, end, weight = 0, 0, math.nan
-    if not math.isfinite(weight):
-        message = (
-            f"a highlight of post {show_ids([str(record['post_id'])])} lacks a number in start, end or weight; nothing "
-            "was imported. Make the explanations anew (screening explain)"
-        )
-        raise SchemaError(message)
-    return {
-        "post_id": str(record["post_id"]),
-        "head": str(record["head"]),
-        "start": start,
-        "end": end,
-        "weight": weight,
-        "is_reliable": bool(record.get("is_reliable", True)),
-        "unreliable_because": reason if reason in _REASONS else None,
-    }
-
-
-def _validate_spans(rows: list[dict[str, Any]], n_characters: dict[str, int]) -> None:
-    ends: dict[tuple[str, str], int] = {}
-    for row in sorted(rows, key=lambda row: (row["post_id"], row["head"], row["start"])):
-        key = (row["post_id"], row["head"])
-        if not ends.get(key, 0) <= row["start"] < row["end"] <= n_characters[row["post_id"]]:
-            message = (
-                f"a highlight of post {row['post_id']} ({row['head']}) covers [{row['start']}, {row['end']}), outside "
-                "the post or over another one; make the explanations from the same posts file"
-            )
-            raise SchemaError(message)
-        ends[key] = row["end"]

@@ -31,17 +31,14 @@ class Workload(Record):
     """Posts judged by one person, taken-back judgements left out; a break counts the reminders anew."""
 
     n_today: int
-    n_since_sign_in: int
-    minutes_since_sign_in: float
     daily_cap: int | None
-    is_cap_reached: bool
     is_break_due: bool
     n_since_break: int = 0
     minutes_since_break: float = 0.0
 
 
 def load_workload(context: ReviewContext, actor: SignedIn) -> Workload:
-    """Count what the actor has judged today, since signing in, and since the last break."""
+    """Count what the actor has judged today, and since signing in or the last break."""
     with context.store.read() as session:
         authorize(context, session, actor, "judge")
         settings, now = context.settings, context.clock()
@@ -52,10 +49,7 @@ def load_workload(context: ReviewContext, actor: SignedIn) -> Workload:
         n_today, n_since_break = _count_posts(done, midnight), _count_posts(done, sat_down)
         return Workload(
             n_today=n_today,
-            n_since_sign_in=_count_posts(done, actor.signed_in_at),
-            minutes_since_sign_in=_count_minutes(actor.signed_in_at, now),
             daily_cap=settings.daily_cap,
-            is_cap_reached=settings.daily_cap is not None and n_today >= settings.daily_cap,
             is_break_due=n_since_break >= settings.break_after_posts or now - sat_down >= settings.break_after,
             n_since_break=n_since_break,
             minutes_since_break=_count_minutes(sat_down, now),
