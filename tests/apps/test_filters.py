@@ -122,9 +122,7 @@ def test_blind_reviewers_cannot_filter_by_what_is_hidden(
     assert count_queue(open_house, ada, QueueFilters(triage="refer")).n_waiting == 2
 
 
-@pytest.mark.parametrize(
-    "filters", [QueueFilters(triage="refer"), QueueFilters(is_audit=False), QueueFilters(import_seq=1)]
-)
+@pytest.mark.parametrize("filters", [QueueFilters(triage="refer"), QueueFilters(is_audit=False)])
 def test_a_judgement_of_a_post_found_by_its_level_is_not_blind(
     filled: ReviewContext, sign_in: SignIn, filters: QueueFilters
 ) -> None:
