@@ -230,7 +230,7 @@ def test_the_audit_page_says_how_many_misses_there_may_be(audited: OpenApp, cont
     page = read_page(audited("auditor").switch_page("views/audit.py").run())
     # 1 of 20 read is a concern, so 90 / 20 = 4.5 of 90; the bounds are the service's, tested there.
     assert "About 4 of 90 unflagged posts" in page
-    assert "from 20 posts read" in page
+    assert "from 20 read" in page
     assert "walk" not in page
 
 
@@ -241,7 +241,7 @@ def test_the_audit_page_counts_posts_that_are_read_and_not_settled(audited: Open
     record_decision(now, ada, post_id, "unsure")
     page = read_page(audited("auditor").switch_page("views/audit.py").run())
     assert "Not known yet: between 0 and 90" in page
-    assert "1 posts read, 1 of them not settled yet." in page
+    assert "1 read, 1 of them not settled yet." in page
 
 
 def test_the_audit_page_without_a_slice_says_how_to_draw_one(open_app: OpenApp) -> None:

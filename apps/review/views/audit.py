@@ -43,15 +43,15 @@ def describe_misses(total: AuditTotal) -> str:
     >>> read = {"n_unflagged": 900, "n_sampled": 100, "n_read": 50, "n_undecided": 0, "n_concern": 1}
     >>> total = AuditTotal(**read, misses=18, misses_low=1, misses_high=94)
     >>> describe_misses(total)
-    'About 18 of 900 unflagged posts, between 1 and 94 at confidence 95%; from 50 posts read.'
+    'About 18 of 900 unflagged posts, between 1 and 94 at confidence 95%; from 50 read.'
     """
     between = f"between {total.misses_low:,} and {total.misses_high:,} at confidence {total.confidence_level:.0%}"
     if total.misses is None:
         undecided = f", {total.n_undecided:,} of them not settled yet" if total.n_undecided else ""
-        of = f"of {total.n_unflagged:,} unflagged posts; {total.n_read:,} posts read"
+        of = f"of {total.n_unflagged:,} unflagged posts; {total.n_read:,} read"
         return f"Not known yet: {between} {of}{undecided}."
     about = f"About {total.misses:,.0f} of {total.n_unflagged:,} unflagged posts"
-    return f"{about}, {between}; from {total.n_read:,} posts read."
+    return f"{about}, {between}; from {total.n_read:,} read."
 
 
 def _show_meaning() -> None:
@@ -60,7 +60,7 @@ def _show_meaning() -> None:
         "slice of the others. A miss is an unflagged post that its readers found to be a concern. The bounds count "
         "every post that could have been drawn; they hold if the posts read so far were not picked, whatever becomes "
         "of those not settled yet: the lower bound takes none of them for a concern, the upper one all. "
-        "Reviewers cannot tell these posts from others.</p>"
+        "Reviewers cannot tell these posts from others, but by their age where a later import drew them.</p>"
     )
 
 

@@ -61,7 +61,7 @@ def _show_curve(curve: ThresholdCurve) -> None:
     numbers = curve.at(float(chosen))
     show_counts(_list_counts(numbers))
     _show_promise(curve, numbers)
-    picture, table = st.columns([1.6, 1], gap="large")
+    picture, table = st.columns([1.1, 1], gap="large")
     with picture:
         draw_curve(curve, numbers.threshold)
     with table:
