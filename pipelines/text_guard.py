@@ -56,16 +56,22 @@ def validate_shareable(path: Path) -> tuple[Path, ...]:
 
 def _find_reason(file: Path, root: Path) -> str | None:
     """Say why a file may not leave, or ``None``."""
-    is_beside_card = (
-        root == file and (file.parent / DATA_CARD).exists()
-    )  # a run may be named data, and has no card there
-    folders = (root.name, *file.relative_to(root).parts[:-1]) if root != file else (file.parent.name,) * is_beside_card
-    if DATA_FOLDER in folders and file.name != DATA_CARD:
+    if DATA_FOLDER in _list_folders(file, root) and file.name != DATA_CARD:
         return "lies in a data folder"
     if file.suffix.lower() in DATABASE_SUFFIXES:
         return "is a database"
     found = sorted(PERSONAL_COLUMNS.intersection(name.strip().lower() for name in _read_column_names(file)))
     return f"has column {', '.join(found)}" if found else None
+
+
+def _list_folders(file: Path, root: Path) -> tuple[str, ...]:
+    """List the folders a file lies in, from the one that was named; of a single file, its own if posts are kept there.
+
+    A run may be named data too: only the folder of its posts holds their card.
+    """
+    if file == root:
+        return (file.parent.name,) if (file.parent / DATA_CARD).exists() else ()
+    return (root.name, *file.relative_to(root).parts[:-1])
 
 
 def _read_column_names(file: Path) -> Iterable[str]:

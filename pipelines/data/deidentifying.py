@@ -100,10 +100,8 @@ def _copy_table(source: Path, aside: Path, column: str, replace: Replace) -> Non
     delimiter = _DELIMITERS[source.suffix.lower()]
     csv.field_size_limit(2**31 - 1)  # a long post; Python's own limit is 131,072
     with _open_text(source) as read, aside.open("w", encoding="utf-8", newline="") as write:
-        rows, writer = (
-            csv.reader(read, delimiter=delimiter),
-            csv.writer(write, delimiter=delimiter, lineterminator="\n"),
-        )
+        rows = csv.reader(read, delimiter=delimiter)
+        writer = csv.writer(write, delimiter=delimiter, lineterminator="\n")
         header = next(rows, [])
         place = _find_column(header, column, source)
         writer.writerow(header)

@@ -16,13 +16,12 @@ from screening.metrics.operating import OperatingResult, PromiseVerdict, compute
 from screening.metrics.ranking import estimate_roc_area
 from screening.scoring import Screener
 from screening.thresholds.operating_point import OperatingPoint, share_confidence
-from screening.thresholds.scope import AUTHOR_COLUMN, PromiseScope, build_scope
+from screening.thresholds.scope import AUTHOR_COLUMN, MIN_GROUP_SIZE, PromiseScope, build_scope, tells_posts_apart
 from screening.types import Estimate, Record
 
 SEED = 13  # draws one post of each author
 MET_SPLITS = ("train", "validation", "calibration")  # what score and thresholds were fitted on
 SPLIT = "external"
-MIN_GROUP_SIZE = 5  # posts a group has on average
 WORST_FIRST: tuple[PromiseVerdict, ...] = ("contradicted", "unknown", "consistent", "confirmed")
 
 
@@ -158,7 +157,7 @@ def _refuse_names(posts: pd.DataFrame, group_columns: tuple[str, ...]) -> None:
     """Refuse columns that tell persons or posts apart rather than groups."""
     for name in group_columns:
         n_groups = posts[name].nunique()
-        if n_groups > 2 and len(posts) < MIN_GROUP_SIZE * n_groups:
+        if tells_posts_apart(n_groups, len(posts)):
             message = (
                 f"--group-column {name} has {n_groups:,} groups in {len(posts):,} posts; expected {MIN_GROUP_SIZE} "
                 "posts a group on average, since figures of smaller ones are about single persons"

@@ -12,7 +12,7 @@ from reports.results import CONTROL_KIND, RunResults, once_per_run
 from reports.sections.recall import compute_result
 from reports.tables import Column, Table
 from screening.metrics.workload import scale_alert_rate
-from screening.thresholds.scope import AUTHOR_CODE_COLUMN
+from screening.thresholds.scope import AUTHOR_CODE_COLUMN, MIN_GROUP_SIZE, tells_posts_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 MIN_POSITIVES = 10
 MAX_LEVELS = 20
-MIN_POSTS = 5  # that a group has on average, or its column may name single persons
 LENGTH_EDGES = (0, 25, 50, 100, 200, float("inf"))
 LENGTH_NAMES = ("up to 25 tokens", "26 to 50 tokens", "51 to 100 tokens", "101 to 200 tokens", "over 200 tokens")
 OWN_COLUMNS = ("post_id", "label", "model_version", CONTROL_KIND, "created_at", "author_id", AUTHOR_CODE_COLUMN, "text",
@@ -66,9 +65,8 @@ def build_subgroups(results: RunResults) -> Table:
     )
     found = find_group_columns(results.test, results)
     if apart := [name for name in found if _tells_posts_apart(results.test[name])]:
-        note += (
-            f" Not grouped by {', '.join(apart)}: fewer than {MIN_POSTS} posts a group, which may be single persons."
-        )
+        few = f"fewer than {MIN_GROUP_SIZE} posts a group, which may be single persons"
+        note += f" Not grouped by {', '.join(apart)}: {few}."
     if implied := [name for name in found if _follows_from_label(results.test, name) and name not in apart]:
         note += f" Not grouped by {', '.join(implied)}: the label alone decides the group."
     return Table("subgroups", "Recall and alerts by group", frame, columns, "test split", note)
@@ -110,8 +108,7 @@ def _follows_from_label(scores: pd.DataFrame, column: str) -> bool:
 
 
 def _tells_posts_apart(values: pd.Series) -> bool:
-    n_groups = values.nunique()
-    return n_groups > 2 and values.count() < MIN_POSTS * n_groups
+    return tells_posts_apart(values.nunique(), values.count())
 
 
 def _divide(test: pd.DataFrame, by: pd.Series) -> list[tuple[str, pd.DataFrame]]:

@@ -13,7 +13,19 @@ from screening.metrics.validation import BoolArray
 
 AUTHOR_COLUMN = "author_id"
 AUTHOR_CODE_COLUMN = "author_code"  # in score tables, which name no author
+MIN_GROUP_SIZE = 5  # posts a group has on average
 _NO_GROUP_COLUMNS = ("post_id", "text", "label", AUTHOR_COLUMN, "created_at")
+
+
+def tells_posts_apart(n_groups: int, n_posts: int) -> bool:
+    """Tell a column that names persons or single posts from one of groups; of two values or one, it is of groups.
+
+    Examples
+    --------
+    >>> tells_posts_apart(40, 100), tells_posts_apart(4, 100), tells_posts_apart(2, 4)
+    (True, False, False)
+    """
+    return n_groups > 2 and n_posts < MIN_GROUP_SIZE * n_groups
 
 
 @dataclass(frozen=True)
